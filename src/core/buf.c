@@ -1,0 +1,179 @@
+/*
+ * buf.c
+ *	  Growable bytes with a hard cap.
+ *
+ * Decides how memory grows; never exits, never raises, never holds more than its cap.
+ */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/utf8.h"
+
+#define BUF_FIRST_SIZE 256
+
+void
+buf_init(Buf *buf, size_t cap)
+{
+	/* room for the NUL must not overflow */
+	*buf = (Buf) {.cap = cap < SIZE_MAX ? cap : SIZE_MAX - 1};
+}
+
+void
+buf_reset(Buf *buf, size_t keep)
+{
+	if (buf->size > keep)
+	{
+		free(buf->data);
+		buf->data = NULL;
+		buf->size = 0;
+	}
+	buf->len = 0;
+	buf->failed = false;
+	if (buf->data != NULL)
+		buf->data[0] = '\0';
+}
+
+void
+buf_free(Buf *buf)
+{
+	free(buf->data);
+	buf_init(buf, buf->cap);
+}
+
+/* Makes room for more bytes and a NUL behind them. */
+static bool
+reserve(Buf *buf, size_t more)
+{
+	size_t		need;
+	size_t		size;
+	char	   *data;
+
+	if (buf->failed)
+		return false;
+	if (more > buf->cap - buf->len)
+	{
+		buf->failed = true;
+		return false;
+	}
+	need = buf->len + more + 1;
+	if (need <= buf->size)
+		return true;
+
+	size = buf->size > 0 ? buf->size : BUF_FIRST_SIZE;
+	while (size < need)
+		size = size <= SIZE_MAX / 2 ? size * 2 : need;
+	if (size > buf->cap + 1)
+		size = buf->cap + 1;
+	data = realloc(buf->data, size);
+	if (data == NULL)
+	{
+		buf->failed = true;
+		return false;
+	}
+	buf->data = data;
+	buf->size = size;
+	return true;
+}
+
+bool
+buf_add(Buf *buf, const char *data, size_t len)
+{
+	if (!reserve(buf, len))
+		return false;
+	if (len > 0)				/* memcpy from NULL is undefined even for nothing */
+		memcpy(buf->data + buf->len, data, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+	return true;
+}
+
+bool
+buf_puts(Buf *buf, const char *text)
+{
+	return buf_add(buf, text, strlen(text));
+}
+
+bool
+buf_printf(Buf *buf, const char *format,...)
+{
+	va_list		args;
+	int			need;
+
+	va_start(args, format);
+	need = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (need < 0)
+		buf->failed = true;
+	if (need < 0 || !reserve(buf, (size_t) need))
+		return false;
+
+	va_start(args, format);
+	vsnprintf(buf->data + buf->len, (size_t) need + 1, format, args);
+	va_end(args);
+	buf->len += (size_t) need;
+	return true;
+}
+
+/* Appends one ASCII character as it must stand inside a JSON string. */
+static bool
+json_ascii(Buf *buf, unsigned char c)
+{
+	static const char letters[] = "\b\f\n\r\t\"\\";
+	static const char *const escapes[] = {"\\b", "\\f", "\\n", "\\r", "\\t", "\\\"", "\\\\"};
+	const char *found = c != '\0' ? strchr(letters, c) : NULL;
+
+	if (found != NULL)
+		return buf_puts(buf, escapes[found - letters]);
+	if (c < 0x20 || c == 0x7F)
+		return buf_printf(buf, "\\u%04x", (unsigned) c);
+	return buf_add(buf, (const char *) &c, 1);
+}
+
+/* Length of the longest front of text that JSON takes as it is. */
+static size_t
+json_plain_length(const char *text, size_t len)
+{
+	size_t		at = 0;
+
+	while (at < len)
+	{
+		unsigned char c = (unsigned char) text[at];
+		size_t		step = 1;
+
+		if (c < 0x20 || c == 0x7F || c == '"' || c == '\\')
+			break;
+		if (c >= 0x80)
+			step = utf8_sequence(text + at, len - at);
+		if (step == 0)
+			break;
+		at += step;
+	}
+	return at;
+}
+
+bool
+buf_json(Buf *buf, const char *text, size_t len)
+{
+	buf_puts(buf, "\"");
+	while (len > 0 && !buf->failed)
+	{
+		size_t		plain = json_plain_length(text, len);
+
+		buf_add(buf, text, plain);
+		text += plain;
+		len -= plain;
+		if (len == 0)
+			break;
+		if ((unsigned char) *text < 0x80)
+			json_ascii(buf, (unsigned char) *text);
+		else
+			buf_puts(buf, "\xEF\xBF\xBD");	/* U+FFFD for each byte that belongs to no character */
+		text++;
+		len--;
+	}
+	return buf_puts(buf, "\"");
+}

@@ -1,0 +1,25 @@
+/*
+ * builtin.h
+ *	  The provider that is no language model: urgency, sentiment and a polite draft from a small lexicon of our own.
+ *
+ * The category is scored by the server's text search before this is called; here are the words, with negation
+ * ("not urgent", "no longer broken") and intensifiers ("really", "!!!").  Pure and deterministic.
+ */
+#ifndef TRIAGE_CORE_BUILTIN_H
+#define TRIAGE_CORE_BUILTIN_H
+
+#include "core/ticket.h"
+
+/* What the text search found for one ticket. */
+typedef struct BuiltinScores
+{
+	int			category;		/* index of the best category */
+	double		best;			/* its score; 0: nothing matched */
+	double		second;			/* the runner-up's */
+} BuiltinScores;
+
+/* False: out of memory.  On success every field of verdict is set; language only if it can be told. */
+extern bool builtin_answer(const TicketInput *ticket, const Category *categories,
+						   const BuiltinScores *scores, Verdict *verdict);
+
+#endif

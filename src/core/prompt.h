@@ -1,0 +1,31 @@
+/*
+ * prompt.h
+ *	  Ticket -> body of a chat completions request.
+ *
+ * The answer's JSON schema is built from the tenant's live categories, in the subset that every provider takes: all
+ * properties required, additionalProperties false, enums (also for the small integers), no minimum or maxLength.
+ * The ticket is data: it stands in the user message between two lines that carry a boundary the caller drew at
+ * random, with chat control tokens broken up; it is never joined to the instructions.
+ */
+#ifndef TRIAGE_CORE_PROMPT_H
+#define TRIAGE_CORE_PROMPT_H
+
+#include "core/buf.h"
+#include "core/ticket.h"
+
+/* Longest description sent, in bytes; the middle of a longer one is left out, with a note saying so. */
+#define PROMPT_DESCRIPTION_MAX 24000
+
+typedef struct Prompt
+{
+	const char *model;
+	const char *system_text;	/* row of prompts */
+	const Category *categories;
+	int			category_count;
+	const char *boundary;		/* random, [0-9a-f], e.g. 16 characters */
+} Prompt;
+
+/* False: out of memory (body->failed). */
+extern bool prompt_build(Buf *body, const Prompt *prompt, const TicketInput *ticket);
+
+#endif

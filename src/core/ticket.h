@@ -1,0 +1,84 @@
+/*
+ * ticket.h
+ *	  What crosses the layers: the ticket a model reads, the verdict it returns, how a call ended.
+ *
+ * Plain C, no pointers into anybody's arena: whoever fills a struct says who frees it.  All text is UTF-8.
+ */
+#ifndef TRIAGE_CORE_TICKET_H
+#define TRIAGE_CORE_TICKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Order and names are those of the SQL enums; labels.c has the texts, sql/enum_labels.sql compares them. */
+typedef enum Priority
+{
+	PRIORITY_LOW,
+	PRIORITY_MEDIUM,
+	PRIORITY_HIGH,
+	PRIORITY_URGENT
+} Priority;
+#define PRIORITY_COUNT 4
+
+typedef enum RunOutcome
+{
+	OUTCOME_SUCCEEDED,
+	OUTCOME_THROTTLED,
+	OUTCOME_ACCOUNT,
+	OUTCOME_MISCONFIGURED,
+	OUTCOME_BAD_REQUEST,
+	OUTCOME_REFUSED,
+	OUTCOME_TRANSIENT,
+	OUTCOME_UNUSABLE_ANSWER,
+	OUTCOME_STALE,
+	OUTCOME_LOST
+} RunOutcome;
+#define OUTCOME_COUNT 10
+
+#define SENTIMENT_MIN 1			/* calm */
+#define SENTIMENT_MAX 10		/* furious */
+
+/* limits of the stored columns, in characters */
+#define DRAFT_REPLY_MAX 20000
+#define SUMMARY_MAX 4000
+#define LANGUAGE_MAX 35			/* RFC 5646, 4.4.1 */
+
+/* One row of ticket_categories. */
+typedef struct Category
+{
+	const char *name;
+	const char *description;	/* may be "" */
+} Category;
+
+/* What a triage request is made of; the caller owns the strings. */
+typedef struct TicketInput
+{
+	const char *subject;
+	size_t		subject_len;
+	const char *description;
+	size_t		description_len;
+} TicketInput;
+
+/* The accepted answer.  Strings are malloc'd; verdict_free() frees them. */
+typedef struct Verdict
+{
+	int			category;		/* index into the categories that were offered */
+	Priority	urgency;
+	int			sentiment_score;
+	char	   *draft_reply;
+	char	   *summary;		/* NULL: the model left it out */
+	char	   *language;		/* likewise */
+	double		confidence;		/* 0..1; negative: left out */
+	int			needs_human;	/* 0, 1; negative: left out */
+} Verdict;
+
+/* What the provider says the call took; negative: it did not say. */
+typedef struct Usage
+{
+	int			input_tokens;
+	int			cached_tokens;
+	int			output_tokens;
+} Usage;
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * verdict.h
+ *	  Response body -> verdict, or why it is unusable.
+ *
+ * The answer is untrusted input.  HTTP 200 is not success: the body may carry an error object, a refusal, a truncated
+ * or empty message.  Never raises; the only file besides classify.c that knows json-c.
+ */
+#ifndef TRIAGE_CORE_VERDICT_H
+#define TRIAGE_CORE_VERDICT_H
+
+#include "core/ticket.h"
+
+#define REASON_MAX 512
+
+typedef struct VerdictResult
+{
+	RunOutcome	outcome;		/* SUCCEEDED, UNUSABLE_ANSWER, REFUSED; or what classify.c makes of an error object in a 200 */
+	Verdict		verdict;		/* set when SUCCEEDED */
+	Usage		usage;			/* whatever could be read, also of an unusable answer: it was billed */
+	char		model[201];		/* the model that answered; "" when not said */
+	char		reason[REASON_MAX]; /* for people; "" when SUCCEEDED; valid UTF-8, one line */
+} VerdictResult;
+
+/* Reads a chat completions response (status 200) and the JSON answer inside it. */
+extern void verdict_parse(const char *body, size_t len,
+						  const Category *categories, int category_count, VerdictResult *result);
+/* Reads the bare answer object, as an external worker hands it to complete_job(). */
+extern void verdict_parse_answer(const char *answer, size_t len,
+								 const Category *categories, int category_count, VerdictResult *result);
+extern void verdict_free(Verdict *verdict);
+
+#endif

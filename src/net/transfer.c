@@ -1,0 +1,415 @@
+/*
+ * transfer.c
+ *	  One HTTP call on one reusable easy handle: options, callbacks, result.
+ *
+ * Decides what a request looks like on the wire, which addresses may be reached, and how much of an answer is kept.
+ * Knows nothing of other transfers.  The callbacks run inside libcurl,
+ * which does not survive being left in the middle: they append to a Buf, set flags and return, nothing else.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/origin.h"
+#include "net/transfer.h"
+
+/* A response buffer larger than this is given back after use: a few huge answers must not stay in every handle. */
+#define TRANSFER_KEEP_BYTES 32768
+/* Certificates and DNS entries change: seconds after which a connection is not used again, idle and in all. */
+#define TRANSFER_MAX_IDLE_SECONDS 110L
+#define TRANSFER_MAX_LIFETIME_SECONDS 600L
+
+static const char *const header_names[HEADER_COUNT] = {
+	[HEADER_RETRY_AFTER] = "retry-after",
+	[HEADER_RETRY_AFTER_MS] = "retry-after-ms",
+	[HEADER_RESET_REQUESTS] = "x-ratelimit-reset-requests",
+	[HEADER_RESET_TOKENS] = "x-ratelimit-reset-tokens",
+	[HEADER_DATE] = "date",
+	[HEADER_X_REQUEST_ID] = "x-request-id",
+	[HEADER_REQUEST_ID] = "request-id"
+};
+
+static void
+stop_waiting(Transfer *transfer)
+{
+	if (!transfer->waiting)
+		return;
+	transfer->waiting = false;
+	transfer->counts->unconnected--;
+}
+
+static size_t
+on_body(char *data, size_t size, size_t count, void *arg)
+{
+	Transfer   *transfer = arg;
+	size_t		len = size * count;
+
+	if (len > transfer->response.cap - transfer->response.len)
+	{
+		transfer->too_large = true;
+		return 0;
+	}
+	return buf_add(&transfer->response, data, len) ? len : 0;
+}
+
+static void
+forget_headers(Transfer *transfer)
+{
+	for (int i = 0; i < HEADER_COUNT; i++)
+		transfer->header[i][0] = '\0';
+}
+
+/* Printable ASCII only: these values end up in tables and messages.  Clipped, not refused. */
+static void
+keep_header(char *target, const char *value, size_t len)
+{
+	size_t		used = 0;
+
+	while (len > 0 && (*value == ' ' || *value == '\t'))
+		value++, len--;
+	while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
+		len--;
+	for (; used < len && used < TRANSFER_HEADER_MAX; used++)
+		target[used] = value[used] >= ' ' && value[used] <= '~' ? value[used] : '?';
+	target[used] = '\0';
+}
+
+static size_t
+on_header(char *data, size_t size, size_t count, void *arg)
+{
+	Transfer   *transfer = arg;
+	size_t		len = size * count;
+	const char *colon;
+
+	/* an interim (1xx) response has headers of its own */
+	if (len >= 5 && strncmp(data, "HTTP/", 5) == 0)
+	{
+		forget_headers(transfer);
+		return len;
+	}
+	colon = memchr(data, ':', len);
+	if (colon == NULL)
+		return len;
+	for (int i = 0; i < HEADER_COUNT; i++)
+	{
+		size_t		name_len = strlen(header_names[i]);
+
+		if ((size_t) (colon - data) == name_len && strncasecmp(data, header_names[i], name_len) == 0)
+			keep_header(transfer->header[i], colon + 1, len - name_len - 1);
+	}
+	return len;
+}
+
+static bool
+address_allowed(Transfer *transfer, const struct curl_sockaddr *address)
+{
+	const char *why = "address family is not IP";
+	bool		allowed = false;
+
+	if (address->family == AF_INET)
+	{
+		const struct sockaddr_in *in = (const struct sockaddr_in *) &address->addr;
+
+		allowed = origin_address_allowed((const uint8_t *) &in->sin_addr, 4, transfer->https, &why);
+	}
+	else if (address->family == AF_INET6)
+	{
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &address->addr;
+
+		allowed = origin_address_allowed((const uint8_t *) &in6->sin6_addr, 16, transfer->https, &why);
+	}
+	if (!allowed)
+		transfer->refusal = why;
+	return allowed;
+}
+
+/* Asked about the address itself, after name resolution: a name that changes its mind between two looks gains nothing. */
+static curl_socket_t
+on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	Transfer   *transfer = arg;
+	int			fd;
+
+	transfer->counts->resolved = true;
+	stop_waiting(transfer);
+	if (purpose != CURLSOCKTYPE_IPCXN || !address_allowed(transfer, address))
+		return CURL_SOCKET_BAD;
+
+	transfer->tried_address = true;
+	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	if (fd < 0)
+	{
+		transfer->socket_errno = errno;
+		return CURL_SOCKET_BAD;
+	}
+	transfer->counts->open++;
+	return fd;
+}
+
+/* Belongs to the connection, which may outlive the transfer that opened it: the argument is the pool's counts. */
+static int
+on_close_socket(void *arg, curl_socket_t fd)
+{
+	ConnectionCounts *counts = arg;
+
+	counts->open--;
+	return close(fd);
+}
+
+/* The request is about to be sent: on a used connection this is the first we hear of it. */
+static int
+on_request(void *arg, char *primary_ip, char *local_ip, int primary_port, int local_port)
+{
+	Transfer   *transfer = arg;
+
+	(void) primary_ip;
+	(void) local_ip;
+	(void) primary_port;
+	(void) local_port;
+	stop_waiting(transfer);
+	transfer->sent = true;
+	return CURL_PREREQFUNC_OK;
+}
+
+#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
+
+/* Everything that is the same for every call. */
+static bool
+set_fixed_options(Transfer *transfer, const PoolConfig *config)
+{
+	CURL	   *easy = transfer->easy;
+	bool		ok = true;
+
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	/* not even from the environment: the guard would see the proxy's address only */
+	SET(CURLOPT_PROXY, "");
+	/* with a directory set, libcurl may not cache the parsed bundle: 20 ms of CPU a connection instead of 1 */
+	SET(CURLOPT_CAPATH, NULL);
+	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	SET(CURLOPT_MAXAGE_CONN, TRANSFER_MAX_IDLE_SECONDS);
+	SET(CURLOPT_MAXLIFETIME_CONN, TRANSFER_MAX_LIFETIME_SECONDS);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, config->connect_timeout_ms);
+	SET(CURLOPT_USERAGENT, "triage");
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_PRIVATE, transfer);
+	SET(CURLOPT_ERRORBUFFER, transfer->message);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, transfer);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, transfer);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, transfer);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+	SET(CURLOPT_CLOSESOCKETDATA, transfer->counts);
+	SET(CURLOPT_PREREQFUNCTION, on_request);
+	SET(CURLOPT_PREREQDATA, transfer);
+	return ok;
+}
+
+Transfer *
+transfer_new(const PoolConfig *config, ConnectionCounts *counts)
+{
+	Transfer   *transfer = calloc(1, sizeof(Transfer));
+
+	if (transfer == NULL)
+		return NULL;
+	transfer->counts = counts;
+	buf_init(&transfer->response, config->max_body);
+	transfer->easy = curl_easy_init();
+	if (transfer->easy == NULL || !set_fixed_options(transfer, config))
+	{
+		transfer_free(transfer);
+		return NULL;
+	}
+	return transfer;
+}
+
+static void
+forget_request(Transfer *transfer)
+{
+	stop_waiting(transfer);
+	if (transfer->authorization != NULL)
+	{
+		/* libcurl's send buffer is out of reach; this copy need not outlive the call */
+		explicit_bzero(transfer->authorization, transfer->authorization_size);
+		free(transfer->authorization);
+		transfer->authorization = NULL;
+	}
+	buf_free(&transfer->body);
+}
+
+void
+transfer_free(Transfer *transfer)
+{
+	if (transfer->easy != NULL)
+		curl_easy_cleanup(transfer->easy);
+	forget_request(transfer);
+	buf_free(&transfer->response);
+	free(transfer);
+}
+
+/* The bearer token goes into a header line: nothing may end that line early. */
+static bool
+make_authorization(Transfer *transfer, const char *secret, const char **why)
+{
+	static const char prefix[] = "Authorization: Bearer ";
+	size_t		len = strlen(secret);
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (secret[i] <= ' ' || secret[i] > '~')
+		{
+			*why = "secret holds characters that cannot stand in a header";
+			return false;
+		}
+	}
+	transfer->authorization_size = sizeof(prefix) + len;
+	transfer->authorization = malloc(transfer->authorization_size);
+	if (transfer->authorization == NULL)
+	{
+		*why = "out of memory";
+		return false;
+	}
+	memcpy(transfer->authorization, prefix, sizeof(prefix) - 1);
+	memcpy(transfer->authorization + sizeof(prefix) - 1, secret, len + 1);
+	return true;
+}
+
+static void
+link_header_lines(Transfer *transfer)
+{
+	static char content_type[] = "Content-Type: application/json";
+	static char no_expect[] = "Expect:";	/* or a large body waits a second for "100 Continue" */
+	struct curl_slist *line = transfer->lines;
+
+	line[0] = (struct curl_slist) {.data = content_type,.next = &line[1]};
+	line[1] = (struct curl_slist) {.data = no_expect,.next = NULL};
+	if (transfer->authorization == NULL)
+		return;
+	line[1].next = &line[2];
+	line[2] = (struct curl_slist) {.data = transfer->authorization,.next = NULL};
+}
+
+static bool
+set_request_options(Transfer *transfer, const PoolRequest *request)
+{
+	CURL	   *easy = transfer->easy;
+	bool		ok = true;
+
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_TIMEOUT_MS, request->timeout_ms);
+	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) transfer->body.len);
+	SET(CURLOPT_POSTFIELDS, transfer->body.data != NULL ? transfer->body.data : "");
+	SET(CURLOPT_HTTPHEADER, transfer->lines);
+
+	/*
+	 * Over TLS the handshake tells whether calls can share the connection, so waiting for it is cheap.  Without TLS
+	 * only the first answer tells, and all others would wait as long as the model thinks.
+	 */
+	SET(CURLOPT_PIPEWAIT, transfer->https ? 1L : 0L);
+	return ok;
+}
+
+bool
+transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
+{
+	Origin		origin;
+
+	transfer->body = *request->body;
+	buf_init(request->body, transfer->body.cap);
+
+	*why = "out of memory";
+	if (transfer->body.failed)
+		return false;
+	if (request->timeout_ms <= 0)
+	{
+		*why = "time-out must be positive";
+		return false;
+	}
+	if (!origin_parse(request->url, &origin, why))
+		return false;
+	transfer->https = origin.https;
+	if (request->secret != NULL && !make_authorization(transfer, request->secret, why))
+		return false;
+	link_header_lines(transfer);
+	if (!set_request_options(transfer, request))
+	{
+		*why = "out of memory";
+		return false;
+	}
+	transfer->tag = request->tag;
+	transfer->waiting = true;
+	transfer->counts->unconnected++;
+	return true;
+}
+
+void
+transfer_finish(Transfer *transfer, CURLcode code)
+{
+	long		status = 0;
+	curl_off_t	total_us = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+	transfer->http_status = (int) status;
+	transfer->latency_ms = (int) (total_us / 1000);
+	transfer->transport = transport_of(transfer, code);
+	transport_explain(transfer, code);
+	forget_request(transfer);
+}
+
+void
+transfer_reset(Transfer *transfer)
+{
+	forget_request(transfer);
+	forget_headers(transfer);
+	buf_reset(&transfer->response, TRANSFER_KEEP_BYTES);
+	transfer->tag = NULL;
+	transfer->tried_address = false;
+	transfer->sent = false;
+	transfer->too_large = false;
+	transfer->refusal = NULL;
+	transfer->socket_errno = 0;
+	transfer->http_status = 0;
+	transfer->message[0] = '\0';
+}
+
+static const char *
+header_or_null(const Transfer *transfer, HeaderField field)
+{
+	return transfer->header[field][0] != '\0' ? transfer->header[field] : NULL;
+}
+
+void
+transfer_reply(Transfer *transfer, PoolReply *reply)
+{
+	const char *id = header_or_null(transfer, HEADER_X_REQUEST_ID);
+
+	if (id == NULL)
+		id = transfer->header[HEADER_REQUEST_ID];
+	reply->tag = transfer->tag;
+	reply->transfer = transfer;
+	reply->latency_ms = transfer->latency_ms;
+	snprintf(reply->request_id, sizeof(reply->request_id), "%s", id);
+	reply->reply = (CallReply) {
+		.transport = transfer->transport,
+		.transport_message = transfer->message,
+		.http_status = transfer->http_status,
+		.body = transfer->response.data,
+		.body_len = transfer->response.len,
+		.retry_after = header_or_null(transfer, HEADER_RETRY_AFTER),
+		.retry_after_ms = header_or_null(transfer, HEADER_RETRY_AFTER_MS),
+		.ratelimit_reset_requests = header_or_null(transfer, HEADER_RESET_REQUESTS),
+		.ratelimit_reset_tokens = header_or_null(transfer, HEADER_RESET_TOKENS),
+		.date = header_or_null(transfer, HEADER_DATE)
+	};
+}

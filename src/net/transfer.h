@@ -1,0 +1,97 @@
+/*
+ * transfer.h
+ *	  One HTTP call: its easy handle, its buffers, and what libcurl's callbacks leave behind.
+ *
+ * Private to src/net.  Every function here calls libcurl, so the caller has blocked all
+ * signals (pool.h says why).
+ */
+#ifndef TRIAGE_NET_TRANSFER_H
+#define TRIAGE_NET_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "net/pool.h"
+
+#if !CURL_AT_LEAST_VERSION(7, 85, 0)
+#error "libcurl 7.85 or newer is needed"
+#endif
+
+#define TRANSFER_HEADER_MAX 200
+
+/* The response headers that somebody reads. */
+typedef enum HeaderField
+{
+	HEADER_RETRY_AFTER,
+	HEADER_RETRY_AFTER_MS,
+	HEADER_RESET_REQUESTS,
+	HEADER_RESET_TOKENS,
+	HEADER_DATE,
+	HEADER_X_REQUEST_ID,
+	HEADER_REQUEST_ID
+} HeaderField;
+#define HEADER_COUNT 7
+
+/* Shared by all transfers of a pool: what the callbacks count, so that the pool can ramp. */
+typedef struct ConnectionCounts
+{
+	int			open;			/* sockets libcurl holds */
+	int			unconnected;	/* calls in the air that have neither opened a socket nor got a used connection */
+	bool		resolved;		/* a name has led to an address at least once */
+} ConnectionCounts;
+
+typedef enum TransferState
+{
+	TRANSFER_IDLE,
+	TRANSFER_IN_FLIGHT,
+	TRANSFER_FINISHED,			/* its reply waits to be fetched */
+	TRANSFER_BORROWED			/* the caller reads its reply */
+} TransferState;
+
+typedef struct Transfer
+{
+	CURL	   *easy;
+	struct Transfer *prev;		/* in whatever list it is */
+	struct Transfer *next;
+	TransferState state;
+	void	   *tag;
+	ConnectionCounts *counts;
+
+	/* the request */
+	bool		https;
+	Buf			body;
+	char	   *authorization;	/* header line; wiped at the end */
+	size_t		authorization_size;
+	struct curl_slist lines[3]; /* the header list, without libcurl's copies of its strings */
+
+	/* what the callbacks saw */
+	bool		waiting;		/* counted in unconnected */
+	bool		tried_address;	/* an address was allowed, whether or not it answered */
+	bool		sent;			/* the request went out, on a new or a used connection */
+	bool		too_large;
+	const char *refusal;		/* why an address was refused, or NULL */
+	int			socket_errno;
+	char		header[HEADER_COUNT][TRANSFER_HEADER_MAX + 1];
+	Buf			response;
+
+	/* the result */
+	Transport	transport;
+	int			http_status;
+	int			latency_ms;
+	char		message[CURL_ERROR_SIZE];
+} Transfer;
+
+extern Transfer *transfer_new(const PoolConfig *config, ConnectionCounts *counts);
+extern void transfer_free(Transfer *transfer);
+/* Takes the request's body over, also on failure. */
+extern bool transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why);
+/* Reads the result off the handle; afterwards nothing of the request is left. */
+extern void transfer_finish(Transfer *transfer, CURLcode code);
+/* Forgets request and reply; keeps handle and buffers for the next call. */
+extern void transfer_reset(Transfer *transfer);
+extern void transfer_reply(Transfer *transfer, PoolReply *reply);
+
+/* transport.c */
+extern Transport transport_of(const Transfer *transfer, CURLcode code);
+extern void transport_explain(Transfer *transfer, CURLcode code);
+
+#endif

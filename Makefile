@@ -1,0 +1,157 @@
+# triage: build (PGXS), tests, demo.   `make help` lists the targets.
+#
+# PGXS owns `check` and needs pg_config while this file is being read.  The targets that install packages, test or
+# demonstrate must work before there is a pg_config, so they are a separate half of this file: naming one of them
+# keeps PGXS out.
+
+OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
+	valgrindcheck eval-builtin reference deps help
+
+# Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
+PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
+
+# Parts of sql/triage--1.0.sql, in the order in which they are joined.
+INSTALL_PARTS = header types functions builtin vocabulary tables triggers views policies \
+	api_tickets api_jobs api_admin install privileges
+
+# pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
+REGRESS = extension ticket_lifecycle audit_trail paging bad_input
+ISOLATION =
+
+ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
+################################################ packages, tests, demo ################################################
+
+SHELL = /bin/bash
+unexport MAKEFLAGS MFLAGS MAKEOVERRIDES
+export PG_MAJOR PG_CONFIG
+RUN = @test/run.sh
+
+.PHONY: $(OWN_TARGETS) $(filter-out $(OWN_TARGETS),$(MAKECMDGOALS))
+
+check:          ; @test/lib/deps.sh check
+	$(RUN)
+check-all:      ; @test/lib/deps.sh check-all
+	$(RUN) --all
+lint:           ; $(RUN) lint
+unitcheck:      ; $(RUN) unit
+fuzz:           ; $(RUN) fuzz
+regresscheck:   ; $(RUN) regress
+pgtapcheck:     ; $(RUN) pgtap
+isolationcheck: ; $(RUN) isolation
+e2echeck:       ; $(RUN) e2e
+valgrindcheck:  ; $(RUN) valgrind
+deps:           ; @test/lib/deps.sh check
+
+demo:           ; @test/lib/deps.sh demo
+	@PROVIDER_URL='$(PROVIDER_URL)' MODEL='$(MODEL)' SECRET_FILE='$(SECRET_FILE)' KEEP='$(KEEP)' test/demo/demo.sh
+
+bench:          ; @test/lib/deps.sh demo
+	@test/lib/with_server.sh --no-server test/bench/run.sh
+eval-builtin:   ; @test/lib/deps.sh demo
+	@test/lib/with_server.sh test/eval/builtin.sh
+reference:      ; @test/lib/deps.sh demo
+	@test/lib/with_server.sh --quiet test/lib/reference.sh >doc/reference.md.new
+	@mv doc/reference.md.new doc/reference.md
+
+help:
+	@echo 'make                 build the extension'
+	@echo 'make install         install it where PG_CONFIG points (default: pg_config on the PATH)'
+	@echo 'make installcheck    run the regression tests against a running server'
+	@echo 'make clean           remove what was built'
+	@echo
+	@echo 'make demo            a throw-away server, a dozen tickets, triaged before your eyes'
+	@echo '                     PROVIDER_URL=http://127.0.0.1:11434/v1 MODEL=name SECRET_FILE=file: with a real model'
+	@echo '                     KEEP=1: leave the server running'
+	@echo 'make check           all tests but the slow ones; installs missing Debian packages when run as root'
+	@echo 'make check-all       also valgrind, long fuzzing, the server under sanitizers'
+	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
+	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
+	@echo 'make bench           measure throughput, latency, WAL, memory'
+	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
+	@echo 'make reference       write doc/reference.md from the catalogs'
+	@echo 'make deps            only install what the tests need'
+	@echo
+	@echo 'PG_MAJOR=15..18 or PG_CONFIG=/path choose the server; WERROR=1 makes warnings errors.'
+
+# "make clean check" and the like: each remaining goal goes to the other half, in the order given.
+$(filter-out $(OWN_TARGETS),$(MAKECMDGOALS)):
+	@$(MAKE) --no-print-directory $@
+
+.NOTPARALLEL:
+
+else
+######################################################## build ########################################################
+
+MODULE_big = triage
+EXTENSION = triage
+DATA_built = sql/triage--1.0.sql
+
+CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
+NET = loop pool secret transfer transport
+PG = builtin_provider config control dispatch guc jobs launcher queue shmem spi_util store tickets_log tickets_row \
+	tickets_shape wake worker
+
+CORE_OBJS = $(CORE:%=src/core/%.o)
+NET_OBJS = $(NET:%=src/net/%.o)
+PG_OBJS = src/triage.o $(PG:%=src/pg/%.o)
+OBJS = $(CORE_OBJS) $(NET_OBJS) $(PG_OBJS)
+
+REGRESS_OPTS = --inputdir=.
+ISOLATION_OPTS = --inputdir=test/isolation
+EXTRA_CLEAN = sql/triage--1.0.sql.new results regression.diffs regression.out output_iso
+
+# No bitcode: it doubles the build, and a function that calls a model gains nothing from being inlined.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq (,$(wildcard $(PGXS)))
+$(error $(PG_CONFIG) does not lead to the build files of a PostgreSQL server. \
+Install them (Debian: apt-get install postgresql-server-dev-15), or say PG_CONFIG=/path/to/pg_config. \
+`make deps` as root installs what is needed)
+endif
+
+LIBRARIES = 'libcurl >= 7.85' 'json-c >= 0.15'
+PKG_CONFIG ?= pkg-config
+ifneq (clean,$(MAKECMDGOALS))
+ifneq (found,$(shell $(PKG_CONFIG) --exists $(LIBRARIES) 2>/dev/null && echo found))
+$(error libcurl 7.85 or newer and json-c 0.15 or newer are needed, and pkg-config does not find them \
+(Debian: apt-get install pkg-config libcurl4-openssl-dev libjson-c-dev))
+endif
+endif
+LIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+
+# -Bsymbolic: the server loads modules with RTLD_GLOBAL; another module's worker_main must not become ours.
+SHLIB_LINK = -Wl,-Bsymbolic $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null)
+PG_CPPFLAGS = -Isrc
+
+include $(PGXS)
+
+override CFLAGS += -std=gnu11 -Wno-declaration-after-statement
+STRICT = $(if $(WERROR),-Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Werror)
+
+# The layers, enforced by the compiler: core and net do not find a server header.
+PORTABLE_CPPFLAGS := -Isrc $(filter-out -I%,$(CPPFLAGS)) $(LIB_CFLAGS)
+$(CORE_OBJS) $(NET_OBJS): override CPPFLAGS = $(PORTABLE_CPPFLAGS)
+$(CORE_OBJS) $(NET_OBJS): override CFLAGS += -fvisibility=hidden $(STRICT)
+# The server's headers as system headers: their warnings are not ours to fix.
+$(PG_OBJS): override CPPFLAGS := $(if $(WERROR),$(patsubst -I/%,-isystem /%,$(CPPFLAGS)),$(CPPFLAGS))
+$(PG_OBJS): override CFLAGS += $(STRICT)
+
+# Any header: small enough a project to compile again.
+$(OBJS): $(wildcard src/*/*.h)
+
+INSTALL_FILES = $(INSTALL_PARTS:%=sql/install/%.sql)
+sql/triage--1.0.sql: $(INSTALL_FILES) Makefile
+	cat $(INSTALL_FILES) >$@.new
+	mv $@.new $@
+
+# reached only by a file that does not exist
+$(INSTALL_FILES):
+	@echo '$@ is missing: INSTALL_PARTS in the Makefile names it' >&2; exit 1
+$(PG_OBJS:.o=.c) $(CORE_OBJS:.o=.c) $(NET_OBJS:.o=.c):
+	@echo '$@ is missing: CORE, NET or PG in the Makefile names it' >&2; exit 1
+
+# The value of a variable, for the test scripts: make -s print-REGRESS
+print-%: ; @echo '$($*)'
+
+endif

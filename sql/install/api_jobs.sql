@@ -1,0 +1,65 @@
+-- The queue's protocol and the worker's control.  In C, shared with the worker; for operators, granted to nobody.
+
+CREATE FUNCTION triage.claim_jobs(max_jobs int DEFAULT 1, lease interval DEFAULT '2 minutes', provider text DEFAULT 'external')
+	RETURNS TABLE (job_id bigint, fence int, tenant_id text, ticket_id bigint, attempts int, lease_until timestamptz,
+		ticket_version int, subject text, description text)
+	LANGUAGE c STRICT SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_claim_jobs';
+COMMENT ON FUNCTION triage.claim_jobs(int, interval, text) IS
+	'claims up to max_jobs (1 to 128) due jobs of all tenants, in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; subject and description are null when the ticket is gone; raises 22023 for an argument out of range';
+
+CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, model text DEFAULT NULL,
+		input_tokens int DEFAULT NULL, cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL)
+	RETURNS boolean
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_complete_job';
+COMMENT ON FUNCTION triage.complete_job(bigint, int, jsonb, text, int, int, int) IS
+	'stores the answer of a claimed job: result, run, labels of the ticket; answer is an object with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; returns false when the claim is not the current one any more; raises 22023 for an answer that is not usable, 55P03 when the ticket is locked';
+
+CREATE FUNCTION triage.fail_job(job_id bigint, fence int, class triage.run_outcome, message text,
+		retry_after interval DEFAULT NULL)
+	RETURNS text
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_fail_job';
+COMMENT ON FUNCTION triage.fail_job(bigint, int, triage.run_outcome, text, interval) IS
+	'records that a claimed job''s call failed, with its class and a message for people; retry_after is the provider''s wish; returns retry (it will be pending again), failed (it is a dead letter now) or stale (the claim is not the current one); raises 22023 for class succeeded or stale, 55P03 when the ticket is locked';
+
+CREATE FUNCTION triage.reap_jobs() RETURNS bigint
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_reap_jobs';
+COMMENT ON FUNCTION triage.reap_jobs() IS
+	'returns the jobs whose lease has ended to the queue, or to the dead letters when their tries are spent, with a lost run for each; returns how many; the worker does this by itself';
+
+CREATE FUNCTION triage.worker_start() RETURNS boolean
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_worker_start';
+COMMENT ON FUNCTION triage.worker_start() IS
+	'starts this database''s worker when the transaction commits, and undoes worker_stop(); returns whether none ran before; raises 25006 on a standby';
+
+CREATE FUNCTION triage.worker_stop() RETURNS boolean
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_worker_stop';
+COMMENT ON FUNCTION triage.worker_stop() IS
+	'stops this database''s worker when the transaction commits, and keeps it stopped until worker_start(); calls in the air are given up and their jobs go back to the queue; returns whether one ran';
+
+CREATE FUNCTION triage.run_pending(max_jobs int, wait boolean DEFAULT false) RETURNS int
+	LANGUAGE c
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_run_pending';
+COMMENT ON FUNCTION triage.run_pending(int, boolean) IS
+	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 53400 when max_worker_processes is used up, 25006 on a standby';
+
+CREATE FUNCTION triage.worker_counters()
+	RETURNS TABLE (pid int, slot int, started_at timestamptz, in_flight int, claimed bigint, written bigint,
+		retried bigint, failed bigint, stale bigint)
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_worker_counters';
+COMMENT ON FUNCTION triage.worker_counters() IS
+	'what each worker of this database did since it started, from shared memory: no rows unless the library is preloaded';

@@ -1,0 +1,84 @@
+-- Functions in C that tables, policies and triggers rest on.
+
+CREATE FUNCTION triage.current_tenant() RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'triage_current_tenant';
+COMMENT ON FUNCTION triage.current_tenant() IS
+	'the tenant this session works for: setting triage.tenant, or "default" when that is empty; raises nothing';
+
+CREATE FUNCTION triage.current_actor() RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'triage_current_actor';
+COMMENT ON FUNCTION triage.current_actor() IS
+	'who the audit trail says is acting: setting triage.actor, or the session user when that is empty; raises nothing';
+
+CREATE FUNCTION triage.written_here(xid) RETURNS boolean
+	LANGUAGE c STABLE STRICT
+	AS 'MODULE_PATHNAME', 'triage_written_here';
+COMMENT ON FUNCTION triage.written_here(xid) IS
+	'whether a row version with this xmin was written by the current transaction or one of its subtransactions; raises nothing';
+
+CREATE FUNCTION triage.check_schema() RETURNS void
+	LANGUAGE c STABLE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_check_schema';
+COMMENT ON FUNCTION triage.check_schema() IS
+	'returns when the tables are there and fit the library, else raises 55000 (object_not_in_prerequisite_state) with the call that helps';
+
+CREATE FUNCTION triage.wake_worker() RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_wake_worker';
+COMMENT ON FUNCTION triage.wake_worker() IS
+	'wakes this database''s worker when the current transaction commits; starts one if none runs and triage.autostart is on; raises nothing';
+
+CREATE FUNCTION triage.tickets_before() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_tickets_before';
+COMMENT ON FUNCTION triage.tickets_before() IS
+	'trigger of tickets: state machine, times that follow from the status, version, manual flags, search; raises 23514 (check_violation) for a transition that is not allowed';
+
+CREATE FUNCTION triage.tickets_after_insert() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_tickets_after_insert';
+COMMENT ON FUNCTION triage.tickets_after_insert() IS
+	'trigger of tickets: requests triage of what a statement inserted, logs assignments, wakes the worker at commit';
+
+CREATE FUNCTION triage.tickets_after_update() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_tickets_after_update';
+COMMENT ON FUNCTION triage.tickets_after_update() IS
+	'trigger of tickets: writes the history of what a statement changed, logs assignments, requests triage of a changed text and of a reopened ticket without a result, calls off the job of a finished or deleted ticket';
+
+CREATE FUNCTION triage.append_only() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- a cascade passes: the ticket is gone already when its history goes
+	IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'ticket_history' AND NOT EXISTS (
+		SELECT FROM triage.tickets t WHERE t.id = OLD.ticket_id AND t.tenant_id = OLD.tenant_id)
+	THEN
+		RETURN OLD;
+	END IF;
+	RAISE EXCEPTION 'table "%" is append-only', TG_TABLE_NAME
+		USING ERRCODE = 'insufficient_privilege',
+			HINT = 'The audit trail and the ledger of calls are not to be changed.';
+END
+$$;
+COMMENT ON FUNCTION triage.append_only() IS
+	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+
+CREATE FUNCTION triage.prompts_immutable() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE EXCEPTION 'the text of prompt version % cannot be changed', OLD.version
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'Results name the version that produced them. Insert a new version, or set is_active.';
+END
+$$;
+COMMENT ON FUNCTION triage.prompts_immutable() IS
+	'trigger of prompts: raises 55000 when the text, kind, tenant or version of a prompt is changed';

@@ -1,0 +1,115 @@
+-- install() and uninstall(): the tables are ordinary tables that live beside the extension, not in it.
+--
+-- Were they members, a restore would fire their triggers while it loads them (every ticket sent to the model again),
+-- pg_restore -j would lose rows, a user's own column would break it, and DROP EXTENSION would delete all tickets.
+-- So CREATE EXTENSION calls install() and install() takes what it made out of the extension again.  A dump contains
+-- the tables like any others; while one is restored (row_security is off) the script leaves their place free.
+
+CREATE FUNCTION triage.install() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $install$
+DECLARE
+	current_version CONSTANT int := 1;
+	me oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);
+	foreign_object record;
+	member record;
+	present boolean := to_regclass('triage.schema_version') IS NOT NULL;
+	found_version int;
+BEGIN
+	-- somebody else's table in our place would run with our triggers' rights, or ours with his
+	SELECT c.relname, pg_get_userbyid(c.relowner) AS owner INTO foreign_object
+	FROM pg_class c
+	WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relowner <> me
+	ORDER BY c.relname LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'relation "triage.%" is owned by role "%"', foreign_object.relname, foreign_object.owner
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Run triage.install() as the owner of the tables, or remove what does not belong to triage.';
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'triage' AND e.extowner = me) THEN
+		RAISE EXCEPTION 'only the owner of extension "triage" can install its tables'
+			USING ERRCODE = 'insufficient_privilege';
+	END IF;
+	IF present THEN
+		SELECT max(v.version) INTO found_version FROM triage.schema_version v;
+		IF found_version > current_version THEN
+			RAISE EXCEPTION 'the tables are of version %, this extension knows version %', found_version, current_version
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					HINT = 'Run ALTER EXTENSION triage UPDATE.';
+		END IF;
+	END IF;
+
+	PERFORM triage.install_tables();
+	PERFORM triage.install_triggers();
+	PERFORM triage.install_views();
+	PERFORM triage.install_policies();
+	PERFORM triage.install_comments();
+	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
+
+	INSERT INTO triage.schema_version (version) VALUES (current_version) ON CONFLICT DO NOTHING;
+	INSERT INTO triage.worker_control (id) VALUES (true) ON CONFLICT DO NOTHING;
+	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
+	PERFORM triage.load_default_vocabulary('default');
+	-- ranked last: whatever the DBA adds serves before it
+	INSERT INTO triage.providers (name, api, rank) VALUES ('builtin', 'builtin', 1000) ON CONFLICT DO NOTHING;
+
+	FOR member IN
+		SELECT c.oid::regclass AS name,
+			CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+		FROM pg_depend d
+			JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
+			JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+		WHERE d.deptype = 'e' AND e.extname = 'triage'
+	LOOP
+		EXECUTE format('ALTER EXTENSION triage DROP %s %s', member.kind, member.name);
+	END LOOP;
+	PERFORM triage.wake_worker();
+END
+$install$;
+COMMENT ON FUNCTION triage.install() IS
+	'creates the tables, indexes, triggers, policies and views, and brings those of an older version or a restored dump up to date; can be run again; takes and returns nothing; raises 55000 when relations of schema triage belong to another role or are newer, 42501 when the caller does not own the extension';
+REVOKE ALL ON FUNCTION triage.install() FROM PUBLIC;
+
+CREATE FUNCTION triage.uninstall(confirm text) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $uninstall$
+DECLARE
+	relation record;
+BEGIN
+	IF confirm IS DISTINCT FROM 'delete all tickets' THEN
+		RAISE EXCEPTION 'uninstall was not confirmed'
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'SELECT triage.uninstall(confirm => ''delete all tickets'') deletes every table of triage and all data in them.';
+	END IF;
+	-- ours by name; RESTRICT, so that what others hang on them is reported and not dropped
+	FOR relation IN
+		SELECT v.name FROM unnest(ARRAY['inbox', 'dashboard', 'queue_stats', 'worker_status', 'ai_failures']) AS v(name)
+	LOOP
+		EXECUTE format('DROP VIEW IF EXISTS triage.%I', relation.name);
+	END LOOP;
+	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
+		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
+		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,
+		triage.schema_version;
+	PERFORM triage.wake_worker();
+END
+$uninstall$;
+COMMENT ON FUNCTION triage.uninstall(text) IS
+	'drops the tables and views with all their data, after which DROP EXTENSION triage succeeds; confirm must be ''delete all tickets'', else 22023 (invalid_parameter_value); returns nothing; raises 2BP01 (dependent_objects_still_exist) when others'' objects depend on them';
+REVOKE ALL ON FUNCTION triage.uninstall(text) FROM PUBLIC;
+
+-- pg_dump's archives set row_security off before their first statement: then the tables come from the archive.
+DO $$
+BEGIN
+	IF current_setting('row_security')::boolean THEN
+		PERFORM triage.install();
+	ELSE
+		RAISE NOTICE 'tables of extension "triage" are not created because row_security is off, as in a restore'
+			USING HINT = 'If this is no restore, run SELECT triage.install().';
+	END IF;
+END
+$$;

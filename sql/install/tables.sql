@@ -1,0 +1,313 @@
+-- The tables.  They are ordinary tables, not members of the extension (see install.sql for why), so this function
+-- must be safe to run again: on tables restored from a dump, and on those of an older schema_version.
+--
+-- Conventions: tenant_id is the first column of every tenant table and part of every key; foreign keys are written
+-- (tenant_id, x_id).  Vocabulary of times: timestamptz, always.
+
+CREATE FUNCTION triage.install_tables() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $install$
+BEGIN
+	CREATE TABLE IF NOT EXISTS triage.schema_version (
+		version      int NOT NULL CONSTRAINT schema_version_pkey PRIMARY KEY,
+		installed_at timestamptz NOT NULL DEFAULT now());
+
+	CREATE TABLE IF NOT EXISTS triage.worker_control (
+		id         boolean NOT NULL DEFAULT true CONSTRAINT worker_control_pkey PRIMARY KEY,
+		stopped_at timestamptz,
+		stopped_by text,
+		CONSTRAINT worker_control_one_row CHECK (id));
+
+	CREATE TABLE IF NOT EXISTS triage.tenants (
+		id         text NOT NULL CONSTRAINT tenants_pkey PRIMARY KEY,
+		name       text NOT NULL DEFAULT '',
+		created_at timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT tenants_id_length CHECK (length(id) BETWEEN 1 AND 200),
+		CONSTRAINT tenants_name_length CHECK (length(name) <= 500));
+
+	CREATE TABLE IF NOT EXISTS triage.people (
+		tenant_id    text NOT NULL DEFAULT triage.current_tenant()
+			CONSTRAINT people_tenant_fkey REFERENCES triage.tenants (id),
+		id           text NOT NULL,
+		role         triage.person_role NOT NULL DEFAULT 'customer',
+		display_name text,
+		email        text,
+		language     text,
+		created_at   timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT people_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT people_id_length CHECK (length(id) BETWEEN 1 AND 200),
+		CONSTRAINT people_display_name_length CHECK (length(display_name) <= 500),
+		-- 64 + @ + 255: the longest address SMTP can carry (RFC 3696, erratum 1690, allows 320 in all)
+		CONSTRAINT people_email_length CHECK (length(email) <= 320),
+		CONSTRAINT people_language_length CHECK (length(language) <= 35));
+
+	CREATE TABLE IF NOT EXISTS triage.ticket_categories (
+		tenant_id   text NOT NULL DEFAULT triage.current_tenant()
+			CONSTRAINT ticket_categories_tenant_fkey REFERENCES triage.tenants (id),
+		category    text NOT NULL,
+		description text NOT NULL DEFAULT '',
+		keywords    text[] NOT NULL DEFAULT '{}',
+		is_active   boolean NOT NULL DEFAULT true,
+		CONSTRAINT ticket_categories_pkey PRIMARY KEY (tenant_id, category),
+		-- the name goes to the model as an enum label
+		CONSTRAINT ticket_categories_name CHECK (category ~ '^[a-z][a-z0-9_]{0,62}$'),
+		CONSTRAINT ticket_categories_description_length CHECK (length(description) <= 2000),
+		CONSTRAINT ticket_categories_keywords CHECK (array_position(keywords, NULL) IS NULL AND cardinality(keywords) <= 500));
+
+	CREATE TABLE IF NOT EXISTS triage.prompts (
+		tenant_id   text NOT NULL DEFAULT triage.current_tenant()
+			CONSTRAINT prompts_tenant_fkey REFERENCES triage.tenants (id),
+		kind        triage.job_kind NOT NULL,
+		version     int NOT NULL,
+		system_text text NOT NULL,
+		is_active   boolean NOT NULL DEFAULT true,
+		created_at  timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT prompts_pkey PRIMARY KEY (tenant_id, kind, version),
+		CONSTRAINT prompts_version_positive CHECK (version > 0),
+		CONSTRAINT prompts_system_text_length CHECK (length(system_text) BETWEEN 1 AND 50000));
+
+	CREATE TABLE IF NOT EXISTS triage.providers (
+		name          text NOT NULL CONSTRAINT providers_pkey PRIMARY KEY,
+		api           triage.provider_api NOT NULL,
+		base_url      text,
+		model         text,
+		secret        text,
+		max_in_flight int,
+		timeout_ms    int NOT NULL DEFAULT 60000,
+		rank          int NOT NULL DEFAULT 100,
+		enabled       boolean NOT NULL DEFAULT true,
+		updated_at    timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT providers_name CHECK (name ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$'),
+		CONSTRAINT providers_openai_complete CHECK (api <> 'openai' OR (base_url IS NOT NULL AND model IS NOT NULL)),
+		CONSTRAINT providers_base_url CHECK (base_url ~ '^https?://[^[:space:][:cntrl:]@?#]+$' AND length(base_url) <= 2000),
+		CONSTRAINT providers_model_length CHECK (length(model) BETWEEN 1 AND 200),
+		CONSTRAINT providers_secret_name CHECK (secret ~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$'),
+		CONSTRAINT providers_max_in_flight CHECK (max_in_flight BETWEEN 1 AND 4096),
+		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000));
+
+	-- The columns a result or an agent changes stand last and together: an update then logs little more than
+	-- what changed.  None of category, priority, version and updated_at is in an index, so that the update that
+	-- a result makes stays HOT; the fillfactor leaves room for it on the page.
+	CREATE TABLE IF NOT EXISTS triage.tickets (
+		tenant_id           text NOT NULL DEFAULT triage.current_tenant()
+			CONSTRAINT tickets_tenant_fkey REFERENCES triage.tenants (id),
+		id                  bigint GENERATED ALWAYS AS IDENTITY,
+		public_id           uuid NOT NULL DEFAULT gen_random_uuid(),
+		source              text NOT NULL DEFAULT 'api',
+		external_id         text,
+		requester_id        text,
+		requester_email     text,
+		language            text,
+		subject             text NOT NULL DEFAULT '',
+		description         text NOT NULL,
+		custom_fields       jsonb NOT NULL DEFAULT '{}',
+		tags                text[] NOT NULL DEFAULT '{}',
+		search              tsvector,
+		created_at          timestamptz NOT NULL DEFAULT now(),
+		status              triage.ticket_status NOT NULL DEFAULT 'open',
+		resolution          triage.ticket_resolution,
+		handler             triage.ticket_handler NOT NULL DEFAULT 'human',
+		priority            triage.ticket_priority NOT NULL DEFAULT 'medium',
+		priority_is_manual  boolean NOT NULL DEFAULT false,
+		category_is_manual  boolean NOT NULL DEFAULT false,
+		category            text,
+		assignee_id         text,
+		waiting_since       timestamptz,
+		first_response_at   timestamptz,
+		resolved_at         timestamptz,
+		closed_at           timestamptz,
+		deleted_at          timestamptz,
+		updated_at          timestamptz NOT NULL DEFAULT now(),
+		version             int NOT NULL DEFAULT 1,
+		CONSTRAINT tickets_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT tickets_public_id_key UNIQUE (public_id, tenant_id),
+		CONSTRAINT tickets_external_id_key UNIQUE (tenant_id, source, external_id),
+		CONSTRAINT tickets_requester_fkey FOREIGN KEY (tenant_id, requester_id) REFERENCES triage.people (tenant_id, id),
+		CONSTRAINT tickets_assignee_fkey FOREIGN KEY (tenant_id, assignee_id) REFERENCES triage.people (tenant_id, id),
+		CONSTRAINT tickets_category_fkey FOREIGN KEY (tenant_id, category) REFERENCES triage.ticket_categories (tenant_id, category),
+		CONSTRAINT tickets_source_length CHECK (length(source) BETWEEN 1 AND 100),
+		CONSTRAINT tickets_external_id_length CHECK (length(external_id) BETWEEN 1 AND 1000),
+		-- 998: the longest line of an e-mail, and so the longest subject (RFC 5322, 2.1.1)
+		CONSTRAINT tickets_subject_length CHECK (length(subject) <= 998),
+		-- octet_length reads a toasted value's header only: a CHECK runs on every update
+		CONSTRAINT tickets_description_length CHECK (octet_length(description) <= 1048576),
+		CONSTRAINT tickets_text_not_empty CHECK (subject ~ '\S' OR description ~ '\S'),
+		CONSTRAINT tickets_requester_email_length CHECK (length(requester_email) <= 320),
+		CONSTRAINT tickets_language_length CHECK (length(language) <= 35),
+		CONSTRAINT tickets_tags_no_null CHECK (array_position(tags, NULL) IS NULL),
+		CONSTRAINT tickets_custom_fields_object CHECK (jsonb_typeof(custom_fields) = 'object'),
+		CONSTRAINT tickets_resolution_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolution IS NOT NULL)),
+		CONSTRAINT tickets_resolved_at_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)),
+		CONSTRAINT tickets_closed_at_when_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL)))
+		WITH (fillfactor = 50);
+	CREATE INDEX IF NOT EXISTS tickets_inbox ON triage.tickets (tenant_id, waiting_since, id)
+		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
+	CREATE INDEX IF NOT EXISTS tickets_assignee ON triage.tickets (tenant_id, assignee_id, id)
+		WHERE assignee_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at DESC, id DESC);
+	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
+		WHERE requester_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS tickets_search ON triage.tickets USING gin (search);
+
+	CREATE TABLE IF NOT EXISTS triage.ticket_comments (
+		tenant_id   text NOT NULL DEFAULT triage.current_tenant(),
+		id          bigint GENERATED ALWAYS AS IDENTITY,
+		ticket_id   bigint NOT NULL,
+		author_id   text,
+		author_role triage.person_role NOT NULL DEFAULT 'customer',
+		visibility  triage.comment_visibility NOT NULL DEFAULT 'public',
+		content     text NOT NULL,
+		source      text NOT NULL DEFAULT 'api',
+		external_id text,
+		created_at  timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ticket_comments_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ticket_comments_external_id_key UNIQUE (tenant_id, source, external_id),
+		CONSTRAINT ticket_comments_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ticket_comments_author_fkey FOREIGN KEY (tenant_id, author_id) REFERENCES triage.people (tenant_id, id),
+		CONSTRAINT ticket_comments_content_length CHECK (octet_length(content) <= 1048576),
+		CONSTRAINT ticket_comments_content_not_empty CHECK (content ~ '\S'),
+		CONSTRAINT ticket_comments_source_length CHECK (length(source) BETWEEN 1 AND 100),
+		CONSTRAINT ticket_comments_external_id_length CHECK (length(external_id) BETWEEN 1 AND 1000));
+	CREATE INDEX IF NOT EXISTS ticket_comments_ticket ON triage.ticket_comments (tenant_id, ticket_id, created_at, id);
+	CREATE INDEX IF NOT EXISTS ticket_comments_author ON triage.ticket_comments (tenant_id, author_id)
+		WHERE author_id IS NOT NULL;
+
+	CREATE TABLE IF NOT EXISTS triage.ticket_history (
+		tenant_id    text NOT NULL,
+		id           bigint GENERATED ALWAYS AS IDENTITY,
+		ticket_id    bigint NOT NULL,
+		field        text NOT NULL,
+		old_value    jsonb,
+		new_value    jsonb,
+		changed_by   text NOT NULL,
+		session_role text NOT NULL,
+		created_at   timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ticket_history_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ticket_history_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
+	CREATE INDEX IF NOT EXISTS ticket_history_ticket ON triage.ticket_history (tenant_id, ticket_id, id);
+
+	CREATE TABLE IF NOT EXISTS triage.ticket_assignments (
+		tenant_id     text NOT NULL,
+		id            bigint GENERATED ALWAYS AS IDENTITY,
+		ticket_id     bigint NOT NULL,
+		agent_id      text NOT NULL,
+		assigned_by   text NOT NULL,
+		assigned_at   timestamptz NOT NULL DEFAULT now(),
+		unassigned_at timestamptz,
+		CONSTRAINT ticket_assignments_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ticket_assignments_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ticket_assignments_agent_fkey FOREIGN KEY (tenant_id, agent_id) REFERENCES triage.people (tenant_id, id),
+		CONSTRAINT ticket_assignments_order CHECK (unassigned_at >= assigned_at));
+	CREATE UNIQUE INDEX IF NOT EXISTS ticket_assignments_current ON triage.ticket_assignments (tenant_id, ticket_id)
+		WHERE unassigned_at IS NULL;
+	CREATE INDEX IF NOT EXISTS ticket_assignments_ticket ON triage.ticket_assignments (tenant_id, ticket_id, id);
+	CREATE INDEX IF NOT EXISTS ticket_assignments_agent ON triage.ticket_assignments (tenant_id, agent_id, assigned_at);
+
+	-- The queue.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
+	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (94 % of them with this
+	-- fillfactor); dead entries at the head of the index are what slows a claim, hence the autovacuum settings.
+	CREATE TABLE IF NOT EXISTS triage.ai_jobs (
+		tenant_id     text NOT NULL DEFAULT triage.current_tenant(),
+		id            bigint GENERATED ALWAYS AS IDENTITY,
+		ticket_id     bigint NOT NULL,
+		kind          triage.job_kind NOT NULL DEFAULT 'triage',
+		priority      triage.ticket_priority NOT NULL DEFAULT 'medium',
+		run_at        timestamptz NOT NULL DEFAULT now(),
+		created_at    timestamptz NOT NULL DEFAULT now(),
+		lease_until   timestamptz,
+		claimed_at    timestamptz,
+		fence         int NOT NULL DEFAULT 0,
+		attempts      smallint NOT NULL DEFAULT 0,
+		slot          smallint,
+		lease_expired boolean NOT NULL DEFAULT false,
+		provider      text,
+		CONSTRAINT ai_jobs_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ai_jobs_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
+		CONSTRAINT ai_jobs_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE)
+		WITH (fillfactor = 50, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
+			autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
+			autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
+	CREATE INDEX IF NOT EXISTS ai_jobs_order ON triage.ai_jobs (priority, run_at, id);
+
+	CREATE TABLE IF NOT EXISTS triage.ai_dead_letters (
+		tenant_id  text NOT NULL,
+		id         bigint NOT NULL,
+		ticket_id  bigint NOT NULL,
+		kind       triage.job_kind NOT NULL,
+		priority   triage.ticket_priority NOT NULL,
+		fence      int NOT NULL,
+		attempts   smallint NOT NULL,
+		class      triage.run_outcome NOT NULL,
+		message    text NOT NULL,
+		created_at timestamptz NOT NULL,
+		failed_at  timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ai_dead_letters_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ai_dead_letters_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
+		CONSTRAINT ai_dead_letters_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
+
+	-- No foreign key to tickets: the money was spent, whatever became of the ticket.
+	CREATE TABLE IF NOT EXISTS triage.ai_runs (
+		tenant_id      text NOT NULL,
+		id             bigint GENERATED ALWAYS AS IDENTITY,
+		job_id         bigint NOT NULL,
+		ticket_id      bigint NOT NULL,
+		kind           triage.job_kind NOT NULL,
+		fence          int NOT NULL,
+		provider       text,
+		model          text,
+		prompt_version int,
+		outcome        triage.run_outcome NOT NULL,
+		http_status    int,
+		request_id     text,
+		error          text,
+		input_tokens   int,
+		cached_tokens  int,
+		output_tokens  int,
+		cost           numeric,
+		latency_ms     int,
+		started_at     timestamptz,
+		finished_at    timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ai_runs_pkey PRIMARY KEY (id, tenant_id));
+	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);
+	CREATE INDEX IF NOT EXISTS ai_runs_finished ON triage.ai_runs USING brin (finished_at);
+
+	-- NULLS NOT DISTINCT makes one index serve three ends: one current result a ticket, its history, the cascade.
+	CREATE TABLE IF NOT EXISTS triage.ticket_ai_results (
+		tenant_id       text NOT NULL,
+		id              bigint GENERATED ALWAYS AS IDENTITY,
+		ticket_id       bigint NOT NULL,
+		run_id          bigint,
+		ticket_version  int NOT NULL,
+		category        text NOT NULL,
+		urgency         triage.ticket_priority NOT NULL,
+		sentiment_score int NOT NULL,
+		needs_human     boolean,
+		confidence      numeric(3,2),
+		language        text,
+		summary         text,
+		draft_reply     text NOT NULL,
+		processed_at    timestamptz NOT NULL DEFAULT now(),
+		superseded_at   timestamptz,
+		CONSTRAINT ticket_ai_results_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT ticket_ai_results_one_current UNIQUE NULLS NOT DISTINCT (tenant_id, ticket_id, superseded_at),
+		CONSTRAINT ticket_ai_results_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ticket_ai_results_category_fkey FOREIGN KEY (tenant_id, category)
+			REFERENCES triage.ticket_categories (tenant_id, category),
+		CONSTRAINT ticket_ai_results_sentiment CHECK (sentiment_score BETWEEN 1 AND 10),
+		CONSTRAINT ticket_ai_results_confidence CHECK (confidence BETWEEN 0 AND 1),
+		CONSTRAINT ticket_ai_results_draft_length CHECK (length(draft_reply) <= 20000),
+		CONSTRAINT ticket_ai_results_summary_length CHECK (length(summary) <= 4000),
+		CONSTRAINT ticket_ai_results_language_length CHECK (length(language) <= 35));
+END
+$install$;
+COMMENT ON FUNCTION triage.install_tables() IS
+	'part of install(): creates the tables and indexes that are not there yet; takes nothing, returns nothing; raises what CREATE TABLE raises';
+REVOKE ALL ON FUNCTION triage.install_tables() FROM PUBLIC;

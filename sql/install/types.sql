@@ -1,0 +1,37 @@
+-- Value sets that code branches on.  Vocabularies that differ by tenant (categories) are rows, see tables.sql.
+-- src/core/labels.c holds the same lists for C; sql/enum_labels.sql checks that they agree.
+
+CREATE TYPE triage.ticket_status AS ENUM
+	('open', 'in_progress', 'pending', 'on_hold', 'review', 'resolved', 'closed');
+COMMENT ON TYPE triage.ticket_status IS
+	'where a ticket stands in people''s work; says nothing of the AI''s work, which is a row of ai_jobs';
+
+CREATE TYPE triage.ticket_resolution AS ENUM
+	('resolved', 'closed_by_client', 'merged', 'deflected', 'abandoned', 'spam');
+COMMENT ON TYPE triage.ticket_resolution IS 'how a resolved or closed ticket ended';
+
+CREATE TYPE triage.ticket_handler AS ENUM ('ai', 'human');
+COMMENT ON TYPE triage.ticket_handler IS 'who answers the customer';
+
+CREATE TYPE triage.ticket_priority AS ENUM ('low', 'medium', 'high', 'urgent');
+COMMENT ON TYPE triage.ticket_priority IS
+	'priority of a ticket or a job, and the scale of the model''s urgency; sorts by weight, urgent is the greatest';
+
+CREATE TYPE triage.person_role AS ENUM ('customer', 'agent', 'admin', 'ai', 'system');
+COMMENT ON TYPE triage.person_role IS 'what a person, or the author of a comment, is to the helpdesk';
+
+CREATE TYPE triage.comment_visibility AS ENUM ('public', 'internal');
+COMMENT ON TYPE triage.comment_visibility IS 'whether the customer sees a comment';
+
+CREATE TYPE triage.job_kind AS ENUM ('triage');
+COMMENT ON TYPE triage.job_kind IS 'what a job asks of the model';
+
+CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
+COMMENT ON TYPE triage.provider_api IS
+	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';
+
+CREATE TYPE triage.run_outcome AS ENUM
+	('succeeded', 'throttled', 'account', 'misconfigured', 'bad_request', 'refused',
+	 'transient', 'unusable_answer', 'stale', 'lost');
+COMMENT ON TYPE triage.run_outcome IS
+	'how a call to a model ended: succeeded; throttled (429); account (401, 402, 403, quota); misconfigured (URL, model, TLS, refused origin); bad_request (400, 413, 422); refused (by the model or a content filter); transient (5xx, time-out, cut connection); unusable_answer (not the JSON asked for); stale (answered after the ticket moved on); lost (no answer before the lease ended)';

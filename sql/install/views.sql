@@ -1,0 +1,236 @@
+-- The views, ordinary objects like the tables, and the comments on both.  All are security_invoker: who reads them sees
+-- what row security and the grants on the tables show.
+
+CREATE FUNCTION triage.install_views() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $install$
+DECLARE
+	-- What the AI's work on ticket t has come to: the only place that says so.  Joins, not a function: the planner
+	-- then looks the three rows up by their unique indexes, for the rows of a page only.
+	ai_joins CONSTANT text := $sql$
+		LEFT JOIN triage.ai_jobs j
+			ON j.tenant_id = t.tenant_id AND j.ticket_id = t.id AND j.kind = 'triage'
+		LEFT JOIN triage.ai_dead_letters d
+			ON d.tenant_id = t.tenant_id AND d.ticket_id = t.id AND d.kind = 'triage'
+		LEFT JOIN triage.ticket_ai_results r
+			ON r.tenant_id = t.tenant_id AND r.ticket_id = t.id AND r.superseded_at IS NULL
+	$sql$;
+	ai_state CONSTANT text := $sql$
+		CASE
+			WHEN j.lease_until > now() THEN 'processing'
+			WHEN j.id IS NOT NULL THEN 'pending'
+			WHEN d.id IS NOT NULL THEN 'ai_failed'
+			WHEN r.id IS NOT NULL THEN 'processed'
+			ELSE 'none'
+		END
+	$sql$;
+BEGIN
+	EXECUTE format($view$
+		CREATE OR REPLACE VIEW triage.ai_state WITH (security_invoker = true) AS
+			SELECT t.tenant_id, t.id AS ticket_id, %s AS ai_state
+				FROM triage.tickets t %s
+	$view$, ai_state, ai_joins);
+
+	EXECUTE format($view$
+		CREATE OR REPLACE VIEW triage.inbox WITH (security_invoker = true) AS
+			SELECT t.id, t.public_id, t.tenant_id, t.subject, t.status, t.handler, t.priority, t.category, t.assignee_id,
+					t.requester_id, t.requester_email, t.tags, t.waiting_since, now() - t.waiting_since AS waiting_for,
+					t.created_at, t.updated_at, t.version, %s AS ai_state, r.urgency, r.sentiment_score, r.needs_human,
+					r.confidence, r.summary, r.draft_reply
+				FROM triage.tickets t %s
+				WHERE t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL
+	$view$, ai_state, ai_joins);
+
+	EXECUTE format($view$
+		CREATE OR REPLACE VIEW triage.dashboard WITH (security_invoker = true) AS
+			SELECT t.id, t.requester_email AS email,
+					CASE WHEN t.description ~ '\S' THEN t.description ELSE t.subject END AS content,
+					CASE
+						WHEN t.status IN ('resolved', 'closed') THEN 'resolved'
+						ELSE coalesce(nullif(%s, 'none'), 'pending')
+					END AS status,
+					t.created_at, t.updated_at, coalesce(t.category, r.category) AS category, r.sentiment_score, r.urgency,
+					r.draft_reply, r.processed_at, t.tenant_id
+				FROM triage.tickets t %s
+				WHERE t.deleted_at IS NULL
+	$view$, ai_state, ai_joins);
+
+	CREATE OR REPLACE VIEW triage.queue_stats WITH (security_invoker = true) AS
+		SELECT tenant_id, kind,
+				coalesce(j.pending, 0) AS pending, coalesce(j.running, 0) AS running, coalesce(j.delayed, 0) AS delayed,
+				j.oldest_due_seconds, coalesce(d.dead, 0) AS dead, j.next_run_at
+			FROM (
+				SELECT a.tenant_id, a.kind,
+						count(*) FILTER (WHERE NOT a.leased AND a.run_at <= now()) AS pending,
+						count(*) FILTER (WHERE a.leased) AS running,
+						count(*) FILTER (WHERE NOT a.leased AND a.run_at > now()) AS delayed,
+						extract(epoch FROM now() - min(a.run_at) FILTER (WHERE NOT a.leased AND a.run_at <= now()))
+							AS oldest_due_seconds,
+						min(a.run_at) FILTER (WHERE NOT a.leased) AS next_run_at
+					FROM (SELECT q.tenant_id, q.kind, q.run_at, coalesce(q.lease_until > now(), false) AS leased
+							FROM triage.ai_jobs q) a
+					GROUP BY a.tenant_id, a.kind) j
+			FULL JOIN (
+				SELECT l.tenant_id, l.kind, count(*) AS dead
+					FROM triage.ai_dead_letters l
+					GROUP BY l.tenant_id, l.kind) d USING (tenant_id, kind);
+
+	CREATE OR REPLACE VIEW triage.worker_status WITH (security_invoker = true) AS
+		SELECT a.pid, a.backend_type AS type, a.datname AS database, a.backend_start AS started_at,
+				coalesce(nullif(concat_ws(': ', a.state, nullif(a.query, '')), ''), a.wait_event) AS activity,
+				c.in_flight, c.claimed, c.written, c.retried, c.failed, c.stale
+			FROM pg_stat_activity a
+			LEFT JOIN triage.worker_counters() c ON c.pid = a.pid
+			WHERE a.backend_type LIKE 'triage%';
+
+	-- A job that waits after a failed try is known by a run of its present fence: the claim counted the fence up, and
+	-- what takes the job back (a new request, an edit) counts it up again.
+	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
+		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
+				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model
+			FROM triage.ai_dead_letters d
+			LEFT JOIN LATERAL (
+				SELECT x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = d.tenant_id AND x.ticket_id = d.ticket_id AND x.job_id = d.id
+					ORDER BY x.id DESC LIMIT 1) r ON true
+		UNION ALL
+		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
+				r.provider, r.model
+			FROM triage.ai_jobs j
+			JOIN LATERAL (
+				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = j.tenant_id AND x.ticket_id = j.ticket_id AND x.job_id = j.id
+						AND x.fence = j.fence AND x.outcome NOT IN ('succeeded', 'stale')
+					ORDER BY x.id DESC LIMIT 1) r ON true
+			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
+END
+$install$;
+COMMENT ON FUNCTION triage.install_views() IS
+	'part of install(): creates the views, or replaces them by this version''s; takes nothing, returns nothing; raises what CREATE VIEW raises';
+REVOKE ALL ON FUNCTION triage.install_views() FROM PUBLIC;
+
+CREATE FUNCTION triage.install_comments() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $install$
+BEGIN
+	COMMENT ON TABLE triage.schema_version IS 'which version of the tables this is; install() brings it up to date';
+	COMMENT ON TABLE triage.worker_control IS 'one row when worker_stop() holds the worker off; no row, or stopped_at NULL, lets it run';
+	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
+
+	COMMENT ON TABLE triage.people IS 'requesters, agents and authors, known by the id that the application itself gives them';
+	COMMENT ON COLUMN triage.people.id IS 'the application''s own id of its user, as text';
+	COMMENT ON COLUMN triage.people.role IS 'a customer cannot be assigned a ticket';
+
+	COMMENT ON TABLE triage.ticket_categories IS 'a tenant''s categories; the model must answer with one that is active';
+	COMMENT ON COLUMN triage.ticket_categories.description IS 'tells the model what belongs here';
+	COMMENT ON COLUMN triage.ticket_categories.keywords IS 'words and phrases that api builtin looks for';
+	COMMENT ON COLUMN triage.ticket_categories.is_active IS 'false: not offered to the model; tickets keep it';
+
+	COMMENT ON TABLE triage.prompts IS 'instructions to the model, by tenant and kind; the highest active version is used';
+	COMMENT ON COLUMN triage.prompts.system_text IS 'the system message; the ticket''s text never becomes part of it';
+
+	COMMENT ON TABLE triage.providers IS 'endpoints and models, for all tenants; set_provider() and drop_provider() write it';
+	COMMENT ON COLUMN triage.providers.base_url IS 'ends before /chat/completions; its origin must be in triage.allowed_origins';
+	COMMENT ON COLUMN triage.providers.secret IS 'name of the file in triage.secrets_directory that holds the key; never the key';
+	COMMENT ON COLUMN triage.providers.max_in_flight IS 'calls at once; NULL: the setting triage.max_in_flight alone limits them';
+	COMMENT ON COLUMN triage.providers.timeout_ms IS 'of a whole call, in milliseconds';
+	COMMENT ON COLUMN triage.providers.rank IS 'the lowest enabled one is asked first';
+
+	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT does all that create_ticket() does';
+	COMMENT ON COLUMN triage.tickets.public_id IS 'to be shown outside, as in URLs: unlike id it cannot be guessed';
+	COMMENT ON COLUMN triage.tickets.source IS 'where it came from, such as api or email; with external_id it names a ticket once';
+	COMMENT ON COLUMN triage.tickets.external_id IS 'its id at the source, such as a Message-ID';
+	COMMENT ON COLUMN triage.tickets.requester_email IS 'address given with the ticket; may differ from the person''s';
+	COMMENT ON COLUMN triage.tickets.language IS 'of the text, such as de; chooses the text search configuration';
+	COMMENT ON COLUMN triage.tickets.custom_fields IS 'a JSON object of the application''s own';
+	COMMENT ON COLUMN triage.tickets.search IS 'the words of subject and description; a trigger keeps it; search_tickets() reads it';
+	COMMENT ON COLUMN triage.tickets.status IS 'where it stands in people''s work; resolved may reopen, closed is final';
+	COMMENT ON COLUMN triage.tickets.resolution IS 'how it ended; set exactly when status is resolved or closed';
+	COMMENT ON COLUMN triage.tickets.handler IS 'who answers the customer';
+	COMMENT ON COLUMN triage.tickets.priority_is_manual IS 'a person set the priority, so a result leaves it alone';
+	COMMENT ON COLUMN triage.tickets.category_is_manual IS 'a person set the category, so a result leaves it alone';
+	COMMENT ON COLUMN triage.tickets.category IS 'NULL until a person or a result sets it';
+	COMMENT ON COLUMN triage.tickets.assignee_id IS 'the agent who has it; ticket_assignments tells who had it when';
+	COMMENT ON COLUMN triage.tickets.waiting_since IS 'since when the customer waits for an answer; NULL: answered';
+	COMMENT ON COLUMN triage.tickets.first_response_at IS 'when an agent first answered in public';
+	COMMENT ON COLUMN triage.tickets.deleted_at IS 'set by delete_ticket(); views and functions then hide the ticket';
+	COMMENT ON COLUMN triage.tickets.version IS 'one more at each change; pass it as expected_version to change only what was read';
+
+	COMMENT ON TABLE triage.ticket_comments IS 'what was said on a ticket, in public or among agents';
+	COMMENT ON COLUMN triage.ticket_comments.author_role IS 'what the author was when it was written; decides what the comment does to the ticket';
+	COMMENT ON COLUMN triage.ticket_comments.visibility IS 'internal: a note that the customer does not see';
+	COMMENT ON COLUMN triage.ticket_comments.external_id IS 'its id at the source; with source it names a comment once';
+
+	COMMENT ON TABLE triage.ticket_history IS 'who changed what on a ticket, one row a column; written by a trigger, never changed';
+	COMMENT ON COLUMN triage.ticket_history.field IS 'name of the column that changed';
+	COMMENT ON COLUMN triage.ticket_history.changed_by IS 'triage.actor, which the session claims; else the session''s role; triage: a result';
+	COMMENT ON COLUMN triage.ticket_history.session_role IS 'the role that was logged in: a fact, where changed_by is a claim';
+
+	COMMENT ON TABLE triage.ticket_assignments IS 'who had a ticket from when to when; written by a trigger on tickets.assignee_id';
+	COMMENT ON COLUMN triage.ticket_assignments.assigned_by IS 'the actor who assigned it';
+	COMMENT ON COLUMN triage.ticket_assignments.unassigned_at IS 'NULL: the agent has it now';
+
+	COMMENT ON TABLE triage.ai_jobs IS 'AI work that waits or runs, one row a ticket and kind; finished work has no row here, its history is ai_runs';
+	COMMENT ON COLUMN triage.ai_jobs.run_at IS 'not before this time; a retry lies ahead';
+	COMMENT ON COLUMN triage.ai_jobs.lease_until IS 'running while this lies ahead; then, and when NULL, anyone may claim it';
+	COMMENT ON COLUMN triage.ai_jobs.fence IS 'counts claims and withdrawals; an answer that comes with another number is stale';
+	COMMENT ON COLUMN triage.ai_jobs.attempts IS 'calls made since the last request; counted before the call';
+	COMMENT ON COLUMN triage.ai_jobs.slot IS 'the worker that holds the lease';
+
+	COMMENT ON TABLE triage.ai_dead_letters IS 'jobs that were given up; retry_failed() puts them back';
+	COMMENT ON COLUMN triage.ai_dead_letters.id IS 'the job''s id';
+	COMMENT ON COLUMN triage.ai_dead_letters.class IS 'how the last try ended';
+
+	COMMENT ON TABLE triage.ai_runs IS 'one row for each call to a model, never changed; stays when its ticket goes, for the money was spent';
+	COMMENT ON COLUMN triage.ai_runs.fence IS 'of the claim that made the call';
+	COMMENT ON COLUMN triage.ai_runs.error IS 'what went wrong, in words; NULL when it succeeded';
+	COMMENT ON COLUMN triage.ai_runs.cached_tokens IS 'the part of input_tokens that the endpoint had cached';
+	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call; NULL: not known';
+	COMMENT ON COLUMN triage.ai_runs.latency_ms IS 'from request to answer, in milliseconds';
+	COMMENT ON COLUMN triage.ai_runs.request_id IS 'the endpoint''s own id of the call, for its support';
+
+	COMMENT ON TABLE triage.ticket_ai_results IS 'answers that were accepted; the one without superseded_at is current';
+	COMMENT ON COLUMN triage.ticket_ai_results.ticket_version IS 'of the ticket that the model was shown';
+	COMMENT ON COLUMN triage.ticket_ai_results.urgency IS 'the model''s view, on the scale of ticket_priority';
+	COMMENT ON COLUMN triage.ticket_ai_results.sentiment_score IS '1 (calm) to 10 (furious)';
+	COMMENT ON COLUMN triage.ticket_ai_results.needs_human IS 'the model thinks a person should answer; NULL: not said';
+	COMMENT ON COLUMN triage.ticket_ai_results.confidence IS '0 to 1, the model''s own; NULL: not said';
+	COMMENT ON COLUMN triage.ticket_ai_results.draft_reply IS 'a proposal; never sent by itself';
+
+	COMMENT ON VIEW triage.ai_state IS 'each ticket''s AI state: processing, pending, ai_failed, processed or none';
+	COMMENT ON COLUMN triage.ai_state.ai_state IS
+		'processing: a worker holds its job; pending: its job waits; ai_failed: given up; processed: it has a current result; none: nothing was asked';
+	COMMENT ON VIEW triage.inbox IS
+		'open tickets with what the AI says of them; ORDER BY waiting_since, id is the order of the index, longest wait first';
+	COMMENT ON COLUMN triage.inbox.waiting_for IS 'how long the customer has waited for an answer; NULL: answered';
+	COMMENT ON COLUMN triage.inbox.ai_state IS 'as in view ai_state';
+	COMMENT ON COLUMN triage.inbox.sentiment_score IS '1 (calm) to 10 (furious)';
+	COMMENT ON VIEW triage.dashboard IS 'all tickets that are not deleted, with one status for people''s and the AI''s work';
+	COMMENT ON COLUMN triage.dashboard.status IS
+		'resolved when it is resolved or closed; else pending (also when nothing was asked), processing, processed or ai_failed';
+	COMMENT ON COLUMN triage.dashboard.content IS 'the description, or the subject where that is blank';
+	COMMENT ON COLUMN triage.dashboard.sentiment_score IS '1 (calm) to 10 (furious)';
+	COMMENT ON VIEW triage.queue_stats IS 'the queue in numbers, by tenant and kind';
+	COMMENT ON COLUMN triage.queue_stats.pending IS 'jobs that could run now';
+	COMMENT ON COLUMN triage.queue_stats.running IS 'jobs under a lease';
+	COMMENT ON COLUMN triage.queue_stats.delayed IS 'jobs whose time lies ahead: retries mostly';
+	COMMENT ON COLUMN triage.queue_stats.oldest_due_seconds IS 'for how long the oldest pending job has been due';
+	COMMENT ON COLUMN triage.queue_stats.dead IS 'jobs that were given up and wait for retry_failed()';
+	COMMENT ON COLUMN triage.queue_stats.next_run_at IS 'when the next job that nobody holds is due; in the past when some are pending';
+	COMMENT ON VIEW triage.worker_status IS
+		'the worker''s processes on this server and their counters since they started; who is not in pg_read_all_stats sees only processes of roles it is a member of';
+	COMMENT ON VIEW triage.ai_failures IS 'what failed, and what waits after a failed try';
+	COMMENT ON COLUMN triage.ai_failures.state IS 'failed: given up; retrying: will be tried again at next_try_at';
+	COMMENT ON COLUMN triage.ai_failures.class IS 'how the last try ended';
+	COMMENT ON COLUMN triage.ai_failures.message IS 'what went wrong, in words';
+END
+$install$;
+COMMENT ON FUNCTION triage.install_comments() IS
+	'part of install(): comments the tables, views and columns; takes nothing, returns nothing; raises what COMMENT raises';
+REVOKE ALL ON FUNCTION triage.install_comments() FROM PUBLIC;

@@ -1,0 +1,165 @@
+/*
+ * config.c
+ *	  Reads what the worker is told by tables: providers, and each tenant's prompt and categories.
+ *
+ * Read anew with every claim instead of cached: three index look-ups a batch cost less than being wrong, and a new
+ * category counts from the next claim on.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "pg/config.h"
+#include "pg/spi_util.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+static void
+copy_text(char *to, size_t size, uint64 row, int column)
+{
+	bool		null;
+	Datum		value = spi_value(row, column, &null);
+
+	strlcpy(to, null ? "" : TextDatumGetCString(value), size);
+}
+
+bool
+config_provider(Provider *provider, bool *stopped)
+{
+	static SPIPlanPtr plan;
+	char		api[16];
+	bool		null;
+	Datum		value;
+
+	spi_prepare(&plan,
+				"SELECT p.name, p.api::text, p.base_url, p.model, p.secret, p.max_in_flight, p.timeout_ms, p.updated_at, "
+				"EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL) "
+				"FROM (VALUES (1)) AS one LEFT JOIN triage.providers p ON p.enabled "
+				"ORDER BY p.rank, p.name LIMIT 1", 0);
+	memset(provider, 0, sizeof(*provider));
+	spi_execute(plan, NULL, NULL, 1);
+	*stopped = DatumGetBool(spi_value(0, 9, &null));
+	(void) spi_value(0, 1, &null);
+	if (null)
+		return false;
+	copy_text(provider->name, sizeof(provider->name), 0, 1);
+	copy_text(api, sizeof(api), 0, 2);
+	provider->api = strcmp(api, "builtin") == 0 ? API_BUILTIN : API_OPENAI;
+	copy_text(provider->base_url, sizeof(provider->base_url), 0, 3);
+	copy_text(provider->model, sizeof(provider->model), 0, 4);
+	copy_text(provider->secret, sizeof(provider->secret), 0, 5);
+	value = spi_value(0, 6, &null);
+	provider->max_in_flight = null ? 0 : DatumGetInt32(value);
+	provider->timeout_ms = DatumGetInt32(spi_value(0, 7, &null));
+	provider->updated_at = DatumGetTimestampTz(spi_value(0, 8, &null));
+	return true;
+}
+
+static char *
+utf8_copy(Datum value)
+{
+	char	   *server = TextDatumGetCString(value);
+	char	   *copy = strdup(pg_server_to_any(server, strlen(server), PG_UTF8));
+
+	if (copy == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return copy;
+}
+
+/* Allocated before the tables are read, so that an error in between leaves it with the job, which frees it. */
+static Vocabulary *
+new_vocabulary(Job *job)
+{
+	Vocabulary *vocabulary = calloc(1, sizeof(Vocabulary));
+
+	if (vocabulary == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	vocabulary->references = 1;
+	job->vocabulary = vocabulary;
+	return vocabulary;
+}
+
+static void
+read_prompt(Vocabulary *vocabulary, Datum tenant_id)
+{
+	static SPIPlanPtr plan;
+	bool		null;
+
+	spi_prepare(&plan,
+				"SELECT p.version, p.system_text FROM triage.prompts p "
+				"WHERE p.tenant_id = $1 AND p.kind = 'triage' AND p.is_active ORDER BY p.version DESC LIMIT 1",
+				1, TEXTOID);
+	if (spi_execute(plan, &tenant_id, NULL, 1) == 0)
+		return;
+	vocabulary->prompt_version = DatumGetInt32(spi_value(0, 1, &null));
+	vocabulary->system_text = utf8_copy(spi_value(0, 2, &null));
+}
+
+static void
+read_categories(Vocabulary *vocabulary, Datum tenant_id)
+{
+	static SPIPlanPtr plan;
+	uint64		rows;
+	bool		null;
+
+	spi_prepare(&plan,
+				"SELECT c.category, c.description FROM triage.ticket_categories c "
+				"WHERE c.tenant_id = $1 AND c.is_active ORDER BY c.category",
+				1, TEXTOID);
+	rows = spi_execute(plan, &tenant_id, NULL, 0);
+	if (rows == 0)
+		return;
+	vocabulary->categories = calloc(rows, sizeof(Category));
+	if (vocabulary->categories == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		vocabulary->categories[row].name = utf8_copy(spi_value(row, 1, &null));
+		vocabulary->category_count = (int) row + 1;
+		vocabulary->categories[row].description = utf8_copy(spi_value(row, 2, &null));
+	}
+}
+
+void
+config_vocabularies(Job **jobs, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Datum		tenant_id;
+
+		for (int k = 0; k < i && jobs[i]->vocabulary == NULL; k++)
+			if (strcmp(jobs[k]->tenant_id, jobs[i]->tenant_id) == 0)
+			{
+				jobs[i]->vocabulary = jobs[k]->vocabulary;
+				jobs[i]->vocabulary->references++;
+			}
+		if (jobs[i]->vocabulary)
+			continue;
+		new_vocabulary(jobs[i]);
+		tenant_id = CStringGetTextDatum(jobs[i]->tenant_id);
+		read_prompt(jobs[i]->vocabulary, tenant_id);
+		read_categories(jobs[i]->vocabulary, tenant_id);
+	}
+}
+
+bool
+config_schema_fits(const char **why)
+{
+	static SPIPlanPtr plan;
+	Oid			schema = get_namespace_oid("triage", true);
+	bool		null;
+	int			version;
+
+	*why = "triage tables are not installed";
+	if (!OidIsValid(schema) || !OidIsValid(get_relname_relid("schema_version", schema)))
+		return false;
+	spi_prepare(&plan, "SELECT max(v.version) FROM triage.schema_version v", 0);
+	spi_execute(plan, NULL, NULL, 1);
+	version = DatumGetInt32(spi_value(0, 1, &null));
+	if (null)
+		return false;
+	*why = "triage tables are of another version than the library";
+	return version == SCHEMA_VERSION;
+}

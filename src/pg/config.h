@@ -1,0 +1,40 @@
+/*
+ * config.h
+ *	  What the worker is told by tables: providers, and each tenant's prompt and categories.
+ */
+#ifndef TRIAGE_PG_CONFIG_H
+#define TRIAGE_PG_CONFIG_H
+
+#include "pg/queue.h"
+
+typedef enum ProviderApi
+{
+	API_OPENAI,
+	API_BUILTIN
+} ProviderApi;
+
+typedef struct Provider
+{
+	char		name[64];
+	ProviderApi api;
+	char		base_url[2049];
+	char		model[201];
+	char		secret[256];	/* name of the key's file; "" for none */
+	int			max_in_flight;	/* 0: no limit of its own */
+	int			timeout_ms;
+	TimestampTz updated_at;
+} Provider;
+
+/* The version of the tables that this library works with; install() records it. */
+#define SCHEMA_VERSION 1
+
+/*
+ * Of the enabled providers the one with the lowest rank; false when there is none.  stopped: worker_stop() was called.
+ */
+extern bool config_provider(Provider *provider, bool *stopped);
+/* Gives each job its tenant's vocabulary as of now. */
+extern void config_vocabularies(Job **jobs, int count);
+/* True when the tables are there and of SCHEMA_VERSION; else why says what to do. */
+extern bool config_schema_fits(const char **why);
+
+#endif

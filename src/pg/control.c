@@ -1,0 +1,244 @@
+/*
+ * control.c
+ *	  Start, stop and look at workers, from SQL; and the small functions that tables and policies rest on.
+ *
+ * A worker that was stopped stays stopped until worker_start(): that is a row, so it holds with and without preload,
+ * and across a restart.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pg/config.h"
+#include "pg/control.h"
+#include "pg/guc.h"
+#include "pg/shmem.h"
+#include "pg/spi_util.h"
+#include "pg/wake.h"
+#include "pg/worker.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(triage_current_tenant);
+PG_FUNCTION_INFO_V1(triage_current_actor);
+PG_FUNCTION_INFO_V1(triage_written_here);
+PG_FUNCTION_INFO_V1(triage_check_schema);
+PG_FUNCTION_INFO_V1(triage_wake_worker);
+PG_FUNCTION_INFO_V1(triage_worker_start);
+PG_FUNCTION_INFO_V1(triage_worker_stop);
+PG_FUNCTION_INFO_V1(triage_worker_counters);
+PG_FUNCTION_INFO_V1(triage_run_pending);
+
+Datum
+triage_current_tenant(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(guc_tenant()));
+}
+
+Datum
+triage_current_actor(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(guc_actor()));
+}
+
+Datum
+triage_written_here(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(PG_GETARG_TRANSACTIONID(0)));
+}
+
+static void
+connect_spi(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+Datum
+triage_check_schema(PG_FUNCTION_ARGS)
+{
+	const char *why;
+	bool		fits;
+
+	connect_spi();
+	fits = config_schema_fits(&why);
+	SPI_finish();
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why),
+				 errhint("Run SELECT triage.install().")));
+	PG_RETURN_VOID();
+}
+
+/* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
+bool
+control_worker_stopped(void)
+{
+	static SPIPlanPtr plan;
+	Oid			schema = get_namespace_oid("triage", true);
+	Oid			table = OidIsValid(schema) ? get_relname_relid("worker_control", schema) : InvalidOid;
+	HeapTuple	tuple;
+	Oid			user;
+	int			context;
+	bool		stopped;
+
+	if (!OidIsValid(table))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	ReleaseSysCache(tuple);
+	connect_spi();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
+	stopped = spi_execute(plan, NULL, NULL, 1) > 0;
+	PopActiveSnapshot();
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	return stopped;
+}
+
+static void
+refuse_in_recovery(void)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("a triage worker cannot run during recovery"),
+				 errhint("Start it on the primary; a standby's own starts when it is promoted.")));
+}
+
+Datum
+triage_wake_worker(PG_FUNCTION_ARGS)
+{
+	wake_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* True: one will run after the commit and did not before. */
+Datum
+triage_worker_start(PG_FUNCTION_ARGS)
+{
+	static SPIPlanPtr plan;
+	bool		running;
+
+	refuse_in_recovery();
+	connect_spi();
+	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
+				"WHERE stopped_at IS NOT NULL", 0);
+	spi_execute(plan, NULL, NULL, 0);
+	SPI_finish();
+	running = wake_find_worker(MyDatabaseId) != NULL;
+	wake_start_at_commit();
+	PG_RETURN_BOOL(!running);
+}
+
+Datum
+triage_worker_stop(PG_FUNCTION_ARGS)
+{
+	static SPIPlanPtr plan;
+	Datum		values[1] = {CStringGetTextDatum(guc_actor())};
+
+	connect_spi();
+	spi_prepare(&plan, "INSERT INTO triage.worker_control AS c (id, stopped_at, stopped_by) VALUES (true, now(), $1) "
+				"ON CONFLICT (id) DO UPDATE SET stopped_at = coalesce(c.stopped_at, now()), "
+				"stopped_by = coalesce(c.stopped_by, $1)", 1, TEXTOID);
+	spi_execute(plan, values, NULL, 0);
+	SPI_finish();
+	wake_at_commit();
+	PG_RETURN_BOOL(wake_find_worker(MyDatabaseId) != NULL);
+}
+
+Datum
+triage_worker_counters(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (triage_shared == NULL)
+		return (Datum) 0;
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+	{
+		WorkerEntry *entry = &triage_shared->workers[i];
+		Datum		values[9];
+		bool		nulls[9] = {0};
+
+		if (entry->database != MyDatabaseId)
+			continue;
+		values[0] = Int32GetDatum(entry->pid);
+		values[1] = Int32GetDatum(entry->slot);
+		values[2] = TimestampTzGetDatum(entry->started_at);
+		values[3] = Int32GetDatum((int) pg_atomic_read_u64(&entry->counters[COUNTER_IN_FLIGHT]));
+		values[4] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_CLAIMED]));
+		values[5] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_WRITTEN]));
+		values[6] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_RETRIED]));
+		values[7] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_FAILED]));
+		values[8] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_STALE]));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	LWLockRelease(triage_shared->lock);
+	return (Datum) 0;
+}
+
+static void
+start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
+{
+	if (!wake_start_worker(MyDatabaseId, args, handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker slot is free"),
+				 errhint("Increase max_worker_processes, or try again later.")));
+}
+
+/* The number of jobs whose fate was written; 0 when it does not wait. */
+Datum
+triage_run_pending(PG_FUNCTION_ARGS)
+{
+	WorkerArgs	args = {.slot = 1, .max_jobs = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0)};
+	bool		wait = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	BackgroundWorkerHandle *handle;
+	dsm_segment *segment = NULL;
+	WorkerReport *report = NULL;
+	int32		finished = 0;
+
+	if (args.max_jobs <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
+	refuse_in_recovery();
+	if (wait)
+	{
+		segment = dsm_create(sizeof(WorkerReport), 0);
+		report = dsm_segment_address(segment);
+		pg_atomic_init_u32(&report->finished, 0);
+		args.report = dsm_segment_handle(segment);
+	}
+	start_oneshot(&args, &handle);
+	if (wait)
+	{
+		if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
+			ereport(FATAL,
+					(errcode(ERRCODE_ADMIN_SHUTDOWN),
+					 errmsg("terminating because the postmaster is gone")));
+		finished = (int32) pg_atomic_read_u32(&report->finished);
+		dsm_detach(segment);
+	}
+	PG_RETURN_INT32(finished);
+}

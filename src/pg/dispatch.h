@@ -1,0 +1,34 @@
+/*
+ * dispatch.h
+ *	  One pass of the worker: take answers, write them, claim, call.
+ */
+#ifndef TRIAGE_PG_DISPATCH_H
+#define TRIAGE_PG_DISPATCH_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "pg/shmem.h"
+
+typedef struct Dispatch Dispatch;
+
+/* max_jobs: claim no more than this in all; negative: no limit.  entry: where to count, or NULL. */
+extern Dispatch *dispatch_create(int slot, int max_jobs, WorkerEntry *entry);
+extern int	dispatch_fd(const Dispatch *d);
+/* Something may have been committed: look at the queue in the next turn. */
+extern void dispatch_wake(Dispatch *d);
+/* The settings were read anew. */
+extern void dispatch_reload(Dispatch *d);
+extern void dispatch_turn(Dispatch *d);
+/* How long the next turn can wait, in milliseconds. */
+extern long dispatch_timeout(const Dispatch *d);
+extern int	dispatch_in_flight(const Dispatch *d);
+extern int	dispatch_finished(const Dispatch *d);
+/* With max_jobs: everything that was to be done is done. */
+extern bool dispatch_is_done(const Dispatch *d);
+/* worker_stop() was called, or the tables are gone. */
+extern bool dispatch_is_unwanted(const Dispatch *d);
+/* Writes the answers at hand, and gives back what is unfinished. */
+extern void dispatch_give_back(Dispatch *d);
+
+#endif

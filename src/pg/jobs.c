@@ -1,0 +1,257 @@
+/*
+ * jobs.c
+ *	  The queue's protocol for SQL: an external worker claims, completes and fails with the same code as the C worker.
+ *
+ * The functions run as the extension's owner (SECURITY DEFINER), over the jobs of every tenant, and are granted to
+ * nobody: they are for an operator's role.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "core/labels.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "pg/config.h"
+#include "pg/queue.h"
+#include "pg/spi_util.h"
+#include "pg/wake.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(triage_claim_jobs);
+PG_FUNCTION_INFO_V1(triage_complete_job);
+PG_FUNCTION_INFO_V1(triage_fail_job);
+PG_FUNCTION_INFO_V1(triage_reap_jobs);
+
+static int64
+interval_ms(const Interval *interval)
+{
+	return (interval->time + interval->day * USECS_PER_DAY + interval->month * (int64) DAYS_PER_MONTH * USECS_PER_DAY) / 1000;
+}
+
+static Datum
+server_text(const char *utf8)
+{
+	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+}
+
+static void
+put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text)
+{
+	Datum		values[9];
+	bool		nulls[9] = {0};
+
+	values[0] = Int64GetDatum(job->id);
+	values[1] = Int32GetDatum(job->fence);
+	values[2] = CStringGetTextDatum(job->tenant_id);
+	values[3] = Int64GetDatum(job->ticket_id);
+	values[4] = Int32GetDatum(job->attempts);
+	values[5] = TimestampTzGetDatum(job->lease_until);
+	nulls[6] = nulls[7] = nulls[8] = !text->found;
+	values[6] = Int32GetDatum(job->ticket_version);
+	values[7] = text->found ? server_text(text->input.subject) : (Datum) 0;
+	values[8] = text->found ? server_text(text->input.description) : (Datum) 0;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static void
+check_arguments(int max_jobs, int64 lease_ms)
+{
+	if (max_jobs < 1 || max_jobs > QUEUE_MAX_BATCH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of jobs must be between 1 and %d, not %d", QUEUE_MAX_BATCH, max_jobs)));
+	if (lease_ms < 1000 || lease_ms > SECS_PER_DAY * INT64CONST(1000))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lease must be between one second and one day"),
+				 errhint("Choose a lease longer than the longest call you make.")));
+}
+
+/* (max_jobs int, lease interval, provider text) */
+Datum
+triage_claim_jobs(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			max_jobs = PG_GETARG_INT32(0);
+	int64		lease_ms = interval_ms(PG_GETARG_INTERVAL_P(1));
+	ClaimRequest request = {.max_jobs = max_jobs, .slot = SLOT_EXTERNAL, .now = GetCurrentTimestamp()};
+	Job		   *jobs = palloc0(QUEUE_MAX_BATCH * sizeof(Job));
+	Job		   *list[QUEUE_MAX_BATCH];
+	TicketText	texts[QUEUE_MAX_BATCH];
+	Cursor		cursor;
+	int			claimed;
+
+	check_arguments(max_jobs, lease_ms);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
+		list[i] = &jobs[i];
+	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
+	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	cursor_reset(&cursor);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	claimed = queue_claim(&request, &cursor, list);
+	if (claimed > 0)
+		queue_read_tickets(list, claimed, texts);
+	for (int i = 0; i < claimed; i++)
+	{
+		put_claimed(result, &jobs[i], &texts[i]);
+		job_reset(&jobs[i]);
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/* Fills in what the claim left in the row; false when the claim is not the current one. */
+static bool
+read_claim(Job *job, int64 id, int fence)
+{
+	static SPIPlanPtr plan;
+	Datum		values[2] = {Int64GetDatum(id), Int32GetDatum(fence)};
+	bool		null;
+	Datum		value;
+
+	spi_prepare(&plan,
+				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version "
+				"FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
+				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL",
+				2, INT8OID, INT4OID);
+	if (spi_execute(plan, values, NULL, 1) == 0)
+		return false;
+	job_reset(job);
+	job->id = id;
+	job->fence = fence;
+	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
+	if (job->tenant_id == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->ticket_id = DatumGetInt64(spi_value(0, 2, &null));
+	job->attempts = DatumGetInt16(spi_value(0, 3, &null));
+	value = spi_value(0, 4, &null);
+	if (!null)
+		strlcpy(job->provider, TextDatumGetCString(value), sizeof(job->provider));
+	job->started_at = DatumGetTimestampTz(spi_value(0, 5, &null));
+	job->ticket_version = DatumGetInt32(spi_value(0, 6, &null));
+	job->latency_ms = (int) Min((GetCurrentTimestamp() - job->started_at) / 1000, INT_MAX);
+	job->called = true;
+	return true;
+}
+
+static StoreResult
+store_one(Job *job)
+{
+	StoreResult stored;
+
+	queue_store(&job, 1);
+	stored = job->stored;
+	job_reset(job);
+	if (stored == STORE_LOCKED)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("the ticket of this job is locked by another transaction"),
+				 errhint("Try again in a moment; the claim still holds.")));
+	return stored;
+}
+
+static void
+set_usage(FunctionCallInfo fcinfo, int first, Usage *usage)
+{
+	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens};
+
+	for (int i = 0; i < 3; i++)
+		if (!PG_ARGISNULL(first + i))
+			*parts[i] = PG_GETARG_INT32(first + i);
+}
+
+/* (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int) */
+Datum
+triage_complete_job(PG_FUNCTION_ARGS)
+{
+	Job			job = {0};
+	Job		   *list = &job;
+	char	   *answer;
+	char	   *utf8;
+	VerdictResult verdict;
+	bool		stored;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence and answer must not be null")));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+	{
+		SPI_finish();
+		PG_RETURN_BOOL(false);
+	}
+	config_vocabularies(&list, 1);
+	answer = TextDatumGetCString(PG_GETARG_DATUM(2));
+	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
+	verdict_parse_answer(utf8, strlen(utf8), job.vocabulary->categories, job.vocabulary->category_count, &verdict);
+	if (verdict.outcome != OUTCOME_SUCCEEDED)
+	{
+		job_reset(&job);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("answer is not usable: %s", verdict.reason),
+				 errhint("Correct it, or call fail_job() with class unusable_answer.")));
+	}
+	job.verdict = verdict.verdict;
+	job.outcome = OUTCOME_SUCCEEDED;
+	job.decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
+	if (!PG_ARGISNULL(3))
+		strlcpy(job.model, text_to_cstring(PG_GETARG_TEXT_PP(3)), sizeof(job.model));
+	set_usage(fcinfo, 4, &job.usage);
+	stored = store_one(&job) == STORE_WRITTEN;
+	SPI_finish();
+	PG_RETURN_BOOL(stored);
+}
+
+/* (job_id bigint, fence int, class run_outcome, message text, retry_after interval) */
+Datum
+triage_fail_job(PG_FUNCTION_ARGS)
+{
+	Job			job = {0};
+	int64		hint_ms = PG_ARGISNULL(4) ? -1 : interval_ms(PG_GETARG_INTERVAL_P(4));
+	RunOutcome	outcome;
+	const char *class;
+	const char *fate;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence, class and message must not be null")));
+	class = DatumGetCString(DirectFunctionCall1(enum_out, PG_GETARG_DATUM(2)));
+	if (!outcome_parse(class, &outcome) || outcome == OUTCOME_SUCCEEDED || outcome == OUTCOME_STALE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a job cannot fail with class %s", class)));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+	{
+		SPI_finish();
+		PG_RETURN_TEXT_P(cstring_to_text("stale"));
+	}
+	job.outcome = outcome;
+	strlcpy(job.reason, text_to_cstring(PG_GETARG_TEXT_PP(3)), sizeof(job.reason));
+	job_decide(&job, hint_ms);
+	fate = job.decision.action == RETRY_LATER ? "retry" : "failed";
+	if (store_one(&job) != STORE_WRITTEN)
+		fate = "stale";
+	SPI_finish();
+	wake_at_commit();
+	PG_RETURN_TEXT_P(cstring_to_text(fate));
+}
+
+Datum
+triage_reap_jobs(PG_FUNCTION_ARGS)
+{
+	int			reaped;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	reaped = queue_reap(NULL, GetCurrentTimestamp());
+	SPI_finish();
+	if (reaped > 0)
+		wake_at_commit();
+	PG_RETURN_INT64(reaped);
+}

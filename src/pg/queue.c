@@ -1,0 +1,380 @@
+/*
+ * queue.c
+ *	  Claiming: which jobs a claimer gets, how long it holds them, and what ends a hold.
+ *
+ * Vocabulary: a lease says until when a claim holds, the fence which claim is the current one.  Both are written
+ * before the work starts, in a transaction of their own, and neither is in an index, so that a claim is a HOT update.
+ * What an answer does to the queue is in store.c.
+ *
+ * A claimer walks each priority with a keyset cursor, since dead index entries at the head, which an old snapshot
+ * keeps alive, are what makes a claim slow.  The LIMIT is a literal: as a parameter it is planned as a tenth of the
+ * table.  `ctid = ANY (ARRAY (SELECT ... LIMIT))` is the form that no plan change makes claim more than its LIMIT.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "core/labels.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pg/guc.h"
+#include "pg/queue.h"
+#include "pg/spi_util.h"
+#include "pg/store.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* LIMITs 1, 2, 4 ... QUEUE_MAX_BATCH, each with a plan of its own */
+#define LADDER 8
+
+/* Full jitter between nothing and base * 2^n, capped; an unusable answer is asked for twice more. */
+#define RETRY_BASE_MS 1000
+#define RETRY_CAP_MS 300000
+#define MAX_UNUSABLE_ANSWERS 3
+
+static Oid	owner = InvalidOid;
+
+void
+cursor_reset(Cursor *cursor)
+{
+	for (int i = 0; i < PRIORITY_COUNT; i++)
+	{
+		cursor->at[i].run_at = DT_NOBEGIN;
+		cursor->at[i].id = 0;
+	}
+}
+
+static SPIPlanPtr
+claim_plan(int rung)
+{
+	static SPIPlanPtr plans[LADDER];
+	char	   *sql;
+
+	if (plans[rung])
+		return plans[rung];
+	sql = psprintf("UPDATE triage.ai_jobs j SET fence = j.fence + 1, attempts = j.attempts + 1, claimed_at = $5, "
+				   "lease_until = $4, slot = $6, provider = $7 "
+				   "WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
+				   "WHERE q.priority = $1::triage.ticket_priority AND q.run_at <= $5 AND (q.run_at, q.id) > ($2, $3) "
+				   "AND q.lease_until IS NULL ORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
+				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", 1 << rung);
+	spi_prepare(&plans[rung], sql, 7, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+				INT2OID, TEXTOID);
+	return plans[rung];
+}
+
+static void
+take_claimed(Job *job, uint64 row, const ClaimRequest *request)
+{
+	bool		null;
+
+	job_reset(job);
+	job->id = DatumGetInt64(spi_value(row, 1, &null));
+	job->tenant_id = strdup(TextDatumGetCString(spi_value(row, 2, &null)));
+	if (job->tenant_id == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
+	job->fence = DatumGetInt32(spi_value(row, 4, &null));
+	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
+	job->lease_until = request->lease_until;
+	job->started_at = request->now;
+	strlcpy(job->provider, request->provider ? request->provider : "", sizeof(job->provider));
+	job->state = JOB_READY;
+}
+
+static int
+claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, Job **jobs, int max_jobs)
+{
+	int			rung = LADDER - 1;
+	Datum		values[7];
+	char		nulls[] = "       ";
+	int			claimed;
+
+	while ((1 << rung) > max_jobs)
+		rung--;
+	values[0] = CStringGetTextDatum(priority_name(priority));
+	values[1] = TimestampTzGetDatum(cursor->at[priority].run_at);
+	values[2] = Int64GetDatum(cursor->at[priority].id);
+	values[3] = TimestampTzGetDatum(request->lease_until);
+	values[4] = TimestampTzGetDatum(request->now);
+	values[5] = Int16GetDatum(request->slot);
+	values[6] = request->provider ? CStringGetTextDatum(request->provider) : (Datum) 0;
+	if (request->provider == NULL)
+		nulls[6] = 'n';
+	claimed = (int) spi_execute(claim_plan(rung), values, nulls, 0);
+	for (int i = 0; i < claimed; i++)
+	{
+		bool		null;
+		TimestampTz run_at = DatumGetTimestampTz(spi_value(i, 6, &null));
+
+		take_claimed(jobs[i], i, request);
+		/* RETURNING keeps no order: the cursor moves to the greatest */
+		if (run_at > cursor->at[priority].run_at ||
+			(run_at == cursor->at[priority].run_at && jobs[i]->id > cursor->at[priority].id))
+		{
+			cursor->at[priority].run_at = run_at;
+			cursor->at[priority].id = jobs[i]->id;
+		}
+	}
+	return claimed;
+}
+
+int
+queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs)
+{
+	int			wanted = Min(request->max_jobs, QUEUE_MAX_BATCH);
+	int			claimed = 0;
+
+	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
+	{
+		while (claimed < wanted)
+		{
+			int			asked = wanted - claimed;
+			int			got = claim_priority(request, priority, cursor, jobs + claimed, asked);
+
+			claimed += got;
+			/* a full rung may have left some: the ladder's next smaller one fetches them */
+			if (got == 0 || (got < asked && (got & (got - 1)) != 0))
+				break;
+		}
+	}
+	return claimed;
+}
+
+static const char *
+to_utf8(Datum value, size_t *len)
+{
+	char	   *server = TextDatumGetCString(value);
+	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
+
+	*len = strlen(utf8);
+	return utf8;
+}
+
+void
+queue_read_tickets(Job **jobs, int count, TicketText *texts)
+{
+	static SPIPlanPtr plan;
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Datum		value;
+	uint64		rows;
+
+	spi_prepare(&plan,
+				"SELECT t.id, t.version, t.subject, t.description FROM triage.tickets t WHERE t.id = ANY ($1)",
+				1, INT8ARRAYOID);
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
+	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	memset(texts, 0, count * sizeof(TicketText));
+	rows = spi_execute(plan, &value, NULL, 0);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		null;
+		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+
+		for (int i = 0; i < count; i++)
+		{
+			if (jobs[i]->ticket_id != id)
+				continue;
+			jobs[i]->ticket_version = DatumGetInt32(spi_value(row, 2, &null));
+			texts[i].input.subject = to_utf8(spi_value(row, 3, &null), &texts[i].input.subject_len);
+			texts[i].input.description = to_utf8(spi_value(row, 4, &null), &texts[i].input.description_len);
+			texts[i].found = true;
+			break;
+		}
+	}
+}
+
+/* The rows of an UPDATE that ended leases: each becomes a lost run, and a dead letter when its tries are spent. */
+static int
+record_lost(uint64 rows)
+{
+	Job		   *lost = palloc0(rows * sizeof(Job));
+	Job		  **list = palloc(rows * sizeof(Job *));
+	bool		null;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Job		   *job = list[row] = &lost[row];
+		Datum		provider;
+
+		job->id = DatumGetInt64(spi_value(row, 1, &null));
+		job->tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
+		job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
+		job->fence = DatumGetInt32(spi_value(row, 4, &null));
+		job->attempts = DatumGetInt16(spi_value(row, 5, &null));
+		provider = spi_value(row, 6, &null);
+		if (!null)
+			strlcpy(job->provider, TextDatumGetCString(provider), sizeof(job->provider));
+		job->started_at = DatumGetTimestampTz(spi_value(row, 7, &null));
+		job->called = true;
+		job->outcome = OUTCOME_LOST;
+		job->cost = -1;
+		job->latency_ms = -1;
+		job->usage = (Usage) {-1, -1, -1};
+		strlcpy(job->reason, "the worker ended before an answer came; the call may have been billed",
+				sizeof(job->reason));
+	}
+	store_lost(list, (int) rows);
+	return (int) rows;
+}
+
+#define LEASE_ENDED "SET lease_until = NULL, slot = NULL "
+#define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at"
+
+int
+queue_free_slot(int slot)
+{
+	static SPIPlanPtr plan;
+	Datum		value = Int16GetDatum(slot);
+
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j " LEASE_ENDED
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
+				"WHERE q.slot = $1 AND q.lease_until IS NOT NULL FOR UPDATE SKIP LOCKED)) " RETURNING_LOST,
+				1, INT2OID);
+	return record_lost(spi_execute(plan, &value, NULL, 0));
+}
+
+int
+queue_reap(const Cursor *cursor, TimestampTz now)
+{
+	static SPIPlanPtr plan;
+	int			reaped = 0;
+
+	/* up to the cursor: what lies beyond it this claimer has not passed, and will meet as a lease still running */
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j " LEASE_ENDED
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
+				"WHERE q.priority = $1::triage.ticket_priority AND (q.run_at, q.id) <= ($2, $3) "
+				"AND q.lease_until <= $4 ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE SKIP LOCKED)) " RETURNING_LOST,
+				4, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID);
+	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
+	{
+		Datum		values[4];
+		uint64		rows;
+
+		values[0] = CStringGetTextDatum(priority_name(priority));
+		values[1] = TimestampTzGetDatum(cursor ? cursor->at[priority].run_at : DT_NOEND);
+		values[2] = Int64GetDatum(cursor ? cursor->at[priority].id : PG_INT64_MAX);
+		values[3] = TimestampTzGetDatum(now);
+		do
+		{
+			rows = spi_execute(plan, values, NULL, 0);
+			if (rows > 0)
+				reaped += record_lost(rows);
+		} while (rows == QUEUE_MAX_BATCH);
+	}
+	return reaped;
+}
+
+void
+queue_extend(Job **jobs, int count, TimestampTz lease_until)
+{
+	static SPIPlanPtr plan;
+	Datum		values[3];
+
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j SET lease_until = $3 FROM unnest($1, $2) AS u(id, fence) "
+				"WHERE j.id = u.id AND j.fence = u.fence AND j.lease_until IS NOT NULL",
+				3, INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID);
+	store_key_arrays(jobs, count, &values[0], &values[1]);
+	values[2] = TimestampTzGetDatum(lease_until);
+	spi_execute(plan, values, NULL, 0);
+	for (int i = 0; i < count; i++)
+		jobs[i]->lease_until = lease_until;
+}
+
+TimestampTz
+queue_next_due(TimestampTz now)
+{
+	static SPIPlanPtr plan;
+	Datum		value = TimestampTzGetDatum(now);
+	bool		null;
+
+	spi_prepare(&plan,
+				"SELECT min(due) FROM unnest(enum_range(NULL::triage.ticket_priority)) AS p(priority), LATERAL "
+				"(SELECT q.run_at AS due FROM triage.ai_jobs q WHERE q.priority = p.priority AND q.run_at > $1 "
+				"ORDER BY q.run_at LIMIT 1) AS next",
+				1, TIMESTAMPTZOID);
+	spi_execute(plan, &value, NULL, 0);
+	value = spi_value(0, 1, &null);
+	return null ? 0 : DatumGetTimestampTz(value);
+}
+
+static void
+vocabulary_release(Vocabulary *vocabulary)
+{
+	if (vocabulary == NULL || --vocabulary->references > 0)
+		return;
+	for (int i = 0; i < vocabulary->category_count; i++)
+	{
+		free((char *) vocabulary->categories[i].name);
+		free((char *) vocabulary->categories[i].description);
+	}
+	free(vocabulary->categories);
+	free(vocabulary->tenant_id);
+	free(vocabulary->system_text);
+	free(vocabulary);
+}
+
+void
+job_reset(Job *job)
+{
+	free(job->tenant_id);
+	buf_free(&job->body);
+	verdict_free(&job->verdict);
+	vocabulary_release(job->vocabulary);
+	memset(job, 0, sizeof(*job));
+	job->cost = -1;
+	job->latency_ms = -1;
+	job->usage = (Usage) {-1, -1, -1};
+}
+
+void
+job_decide(Job *job, int64 hint_ms)
+{
+	const RetryPolicy policy = {
+		.max_attempts = triage_max_attempts,
+		.max_unusable_answers = MAX_UNUSABLE_ANSWERS,
+		.base_ms = RETRY_BASE_MS,
+		.cap_ms = RETRY_CAP_MS
+	};
+
+	job->decision = retry_decide(&policy, job->outcome, job->attempts, hint_ms,
+								 pg_prng_uint32(&pg_global_prng_state));
+}
+
+void
+queue_set_owner(Oid role)
+{
+	owner = role;
+}
+
+void
+queue_begin(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	/* no user's trigger on our tables may gain more rights than their owner has */
+	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+queue_commit(bool synchronous)
+{
+	if (!synchronous)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	PopActiveSnapshot();
+	SPI_finish();
+	/* a deferred trigger would run at commit: as the owner still, or not at all */
+	CommitTransactionCommand();
+}

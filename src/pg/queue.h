@@ -1,0 +1,144 @@
+/*
+ * queue.h
+ *	  The queue's protocol: claim, store, release, reap.
+ *
+ * Every function here runs inside a transaction with an SPI connection that the caller opened (queue_begin() and
+ * queue_commit() for the worker; a SQL function has its own), as the tables' owner.  None of them touches the network.
+ */
+#ifndef TRIAGE_PG_QUEUE_H
+#define TRIAGE_PG_QUEUE_H
+
+#include "postgres.h"
+
+#include "core/prompt.h"
+#include "core/retry.h"
+#include "core/ticket.h"
+#include "core/verdict.h"
+#include "datatype/timestamp.h"
+
+/* Most jobs one claim takes, and most answers one write stores: 64 to 128 cost least per ticket. */
+#define QUEUE_MAX_BATCH 128
+
+/* Slots of claims that no worker process of ours holds. */
+#define SLOT_EXTERNAL (-1)
+
+/* One tenant's labels and prompt as of a claim; shared by the jobs of that claim.  malloc'd. */
+typedef struct Vocabulary
+{
+	int			references;
+	char	   *tenant_id;
+	char	   *system_text;	/* NULL: the tenant has no active prompt */
+	int			prompt_version;
+	Category   *categories;
+	int			category_count;
+} Vocabulary;
+
+typedef enum JobState
+{
+	JOB_FREE,
+	JOB_READY,					/* claimed, its call not started */
+	JOB_IN_FLIGHT,
+	JOB_ANSWERED				/* waits to be written */
+} JobState;
+
+/* What became of an answer when it was stored. */
+typedef enum StoreResult
+{
+	STORE_WRITTEN,				/* result, or its failure, or its return to the queue */
+	STORE_STALE,				/* the claim was no longer current: only its run was written */
+	STORE_LOCKED				/* somebody holds the ticket: try again later */
+} StoreResult;
+
+/* A claimed job from claim to write.  malloc'd parts are freed by job_reset(). */
+typedef struct Job
+{
+	JobState	state;
+	/* the claim */
+	int64		id;
+	int64		ticket_id;
+	char	   *tenant_id;
+	int			fence;
+	int			attempts;		/* this claim included */
+	int			ticket_version;
+	TimestampTz lease_until;
+	Vocabulary *vocabulary;
+	/* the call */
+	char		provider[64];
+	char		model[201];
+	Buf			body;
+	bool		called;			/* a model was asked: that is a run, whatever became of it */
+	TimestampTz started_at;
+	/* the answer */
+	RunOutcome	outcome;
+	int			http_status;	/* 0: none */
+	char		request_id[201];
+	char		reason[REASON_MAX];
+	Usage		usage;
+	double		cost;			/* negative: unknown */
+	int			latency_ms;		/* negative: no call was finished */
+	Verdict		verdict;		/* when SUCCEEDED */
+	RetryDecision decision;
+	StoreResult stored;
+	TimestampTz not_before;		/* STORE_LOCKED: when to try again */
+} Job;
+
+/* Where the claimer stands in each priority; every zeroed entry means the start. */
+typedef struct Cursor
+{
+	struct
+	{
+		TimestampTz run_at;
+		int64		id;
+	}			at[PRIORITY_COUNT];
+} Cursor;
+
+typedef struct ClaimRequest
+{
+	int			max_jobs;
+	int			slot;
+	TimestampTz lease_until;
+	TimestampTz now;
+	const char *provider;
+} ClaimRequest;
+
+extern void cursor_reset(Cursor *cursor);
+
+/*
+ * Claims up to request->max_jobs due jobs in order of priority and age into jobs[], which the caller offers as
+ * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.
+ */
+extern int	queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs);
+
+/* A claimed job's ticket, palloc'd, in UTF-8; found is false when it was deleted meanwhile. */
+typedef struct TicketText
+{
+	bool		found;
+	TicketInput input;
+} TicketText;
+extern void queue_read_tickets(Job **jobs, int count, TicketText *texts);
+
+/*
+ * Writes what became of each job: result and ticket, or its return to the queue, or its dead letter; and the run of
+ * each that was called, except STORE_LOCKED.  A claim that is no longer current is dropped (STORE_STALE).
+ */
+extern void queue_store(Job **jobs, int count);
+
+/* Ends the leases of a slot whose process is gone (slot >= 0), writing a lost run for each. */
+extern int	queue_free_slot(int slot);
+/* Ends the leases that ran out at or before the cursor (NULL: everywhere), writing a lost run for each. */
+extern int	queue_reap(const Cursor *cursor, TimestampTz now);
+/* Prolongs the leases of answers that wait for a locked ticket. */
+extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
+/* When the next job that is not yet due becomes so; 0: there is none. */
+extern TimestampTz queue_next_due(TimestampTz now);
+
+extern void job_reset(Job *job);
+/* What becomes of a job whose outcome is set.  hint_ms: the provider's wish, negative for none. */
+extern void job_decide(Job *job, int64 hint_ms);
+
+/* The worker's own transactions.  Commit is asynchronous for a claim: a lost claim's caller died with it. */
+extern void queue_set_owner(Oid owner);
+extern void queue_begin(void);
+extern void queue_commit(bool synchronous);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * shmem.c
+ *	  Reserve, attach and keep the shared memory that exists when the library is preloaded.
+ *
+ * Knows nothing of the queue.  A worker that dies without its exit callback takes the whole server through a crash
+ * restart, which makes this memory anew, so an entry never outlives its process.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pg/shmem.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#define TRANCHE_NAME "triage"
+
+TriageShared *triage_shared = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+static WorkerEntry *my_entry = NULL;
+
+static void
+request_hook(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(sizeof(TriageShared));
+	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+}
+
+static void
+startup_hook(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	triage_shared = ShmemInitStruct("triage", sizeof(TriageShared), &found);
+	if (!found)
+	{
+		memset(triage_shared, 0, sizeof(TriageShared));
+		triage_shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+		for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+			for (int c = 0; c < COUNTER_COUNT; c++)
+				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+shmem_request(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_hook;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_hook;
+}
+
+static void
+leave(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	my_entry->database = InvalidOid;
+	my_entry->pid = 0;
+	my_entry->latch = NULL;
+	LWLockRelease(triage_shared->lock);
+	shmem_poke_launcher();
+}
+
+WorkerEntry *
+shmem_join(int slot)
+{
+	if (triage_shared == NULL)
+		return NULL;
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SHMEM_MAX_WORKERS && my_entry == NULL; i++)
+	{
+		WorkerEntry *entry = &triage_shared->workers[i];
+
+		if (OidIsValid(entry->database))
+			continue;
+		entry->database = MyDatabaseId;
+		entry->pid = MyProcPid;
+		entry->slot = slot;
+		entry->latch = MyLatch;
+		entry->started_at = GetCurrentTimestamp();
+		for (int c = 0; c < COUNTER_COUNT; c++)
+			pg_atomic_write_u64(&entry->counters[c], 0);
+		my_entry = entry;
+	}
+	LWLockRelease(triage_shared->lock);
+	if (my_entry)
+		before_shmem_exit(leave, (Datum) 0);
+	return my_entry;
+}
+
+Latch *
+shmem_find_worker(Oid database)
+{
+	Latch	   *latch = NULL;
+
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < SHMEM_MAX_WORKERS && latch == NULL; i++)
+		if (triage_shared->workers[i].database == database && triage_shared->workers[i].slot == 0)
+			latch = triage_shared->workers[i].latch;
+	LWLockRelease(triage_shared->lock);
+	return latch;
+}
+
+static int
+find_unwanted(Oid database)
+{
+	for (int i = 0; i < triage_shared->unwanted_count; i++)
+		if (triage_shared->unwanted[i] == database)
+			return i;
+	return -1;
+}
+
+void
+shmem_set_unwanted(Oid database, bool unwanted)
+{
+	int			i;
+
+	if (triage_shared == NULL)
+		return;
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	i = find_unwanted(database);
+	if (unwanted && i < 0 && triage_shared->unwanted_count < SHMEM_MAX_UNWANTED)
+		triage_shared->unwanted[triage_shared->unwanted_count++] = database;
+	else if (!unwanted && i >= 0)
+		triage_shared->unwanted[i] = triage_shared->unwanted[--triage_shared->unwanted_count];
+	LWLockRelease(triage_shared->lock);
+}
+
+bool
+shmem_is_unwanted(Oid database)
+{
+	bool		unwanted;
+
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	unwanted = find_unwanted(database) >= 0;
+	LWLockRelease(triage_shared->lock);
+	return unwanted;
+}
+
+void
+shmem_poke_launcher(void)
+{
+	if (triage_shared && triage_shared->launcher_latch)
+		SetLatch(triage_shared->launcher_latch);
+}

@@ -1,0 +1,51 @@
+/*
+ * spi_util.c
+ *	  Prepared statements that last a session, executed with an error worth reading.
+ */
+#include "postgres.h"
+
+#include "pg/spi_util.h"
+
+#define MAX_ARGS 24
+
+void
+spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
+{
+	Oid			types[MAX_ARGS];
+	va_list		args;
+	SPIPlanPtr	prepared;
+
+	if (*plan != NULL)
+		return;
+	Assert(nargs <= MAX_ARGS);
+	va_start(args, nargs);
+	for (int i = 0; i < nargs; i++)
+		types[i] = va_arg(args, Oid);
+	va_end(args);
+	prepared = SPI_prepare(sql, nargs, types);
+	if (prepared == NULL || SPI_keepplan(prepared) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not prepare a statement"),
+				 errdetail("%s: %s", SPI_result_code_string(SPI_result), sql)));
+	*plan = prepared;
+}
+
+uint64
+spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
+{
+	int			rc = SPI_execute_plan(plan, values, nulls, false, limit);
+
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not execute a statement"),
+				 errdetail("%s", SPI_result_code_string(rc))));
+	return SPI_processed;
+}
+
+Datum
+spi_value(uint64 row, int column, bool *null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
+}

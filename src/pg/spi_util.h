@@ -1,0 +1,19 @@
+/*
+ * spi_util.h
+ *	  Prepared statements that last a session, executed with an error worth reading.
+ */
+#ifndef TRIAGE_PG_SPI_UTIL_H
+#define TRIAGE_PG_SPI_UTIL_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+/* Prepares once: *plan is a static pointer of the caller.  The arguments' types follow. */
+extern void spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...);
+/* nulls: as SPI wants them, or NULL.  limit 0: all rows.  Returns the number of rows; SPI_tuptable holds them. */
+extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit);
+/* A column of the current result. */
+extern Datum spi_value(uint64 row, int column, bool *null);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * tickets.h
+ *	  What the row trigger and the statement triggers of tickets share: columns by name, enum labels by oid.
+ */
+#ifndef TRIAGE_PG_TICKETS_H
+#define TRIAGE_PG_TICKETS_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "core/states.h"
+#include "core/ticket.h"
+#include "utils/relcache.h"
+
+/* The actor under which the worker writes: what it changes is not a person's choice. */
+#define ACTOR_TRIAGE "triage"
+
+typedef enum TicketColumn
+{
+	COL_TENANT_ID,
+	COL_ID,
+	COL_LANGUAGE,
+	COL_SUBJECT,
+	COL_DESCRIPTION,
+	COL_SEARCH,
+	COL_CREATED_AT,
+	COL_STATUS,
+	COL_RESOLUTION,
+	COL_PRIORITY,
+	COL_PRIORITY_IS_MANUAL,
+	COL_CATEGORY,
+	COL_CATEGORY_IS_MANUAL,
+	COL_ASSIGNEE_ID,
+	COL_WAITING_SINCE,
+	COL_FIRST_RESPONSE_AT,
+	COL_RESOLVED_AT,
+	COL_CLOSED_AT,
+	COL_DELETED_AT,
+	COL_UPDATED_AT,
+	COL_VERSION,
+	COL_COUNT
+} TicketColumn;
+
+/* Looked up once per session and table. */
+typedef struct TicketShape
+{
+	Oid			relation;
+	AttrNumber	attno[COL_COUNT];
+	Oid			status[STATUS_COUNT];	/* oids of the enum's labels */
+	Oid			priority_medium;
+	Oid			resolution_resolved;
+} TicketShape;
+
+extern const TicketShape *ticket_shape(Relation rel);
+extern TicketStatus ticket_status_of(const TicketShape *shape, Oid label);
+/* Neither value is NULL. */
+extern bool ticket_value_differs(Datum a, Datum b, Form_pg_attribute attr);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * tickets_log.c
+ *	  AFTER triggers of tickets: history, assignment log, and the AI work that a change asks for or calls off.
+ *
+ * Once per statement, over the transition tables: what a statement changed is written with one INSERT a table, so a
+ * bulk change and the worker's batch pay for the SQL once.  The SQL functions are SECURITY DEFINER with a pinned
+ * search_path, since no application role may write the tables that are written here.
+ *
+ * Lock order is ticket before job: the tickets are locked already when these triggers touch ai_jobs.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pg/guc.h"
+#include "pg/spi_util.h"
+#include "pg/tickets.h"
+#include "pg/wake.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(triage_tickets_after_insert);
+PG_FUNCTION_INFO_V1(triage_tickets_after_update);
+
+/* Rows of history gathered before they are written: bounds the memory of a bulk update. */
+#define HISTORY_BATCH 1000
+
+/* Kept by the machine, or following from another column: not somebody's change. */
+static const char *const bookkeeping[] = {
+	"category_is_manual", "first_response_at", "priority_is_manual", "search", "updated_at", "version", "waiting_since"
+};
+
+/* Tickets of one statement that need one thing done, by key. */
+typedef struct KeyList
+{
+	ArrayBuildState *tenant_ids;
+	ArrayBuildState *ids;
+	int			count;
+} KeyList;
+
+typedef struct Changes
+{
+	Relation	rel;
+	const TicketShape *shape;
+	bool	   *skip;			/* by attribute: bookkeeping or dropped */
+	FmgrInfo   *to_jsonb;		/* by attribute, made at first use */
+	ArrayBuildState *tenant_ids,
+			   *ids,
+			   *fields,
+			   *old_values,
+			   *new_values;
+	int			history;
+	KeyList		assigned;
+	ArrayBuildState *agents;	/* beside assigned; NULL: unassigned */
+	KeyList		reworded;		/* asks for triage of the new text */
+	KeyList		finished;		/* calls the job off */
+	KeyList		reopened;		/* asks for triage if it never had one */
+} Changes;
+
+static void
+key_add(KeyList *list, Datum tenant_id, Datum id)
+{
+	list->tenant_ids = accumArrayResult(list->tenant_ids, tenant_id, false, TEXTOID, CurrentMemoryContext);
+	list->ids = accumArrayResult(list->ids, id, false, INT8OID, CurrentMemoryContext);
+	list->count++;
+}
+
+static Datum
+array_of(ArrayBuildState *state)
+{
+	return makeArrayResult(state, CurrentMemoryContext);
+}
+
+static uint64
+execute_for(SPIPlanPtr plan, KeyList *list)
+{
+	Datum		values[2] = {array_of(list->tenant_ids), array_of(list->ids)};
+
+	return spi_execute(plan, values, NULL, 0);
+}
+
+static void
+log_assignments(Changes *changes)
+{
+	static SPIPlanPtr close_plan,
+				open_plan;
+	Datum		values[4];
+
+	spi_prepare(&close_plan,
+				"UPDATE triage.ticket_assignments a SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) "
+				"FROM unnest($1, $2) AS u(tenant_id, id) "
+				"WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
+				2, TEXTARRAYOID, INT8ARRAYOID);
+	spi_prepare(&open_plan,
+				"INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
+				"SELECT u.tenant_id, u.id, u.agent_id, $4, clock_timestamp() "
+				"FROM unnest($1, $2, $3) AS u(tenant_id, id, agent_id) WHERE u.agent_id IS NOT NULL",
+				4, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID);
+	values[0] = array_of(changes->assigned.tenant_ids);
+	values[1] = array_of(changes->assigned.ids);
+	spi_execute(close_plan, values, NULL, 0);
+	values[2] = array_of(changes->agents);
+	values[3] = CStringGetTextDatum(guc_actor());
+	spi_execute(open_plan, values, NULL, 0);
+}
+
+/*
+ * A running job's fence moves, so the answer to the old text is stale; its lease ends, so it runs again.  Edits of a
+ * job that waits collapse into the one call that it will make.
+ */
+static void
+request_jobs(KeyList *list, bool only_without_result)
+{
+	static SPIPlanPtr plan,
+				forget_plan;
+	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), BoolGetDatum(only_without_result)};
+
+	spi_prepare(&plan,
+				"INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, priority) "
+				"SELECT t.tenant_id, t.id, t.priority FROM unnest($1, $2) AS u(tenant_id, id) "
+				"JOIN triage.tickets t ON t.id = u.id AND t.tenant_id = u.tenant_id "
+				"WHERE t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL "
+				"AND NOT ($3 AND EXISTS (SELECT FROM triage.ticket_ai_results r WHERE r.tenant_id = t.tenant_id "
+				"AND r.ticket_id = t.id AND r.superseded_at IS NULL)) "
+				"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = j.fence + 1, lease_until = NULL, "
+				"slot = NULL, attempts = 0, run_at = now()",
+				3, TEXTARRAYOID, INT8ARRAYOID, BOOLOID);
+	spi_prepare(&forget_plan,
+				"DELETE FROM triage.ai_dead_letters d USING unnest($1, $2) AS u(tenant_id, id), triage.ai_jobs j "
+				"WHERE d.tenant_id = u.tenant_id AND d.ticket_id = u.id "
+				"AND j.tenant_id = d.tenant_id AND j.ticket_id = d.ticket_id AND j.kind = d.kind",
+				2, TEXTARRAYOID, INT8ARRAYOID);
+	if (spi_execute(plan, values, NULL, 0) == 0)
+		return;
+	spi_execute(forget_plan, values, NULL, 0);
+	wake_at_commit();
+}
+
+static void
+call_off_jobs(KeyList *list)
+{
+	static SPIPlanPtr plan;
+
+	spi_prepare(&plan,
+				"DELETE FROM triage.ai_jobs j USING unnest($1, $2) AS u(tenant_id, id) "
+				"WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
+				2, TEXTARRAYOID, INT8ARRAYOID);
+	execute_for(plan, list);
+}
+
+static void
+write_history(Changes *changes)
+{
+	static SPIPlanPtr plan;
+	Datum		values[7];
+
+	if (changes->history == 0)
+		return;
+	spi_prepare(&plan,
+				"INSERT INTO triage.ticket_history "
+				"(tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role) "
+				"SELECT u.*, $6, $7 FROM unnest($1, $2, $3, $4, $5) AS u",
+				7, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTOID, TEXTOID);
+	values[0] = array_of(changes->tenant_ids);
+	values[1] = array_of(changes->ids);
+	values[2] = array_of(changes->fields);
+	values[3] = array_of(changes->old_values);
+	values[4] = array_of(changes->new_values);
+	values[5] = CStringGetTextDatum(guc_actor());
+	values[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	spi_execute(plan, values, NULL, 0);
+	changes->history = 0;
+	changes->tenant_ids = changes->ids = changes->fields = changes->old_values = changes->new_values = NULL;
+}
+
+/* to_jsonb() is polymorphic: it asks its caller's expression for the argument's type. */
+static Datum
+as_jsonb(Changes *changes, int att, Datum value)
+{
+	FmgrInfo   *flinfo = &changes->to_jsonb[att];
+
+	if (!OidIsValid(flinfo->fn_oid))
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(changes->rel), att);
+		Const	   *argument = makeNullConst(attr->atttypid, attr->atttypmod, attr->attcollation);
+
+		fmgr_info(F_TO_JSONB, flinfo);
+		fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid,
+												 COERCE_EXPLICIT_CALL), flinfo);
+	}
+	return FunctionCall1(flinfo, value);
+}
+
+static void
+add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	const TicketShape *shape = changes->shape;
+	bool		old_null = old->tts_isnull[att];
+	bool		new_null = new->tts_isnull[att];
+	Datum		old_value = old_null ? (Datum) 0 : as_jsonb(changes, att, old->tts_values[att]);
+	Datum		new_value = new_null ? (Datum) 0 : as_jsonb(changes, att, new->tts_values[att]);
+	Datum		name = CStringGetTextDatum(NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
+
+	changes->tenant_ids = accumArrayResult(changes->tenant_ids, new->tts_values[shape->attno[COL_TENANT_ID] - 1],
+										   false, TEXTOID, cxt);
+	changes->ids = accumArrayResult(changes->ids, new->tts_values[shape->attno[COL_ID] - 1], false, INT8OID, cxt);
+	changes->fields = accumArrayResult(changes->fields, name, false, TEXTOID, cxt);
+	changes->old_values = accumArrayResult(changes->old_values, old_value, old_null, JSONBOID, cxt);
+	changes->new_values = accumArrayResult(changes->new_values, new_value, new_null, JSONBOID, cxt);
+	changes->history++;
+}
+
+static bool
+changed(TupleTableSlot *old, TupleTableSlot *new, int att)
+{
+	if (old->tts_isnull[att] || new->tts_isnull[att])
+		return old->tts_isnull[att] != new->tts_isnull[att];
+	return ticket_value_differs(old->tts_values[att], new->tts_values[att],
+								TupleDescAttr(new->tts_tupleDescriptor, att));
+}
+
+/* Work is called for while a ticket is neither finished nor deleted. */
+static bool
+is_live(const TicketShape *shape, TupleTableSlot *slot)
+{
+	TicketStatus status = ticket_status_of(shape, DatumGetObjectId(slot->tts_values[shape->attno[COL_STATUS] - 1]));
+
+	return !status_is_finished(status) && slot->tts_isnull[shape->attno[COL_DELETED_AT] - 1];
+}
+
+static void
+compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
+{
+	const TicketShape *shape = changes->shape;
+	Datum		tenant_id,
+				id;
+	int			assignee = shape->attno[COL_ASSIGNEE_ID] - 1;
+	bool		was_live,
+				live;
+
+	slot_getallattrs(old);
+	slot_getallattrs(new);
+	tenant_id = new->tts_values[shape->attno[COL_TENANT_ID] - 1];
+	id = new->tts_values[shape->attno[COL_ID] - 1];
+	for (int att = 0; att < new->tts_tupleDescriptor->natts; att++)
+		if (!changes->skip[att] && changed(old, new, att))
+			add_history(changes, old, new, att);
+	if (changed(old, new, assignee))
+	{
+		key_add(&changes->assigned, tenant_id, id);
+		changes->agents = accumArrayResult(changes->agents, new->tts_values[assignee], new->tts_isnull[assignee],
+										   TEXTOID, CurrentMemoryContext);
+	}
+	was_live = is_live(shape, old);
+	live = is_live(shape, new);
+	if (was_live && !live)
+		key_add(&changes->finished, tenant_id, id);
+	else if (live && triage_auto_triage)
+	{
+		if (changed(old, new, shape->attno[COL_SUBJECT] - 1) || changed(old, new, shape->attno[COL_DESCRIPTION] - 1))
+			key_add(&changes->reworded, tenant_id, id);
+		else if (!was_live)
+			key_add(&changes->reopened, tenant_id, id);
+	}
+}
+
+static void
+changes_init(Changes *changes, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	memset(changes, 0, sizeof(*changes));
+	changes->rel = rel;
+	changes->shape = ticket_shape(rel);
+	changes->skip = palloc0(desc->natts * sizeof(bool));
+	changes->to_jsonb = palloc0(desc->natts * sizeof(FmgrInfo));
+	for (int att = 0; att < desc->natts; att++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, att);
+
+		changes->skip[att] = attr->attisdropped;
+		for (size_t i = 0; i < lengthof(bookkeeping); i++)
+			if (strcmp(NameStr(attr->attname), bookkeeping[i]) == 0)
+				changes->skip[att] = true;
+	}
+}
+
+static TriggerData *
+statement_trigger(FunctionCallInfo fcinfo, bool right_event, const char *name)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) ||
+		TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !right_event)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired AFTER, FOR EACH STATEMENT, with transition tables", name)));
+	return trigger;
+}
+
+Datum
+triage_tickets_after_insert(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = statement_trigger(fcinfo, CALLED_AS_TRIGGER(fcinfo) &&
+											 ((TriggerData *) fcinfo->context)->tg_newtable != NULL,
+											 "tickets_after_insert");
+	Tuplestorestate *rows = trigger->tg_newtable;
+	TupleTableSlot *slot;
+	Changes		changes;
+	KeyList		live = {0};
+	int			assignee;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	changes_init(&changes, trigger->tg_relation);
+	assignee = changes.shape->attno[COL_ASSIGNEE_ID] - 1;
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		Datum		tenant_id,
+					id;
+
+		slot_getallattrs(slot);
+		tenant_id = slot->tts_values[changes.shape->attno[COL_TENANT_ID] - 1];
+		id = slot->tts_values[changes.shape->attno[COL_ID] - 1];
+		if (triage_auto_triage && is_live(changes.shape, slot))
+			key_add(&live, tenant_id, id);
+		if (slot->tts_isnull[assignee])
+			continue;
+		key_add(&changes.assigned, tenant_id, id);
+		changes.agents = accumArrayResult(changes.agents, slot->tts_values[assignee], false, TEXTOID,
+										  CurrentMemoryContext);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	if (live.count > 0)
+		request_jobs(&live, false);
+	if (changes.assigned.count > 0)
+		log_assignments(&changes);
+	SPI_finish();
+	return PointerGetDatum(NULL);
+}
+
+Datum
+triage_tickets_after_update(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = statement_trigger(fcinfo, CALLED_AS_TRIGGER(fcinfo) &&
+											 ((TriggerData *) fcinfo->context)->tg_newtable != NULL &&
+											 ((TriggerData *) fcinfo->context)->tg_oldtable != NULL,
+											 "tickets_after_update");
+	TupleTableSlot *old,
+			   *new;
+	Changes		changes;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	changes_init(&changes, trigger->tg_relation);
+	old = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
+	new = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
+	/* the server adds a row's old and new version together: the two stores run in step */
+	tuplestore_rescan(trigger->tg_oldtable);
+	tuplestore_rescan(trigger->tg_newtable);
+	while (tuplestore_gettupleslot(trigger->tg_oldtable, true, false, old) &&
+		   tuplestore_gettupleslot(trigger->tg_newtable, true, false, new))
+	{
+		compare_row(&changes, old, new);
+		if (changes.history >= HISTORY_BATCH)
+			write_history(&changes);
+	}
+	ExecDropSingleTupleTableSlot(old);
+	ExecDropSingleTupleTableSlot(new);
+	write_history(&changes);
+	if (changes.assigned.count > 0)
+		log_assignments(&changes);
+	if (changes.finished.count > 0)
+		call_off_jobs(&changes.finished);
+	if (changes.reworded.count > 0)
+		request_jobs(&changes.reworded, false);
+	if (changes.reopened.count > 0)
+		request_jobs(&changes.reopened, true);
+	SPI_finish();
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,282 @@
+/*
+ * tickets_row.c
+ *	  BEFORE trigger of tickets: the state machine, the times and flags that follow from a change, the search column.
+ *
+ * Row at a time and without SQL: every insert and update of a ticket passes here.  `search` is kept by this trigger
+ * instead of a generated column, because the server computes a generated column again on every update of a table with
+ * a BEFORE UPDATE trigger, and parsing the text costs more than all the rest of an update.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "pg/guc.h"
+#include "pg/tickets.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* Longest part of a description that is searched, in characters: a tsvector must stay below 1 MB. */
+#define SEARCHED_DESCRIPTION 100000
+
+PG_FUNCTION_INFO_V1(triage_tickets_before);
+
+/* A tuple taken apart, and what is to be put back. */
+typedef struct Row
+{
+	Relation	rel;
+	const TicketShape *shape;
+	HeapTuple	tuple;
+	int			changes;
+	int			column[COL_COUNT];
+	Datum		value[COL_COUNT];
+	bool		null[COL_COUNT];
+} Row;
+
+static Datum
+get(const Row *row, TicketColumn column, bool *null)
+{
+	return heap_getattr(row->tuple, row->shape->attno[column], RelationGetDescr(row->rel), null);
+}
+
+static bool
+is_null(const Row *row, TicketColumn column)
+{
+	return heap_attisnull(row->tuple, row->shape->attno[column], RelationGetDescr(row->rel));
+}
+
+static void
+put(Row *row, TicketColumn column, Datum value, bool null)
+{
+	int			i = row->changes++;
+
+	Assert(i < COL_COUNT);
+	row->column[i] = row->shape->attno[column];
+	row->value[i] = value;
+	row->null[i] = null;
+}
+
+static bool
+differs(const Row *old, const Row *new, TicketColumn column)
+{
+	bool		old_null,
+				new_null;
+	Datum		a = get(old, column, &old_null);
+	Datum		b = get(new, column, &new_null);
+
+	if (old_null || new_null)
+		return old_null != new_null;
+	return ticket_value_differs(a, b, TupleDescAttr(RelationGetDescr(new->rel), new->shape->attno[column] - 1));
+}
+
+static bool
+actor_is_triage(void)
+{
+	return triage_actor && strcmp(triage_actor, ACTOR_TRIAGE) == 0;
+}
+
+static TicketStatus
+status_of(const Row *row)
+{
+	bool		null;
+	Datum		label = get(row, COL_STATUS, &null);
+
+	/* a NULL is for the NOT NULL constraint to refuse */
+	return null ? STATUS_OPEN : ticket_status_of(row->shape, DatumGetObjectId(label));
+}
+
+static Oid
+text_search_config(Datum language, bool null)
+{
+	static char known_language[LANGUAGE_MAX * 4 + 1];
+	static Oid	known_config = InvalidOid;
+	char	   *name = null ? "" : TextDatumGetCString(language);
+	Oid			argument = TEXTOID;
+	Oid			function;
+	FmgrInfo	flinfo;
+
+	LOCAL_FCINFO(fcinfo, 1);
+
+	if (OidIsValid(known_config) && strcmp(name, known_language) == 0)
+		return known_config;
+	function = LookupFuncName(list_make2(makeString("triage"), makeString("ts_config")), 1, &argument, false);
+	fmgr_info(function, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = language;
+	fcinfo->args[0].isnull = null;
+	known_config = DatumGetObjectId(FunctionCallInvoke(fcinfo));
+	strlcpy(known_language, name, sizeof(known_language));
+	return known_config;
+}
+
+static void
+set_search(Row *row)
+{
+	bool		null,
+				subject_null,
+				description_null;
+	Datum		language = get(row, COL_LANGUAGE, &null);
+	Oid			config = text_search_config(language, null);
+	Datum		subject = get(row, COL_SUBJECT, &subject_null);
+	Datum		description = get(row, COL_DESCRIPTION, &description_null);
+
+	if (subject_null || description_null)
+		return;					/* NOT NULL refuses the row */
+	subject = DirectFunctionCall2(tsvector_setweight,
+								  DirectFunctionCall2(to_tsvector_byid, ObjectIdGetDatum(config), subject),
+								  CharGetDatum('A'));
+	if (toast_raw_datum_size(description) > SEARCHED_DESCRIPTION)
+		description = DirectFunctionCall2(text_left, description, Int32GetDatum(SEARCHED_DESCRIPTION));
+	description = DirectFunctionCall2(tsvector_setweight,
+									  DirectFunctionCall2(to_tsvector_byid, ObjectIdGetDatum(config), description),
+									  CharGetDatum('B'));
+	put(row, COL_SEARCH, DirectFunctionCall2(tsvector_concat, subject, description), false);
+}
+
+/* What the status asks of the columns beside it; waiting_since of an open ticket is the comments' business. */
+static void
+follow_status(Row *row, TicketStatus status, TimestampTz now)
+{
+	bool		finished = status_is_finished(status);
+
+	if (finished)
+	{
+		if (is_null(row, COL_RESOLUTION))
+			put(row, COL_RESOLUTION, ObjectIdGetDatum(row->shape->resolution_resolved), false);
+		if (is_null(row, COL_RESOLVED_AT))
+			put(row, COL_RESOLVED_AT, TimestampTzGetDatum(now), false);
+		if (!is_null(row, COL_WAITING_SINCE))
+			put(row, COL_WAITING_SINCE, (Datum) 0, true);
+	}
+	else
+	{
+		if (!is_null(row, COL_RESOLUTION))
+			put(row, COL_RESOLUTION, (Datum) 0, true);
+		if (!is_null(row, COL_RESOLVED_AT))
+			put(row, COL_RESOLVED_AT, (Datum) 0, true);
+	}
+	if (status == STATUS_CLOSED && is_null(row, COL_CLOSED_AT))
+		put(row, COL_CLOSED_AT, TimestampTzGetDatum(now), false);
+	else if (status != STATUS_CLOSED && !is_null(row, COL_CLOSED_AT))
+		put(row, COL_CLOSED_AT, (Datum) 0, true);
+}
+
+/* Taking an open ticket starts the work on it. */
+static TicketStatus
+take(Row *row, TicketStatus status)
+{
+	if (status != STATUS_OPEN || is_null(row, COL_ASSIGNEE_ID))
+		return status;
+	put(row, COL_STATUS, ObjectIdGetDatum(row->shape->status[STATUS_IN_PROGRESS]), false);
+	return STATUS_IN_PROGRESS;
+}
+
+static void
+before_insert(Row *row, TimestampTz now)
+{
+	TicketStatus status = take(row, status_of(row));
+	bool		null;
+	Datum		value;
+
+	follow_status(row, status, now);
+	if (!status_is_finished(status) && is_null(row, COL_WAITING_SINCE))
+	{
+		value = get(row, COL_CREATED_AT, &null);
+		put(row, COL_WAITING_SINCE, value, null);
+	}
+	if (!actor_is_triage())
+	{
+		if (!is_null(row, COL_CATEGORY))
+			put(row, COL_CATEGORY_IS_MANUAL, BoolGetDatum(true), false);
+		value = get(row, COL_PRIORITY, &null);
+		if (!null && DatumGetObjectId(value) != row->shape->priority_medium)
+			put(row, COL_PRIORITY_IS_MANUAL, BoolGetDatum(true), false);
+	}
+	set_search(row);
+}
+
+/* A person's choice of label sticks: the model does not overwrite it.  A flag set by hand is left as it was set. */
+static void
+mark_manual(const Row *old, Row *row, TicketColumn label, TicketColumn flag)
+{
+	if (differs(old, row, label) && !differs(old, row, flag) && !actor_is_triage())
+		put(row, flag, BoolGetDatum(true), false);
+}
+
+static void
+check_transition(const Row *old, TicketStatus from, TicketStatus to)
+{
+	bool		null;
+
+	if (status_may_follow(from, to))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("ticket %lld cannot go from %s to %s",
+					(long long) DatumGetInt64(get(old, COL_ID, &null)), status_name(from), status_name(to)),
+			 from == STATUS_CLOSED ?
+			 errhint("Closed is final; create a new ticket to follow up.") :
+			 errhint("Move the ticket to in_progress first.")));
+}
+
+static void
+before_update(const Row *old, Row *row, TimestampTz now)
+{
+	TicketStatus from = status_of(old);
+	TicketStatus status = status_of(row);
+	bool		null;
+	Datum		value;
+
+	check_transition(old, from, status);
+	if (differs(old, row, COL_ASSIGNEE_ID))
+		status = take(row, status);
+	follow_status(row, status, now);
+	mark_manual(old, row, COL_CATEGORY, COL_CATEGORY_IS_MANUAL);
+	mark_manual(old, row, COL_PRIORITY, COL_PRIORITY_IS_MANUAL);
+	if (differs(old, row, COL_SUBJECT) || differs(old, row, COL_DESCRIPTION) || differs(old, row, COL_LANGUAGE))
+		set_search(row);
+	else if (differs(old, row, COL_SEARCH))
+	{
+		value = get(old, COL_SEARCH, &null);
+		put(row, COL_SEARCH, value, null);
+	}
+	value = get(old, COL_VERSION, &null);
+	put(row, COL_VERSION, Int32GetDatum(null ? 1 : DatumGetInt32(value) + 1), false);
+	put(row, COL_UPDATED_AT, TimestampTzGetDatum(now), false);
+}
+
+Datum
+triage_tickets_before(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	Row			row = {0};
+	Row			old = {0};
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired BEFORE, FOR EACH ROW", "tickets_before")));
+	row.rel = old.rel = trigger->tg_relation;
+	row.shape = old.shape = ticket_shape(trigger->tg_relation);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		old.tuple = trigger->tg_trigtuple;
+		row.tuple = trigger->tg_newtuple;
+		before_update(&old, &row, GetCurrentTimestamp());
+	}
+	else
+	{
+		row.tuple = trigger->tg_trigtuple;
+		before_insert(&row, GetCurrentTimestamp());
+	}
+	if (row.changes == 0)
+		return PointerGetDatum(row.tuple);
+	return PointerGetDatum(heap_modify_tuple_by_cols(row.tuple, RelationGetDescr(row.rel), row.changes,
+													 row.column, row.value, row.null));
+}

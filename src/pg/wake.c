@@ -1,0 +1,150 @@
+/*
+ * wake.c
+ *	  Commit-time wake-up of the database's worker, and how a worker is found and started.
+ *
+ * One transaction callback is registered once per backend.  The target is looked up at PRE_COMMIT, where an error
+ * still aborts; at COMMIT, where an error would be a PANIC, only SetLatch() and a registration that allocates nothing
+ * are left.  NOTIFY has no part in this: it serialises commits.
+ *
+ * A prepared transaction and a replica's apply wake nobody; the worker's poll finds their rows.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/control.h"
+#include "pg/guc.h"
+#include "pg/shmem.h"
+#include "pg/wake.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+
+/* A starting worker takes some milliseconds to be found: do not start one per commit meanwhile. */
+#define RESTART_PAUSE_MS 1000
+
+static bool callback_registered = false;
+static bool armed = false;
+static bool start_demanded = false;
+static bool start_wanted = false;
+static Latch *target = NULL;
+static TimestampTz last_start = 0;
+
+/* The worker this backend found last; its PGPROC stays where it is, its pid tells whether it is still the same. */
+static PGPROC *known_proc = NULL;
+static int	known_pid = 0;
+
+static Latch *
+scan_proc_array(Oid database)
+{
+	if (known_proc && known_proc->pid == known_pid && known_proc->databaseId == database)
+		return &known_proc->procLatch;
+	known_proc = NULL;
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	{
+		PGPROC	   *proc = &ProcGlobal->allProcs[i];
+		int			pid = proc->pid;
+		const char *type;
+
+		if (pid == 0 || proc->databaseId != database || !compat_is_background_worker(proc))
+			continue;
+		type = GetBackgroundWorkerTypeByPid(pid);
+		if (type == NULL || strcmp(type, WORKER_TYPE) != 0)
+			continue;
+		known_proc = proc;
+		known_pid = pid;
+		return &proc->procLatch;
+	}
+	return NULL;
+}
+
+Latch *
+wake_find_worker(Oid database)
+{
+	return triage_shared ? shmem_find_worker(database) : scan_proc_array(database);
+}
+
+bool
+wake_start_worker(Oid database, const WorkerArgs *args, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	/* preloaded, the launcher restarts it with back-off; else only the postmaster can */
+	worker.bgw_restart_time = (triage_shared || args->slot > 0) ? BGW_NEVER_RESTART : 1;
+	strlcpy(worker.bgw_library_name, "triage", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "triage_worker_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_type, args->slot > 0 ? ONESHOT_TYPE : WORKER_TYPE, sizeof(worker.bgw_type));
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "%s of database %u", worker.bgw_type, database);
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	StaticAssertStmt(sizeof(WorkerArgs) <= BGW_EXTRALEN, "arguments must fit");
+	memcpy(worker.bgw_extra, args, sizeof(*args));
+	worker.bgw_notify_pid = handle ? MyProcPid : 0;
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+static void
+look_up_target(void)
+{
+	target = wake_find_worker(MyDatabaseId);
+	start_wanted = target == NULL && !IsBinaryUpgrade && !RecoveryInProgress() &&
+		(start_demanded || (triage_autostart &&
+							TimestampDifferenceExceeds(last_start, GetCurrentTimestamp(), RESTART_PAUSE_MS))) &&
+		!control_worker_stopped();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (!armed)
+		return;
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			look_up_target();
+			return;
+		case XACT_EVENT_COMMIT:
+			if (target)
+				SetLatch(target);
+			else if (start_wanted)
+			{
+				WorkerArgs	args = {0};
+
+				last_start = GetCurrentTimestamp();
+				wake_start_worker(MyDatabaseId, &args, NULL);
+			}
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	armed = false;
+	start_demanded = false;
+	target = NULL;
+	start_wanted = false;
+}
+
+void
+wake_at_commit(void)
+{
+	if (!callback_registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		callback_registered = true;
+	}
+	armed = true;
+}
+
+void
+wake_start_at_commit(void)
+{
+	wake_at_commit();
+	start_demanded = true;
+}

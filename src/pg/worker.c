@@ -1,0 +1,242 @@
+/*
+ * worker.c
+ *	  The process that serves one database: entry, signals, the three waits, exit.
+ *
+ * Waits for the latch, the postmaster's death and one socket, which is the epoll descriptor that holds all of
+ * libcurl's; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
+ * stopped, another one serves) and with 1 when it should come back.
+ *
+ * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels what runs, since that may
+ * wait for somebody's lock.  libcurl is not cleaned up at exit: that would join hung resolver threads.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/dispatch.h"
+#include "pg/queue.h"
+#include "pg/shmem.h"
+#include "pg/wake.h"
+#include "pg/worker.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* Session-level lock that makes a slot one process's: our own number in a field that pg_advisory_lock() cannot set. */
+#define SLOT_LOCK_KEY 0x74726961
+#define SLOT_LOCK_FIELD4 7
+#define MAX_ONESHOT_SLOTS 16
+
+PGDLLEXPORT void triage_worker_main(Datum arg);
+
+static volatile sig_atomic_t shutdown_requested = false;
+
+static void
+handle_sigterm(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	shutdown_requested = true;
+	if (IsTransactionState())
+		die(postgres_signal_arg);
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+static void
+set_up_signals(void)
+{
+	pqsignal(SIGTERM, handle_sigterm);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+}
+
+static bool
+lock_slot(int slot)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, SLOT_LOCK_KEY, slot, SLOT_LOCK_FIELD4);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/* The resident worker's slot is 0; a one-shot worker takes the first that is free. */
+static int
+take_slot(const WorkerArgs *args)
+{
+	int			slot = -1;
+
+	StartTransactionCommand();
+	if (args->slot == 0)
+		slot = lock_slot(0) ? 0 : -1;
+	else
+		for (int i = 1; i <= MAX_ONESHOT_SLOTS && slot < 0; i++)
+			if (lock_slot(i))
+				slot = i;
+	CommitTransactionCommand();
+	return slot;
+}
+
+/* Owner of the tables, or InvalidOid when the extension or its tables are not there. */
+static Oid
+find_owner(void)
+{
+	Oid			owner = InvalidOid;
+	Oid			schema;
+	Oid			table;
+	HeapTuple	tuple;
+
+	StartTransactionCommand();
+	schema = get_namespace_oid("triage", true);
+	table = OidIsValid(schema) ? get_relname_relid("ai_jobs", schema) : InvalidOid;
+	if (OidIsValid(get_extension_oid("triage", true)) && OidIsValid(table))
+	{
+		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+		if (HeapTupleIsValid(tuple))
+		{
+			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+			ReleaseSysCache(tuple);
+		}
+	}
+	CommitTransactionCommand();
+	return owner;
+}
+
+static void
+set_up_session(void)
+{
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	/* the queue's plans must not flip when its statistics do */
+	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* a table somebody locks must not hold up the calls for long */
+	SetConfigOption("lock_timeout", "2s", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("statement_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+/* What a predecessor of this slot left claimed is free at once: the slot's lock says that it is gone. */
+static void
+free_predecessor(int slot)
+{
+	queue_begin();
+	if (queue_free_slot(slot) > 0)
+		ereport(LOG,
+				(errmsg("triage worker freed the jobs that a predecessor had claimed")));
+	queue_commit(true);
+}
+
+static void
+show_activity(const Dispatch *d)
+{
+	static int	shown = -1;
+	char		activity[64];
+	int			in_flight = dispatch_in_flight(d);
+
+	if (in_flight == shown)
+		return;
+	shown = in_flight;
+	snprintf(activity, sizeof(activity), "%d calls in flight", in_flight);
+	pgstat_report_activity(STATE_IDLE, activity);
+}
+
+static void
+serve(Dispatch *d, bool oneshot)
+{
+	WaitEventSet *set = compat_create_wait_event_set(3);
+
+	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(set, WL_SOCKET_READABLE, dispatch_fd(d), NULL, NULL);
+	while (!shutdown_requested && !dispatch_is_unwanted(d) && !(oneshot && dispatch_is_done(d)))
+	{
+		WaitEvent	event;
+
+		show_activity(d);
+		if (WaitEventSetWait(set, dispatch_timeout(d), &event, 1, PG_WAIT_EXTENSION) > 0 &&
+			(event.events & WL_LATCH_SET))
+		{
+			ResetLatch(MyLatch);
+			dispatch_wake(d);
+		}
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			dispatch_reload(d);
+		}
+		dispatch_turn(d);
+	}
+	dispatch_give_back(d);
+}
+
+static void
+report_to(uint32 handle, int finished)
+{
+	dsm_segment *segment;
+	WorkerReport *report;
+
+	if (handle == 0)
+		return;
+	segment = dsm_attach(handle);
+	if (segment == NULL)
+		return;					/* nobody waits any more */
+	report = dsm_segment_address(segment);
+	pg_atomic_write_u32(&report->finished, finished);
+	dsm_detach(segment);
+}
+
+void
+triage_worker_main(Datum arg)
+{
+	WorkerArgs	args;
+	int			slot;
+	Oid			owner;
+	Dispatch   *d;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	set_up_signals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	set_up_session();
+	owner = find_owner();
+	if (!OidIsValid(owner))
+	{
+		shmem_set_unwanted(MyDatabaseId, true);
+		proc_exit(0);
+	}
+	slot = take_slot(&args);
+	if (slot < 0)
+		proc_exit(0);
+	queue_set_owner(owner);
+	shmem_set_unwanted(MyDatabaseId, false);
+	free_predecessor(slot);
+	d = dispatch_create(slot, args.slot == 0 ? -1 : args.max_jobs, shmem_join(slot));
+	serve(d, args.slot > 0);
+	if (args.slot > 0)
+		report_to(args.report, dispatch_finished(d));
+	if (dispatch_is_unwanted(d))
+		shmem_set_unwanted(MyDatabaseId, true);
+	/* a one-shot worker is done; a resident one that was asked to go comes back unless the server stops */
+	proc_exit(shutdown_requested && args.slot == 0 ? 1 : 0);
+}

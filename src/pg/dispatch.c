@@ -32,6 +32,13 @@
 #define CONNECT_TIMEOUT_MS 5000
 /* A lease outlives the wait for a place in the air, the call, and the write. */
 #define LEASE_MARGIN_MS 30000
+/*
+ * Under load answers wait this long for company: a transaction costs more than a row in it, and the places in the air
+ * are filled again before anything is written, so throughput does not wait with them.
+ */
+#define GATHER_MS 5
+#define GATHER_ANSWERS 64
+#define BUSY_IN_FLIGHT 16
 /* Answers whose ticket is locked are tried again after this. */
 #define LOCKED_PAUSE_MS 100
 /* Gone round without effect: after an error in a transaction, and for a provider that cannot serve. */
@@ -69,6 +76,7 @@ struct Dispatch
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
 	TimestampTz next_rescan;
+	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz paused_until;	/* after an error */
 	bool		unwanted;
 };
@@ -201,6 +209,15 @@ close_provider(Dispatch *d, const Job *job, int64 ms, bool warn)
 }
 
 static void
+add_answered(Dispatch *d, Job *job)
+{
+	job->state = JOB_ANSWERED;
+	if (d->answered.count == 0)
+		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) >= BUSY_IN_FLIGHT ? GATHER_MS : 0);
+	list_add(&d->answered, job);
+}
+
+static void
 follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 {
 	job_decide(job, hint_ms);
@@ -212,8 +229,7 @@ follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 		d->secret_known = false;
 		close_provider(d, job, PROVIDER_PAUSE_MS, true);
 	}
-	job->state = JOB_ANSWERED;
-	list_add(&d->answered, job);
+	add_answered(d, job);
 }
 
 static void
@@ -245,6 +261,23 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 }
 
 static void
+add_flying(Dispatch *d, Job *job)
+{
+	job->state = JOB_IN_FLIGHT;
+	job->place = d->flying.count;
+	list_add(&d->flying, job);
+}
+
+static void
+remove_flying(Dispatch *d, Job *job)
+{
+	Job		   *last = d->flying.jobs[--d->flying.count];
+
+	d->flying.jobs[job->place] = last;
+	last->place = job->place;
+}
+
+static void
 take_replies(Dispatch *d)
 {
 	PoolReply	reply;
@@ -253,12 +286,7 @@ take_replies(Dispatch *d)
 	{
 		Job		   *job = reply.tag;
 
-		for (int i = 0; i < d->flying.count; i++)
-			if (d->flying.jobs[i] == job)
-			{
-				d->flying.jobs[i] = d->flying.jobs[--d->flying.count];
-				break;
-			}
+		remove_flying(d, job);
 		read_reply(d, job, &reply);
 		pool_done(d->pool, &reply);
 	}
@@ -405,7 +433,7 @@ keep_leases(Dispatch *d, TimestampTz now)
 static void
 write_answers(Dispatch *d, TimestampTz now)
 {
-	if (now < d->paused_until)
+	if (now < d->paused_until || (now < d->next_write && d->answered.count < GATHER_ANSWERS))
 		return;
 	while (d->answered.count > 0)
 	{
@@ -527,7 +555,7 @@ static int
 wanted(const Dispatch *d)
 {
 	int			limit = limit_in_flight(d);
-	int			ahead = d->more ? Min(QUEUE_MAX_BATCH / 2, limit / 2) : 0;
+	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
 	int			n = limit + ahead - pool_in_flight(d->pool) - d->ready.count;
 
 	if (d->answered.count > limit + QUEUE_MAX_BATCH)
@@ -577,7 +605,7 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 		if (failed || i >= claim->claimed)
 			free_job(d, job);
 		else if (job->state == JOB_ANSWERED)
-			list_add(&d->answered, job);
+			add_answered(d, job);
 		else
 			list_add(&d->ready, job);
 	}
@@ -637,7 +665,7 @@ should_claim(const Dispatch *d, TimestampTz now)
 	if (n <= 0)
 		return false;
 	/* under load claim by the batch */
-	return !d->more || d->ready.count == 0 || n >= Min(QUEUE_MAX_BATCH / 2, (limit_in_flight(d) + 3) / 4);
+	return !d->more || d->ready.count == 0 || n >= Min(QUEUE_MAX_BATCH / 2, (limit_in_flight(d) + 1) / 2);
 }
 
 /* ---- calling ---- */
@@ -697,8 +725,7 @@ start_call(Dispatch *d, Job *job)
 		return;
 	}
 	job->called = true;
-	job->state = JOB_IN_FLIGHT;
-	list_add(&d->flying, job);
+	add_flying(d, job);
 }
 
 /* A claim made for another provider, or too old for a whole call, goes back uncalled. */
@@ -722,7 +749,7 @@ start_calls(Dispatch *d, TimestampTz now)
 		if (!may_start(d, job, now))
 		{
 			return_unasked(job);
-			list_add(&d->answered, job);
+			add_answered(d, job);
 			taken++;
 			continue;
 		}
@@ -822,7 +849,7 @@ dispatch_timeout(const Dispatch *d)
 								 pool_in_flight(d->pool) < limit_in_flight(d)))
 		timeout = 0;
 	for (int i = 0; i < d->answered.count; i++)
-		timeout = Min(timeout, ms_until(Max(d->answered.jobs[i]->not_before, d->paused_until), now));
+		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
 	if (now < d->paused_until)
 		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;

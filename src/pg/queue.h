@@ -66,6 +66,7 @@ typedef struct Job
 	char		provider[64];
 	char		model[201];
 	Buf			body;
+	int			place;			/* in the caller's list of calls */
 	bool		called;			/* a model was asked: that is a run, whatever became of it */
 	TimestampTz started_at;
 	/* the answer */

@@ -15,7 +15,8 @@ INSTALL_PARTS = header types functions builtin vocabulary tables triggers views 
 	api_tickets api_jobs api_admin install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
-REGRESS = extension ticket_lifecycle audit_trail paging bad_input
+REGRESS = extension ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api \
+	bad_input
 ISOLATION =
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))

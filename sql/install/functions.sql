@@ -18,6 +18,12 @@ CREATE FUNCTION triage.written_here(xid) RETURNS boolean
 COMMENT ON FUNCTION triage.written_here(xid) IS
 	'whether a row version with this xmin was written by the current transaction or one of its subtransactions; raises nothing';
 
+CREATE FUNCTION triage.enum_labels() RETURNS TABLE (type_name text, "position" int, label text)
+	LANGUAGE c IMMUTABLE
+	AS 'MODULE_PATHNAME', 'triage_enum_labels';
+COMMENT ON FUNCTION triage.enum_labels() IS
+	'the labels that the library knows of the enums it shares with SQL, for the test that compares them; raises nothing';
+
 CREATE FUNCTION triage.check_schema() RETURNS void
 	LANGUAGE c STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp

@@ -13,6 +13,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "core/labels.h"
+#include "core/states.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -34,6 +36,7 @@
 PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
+PG_FUNCTION_INFO_V1(triage_enum_labels);
 PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
@@ -57,6 +60,30 @@ Datum
 triage_written_here(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(PG_GETARG_TRANSACTIONID(0)));
+}
+
+static void
+put_label(ReturnSetInfo *result, const char *type, int position, const char *label)
+{
+	Datum		values[3] = {CStringGetTextDatum(type), Int32GetDatum(position), CStringGetTextDatum(label)};
+	bool		nulls[3] = {0};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+Datum
+triage_enum_labels(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < PRIORITY_COUNT; i++)
+		put_label(result, "ticket_priority", i + 1, priority_name(i));
+	for (int i = 0; i < OUTCOME_COUNT; i++)
+		put_label(result, "run_outcome", i + 1, outcome_name(i));
+	for (int i = 0; i < STATUS_COUNT; i++)
+		put_label(result, "ticket_status", i + 1, status_name(i));
+	return (Datum) 0;
 }
 
 static void

@@ -1,0 +1,164 @@
+#!/bin/bash
+# demo.sh: triage on a throw-away server, from CREATE EXTENSION to an inbox with drafts.
+#
+#   PROVIDER_URL  base URL of an OpenAI-compatible API, up to and without /chat/completions; empty: the builtin provider
+#   MODEL         the model's name there
+#   SECRET_FILE   file with the API key, if it needs one
+#   KEEP=1        leave the server running
+#   DEADLINE      seconds to wait for the answers (300)
+set -euo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/test/lib/sandbox.sh"
+
+die() { echo "demo: $*" >&2; exit 1; }
+
+if [ -z "${SANDBOX:-}" ]; then
+	if [ -n "${PROVIDER_URL:-}" ]; then
+		[[ $PROVIDER_URL =~ ^https?://[^/]+ ]] || die "PROVIDER_URL must begin with http:// or https://, not \"$PROVIDER_URL\""
+		[ -n "${MODEL:-}" ] || die 'PROVIDER_URL needs MODEL=name as well'
+		if [ -n "${SECRET_FILE:-}" ]; then
+			[ -r "$SECRET_FILE" ] || die "cannot read SECRET_FILE $SECRET_FILE"
+			# by descriptor: the server's user may not be able to read it, and it belongs in no environment
+			exec 9<"$SECRET_FILE"
+		fi
+	elif [ -n "${MODEL:-}${SECRET_FILE:-}" ]; then
+		die 'MODEL and SECRET_FILE go with PROVIDER_URL=...'
+	fi
+	# in this script KEEP means the running server, which leave-running below takes care of
+	export DEMO_KEEP=${KEEP:-}
+	unset KEEP
+	[ ! -t 1 ] || export DEMO_TERMINAL=1
+	[ "$(id -u)" -ne 0 ] || export DEMO_ROOT=1
+fi
+sandbox_enter "$top" test/demo/demo.sh
+. test/lib/server.sh
+
+say() { printf '\n== %s\n' "$*"; }
+sql() { psql -XAtqv ON_ERROR_STOP=1 "$@"; }
+show() { psql -Xqv ON_ERROR_STOP=1 -P pager=off -P footer=off "$@"; }
+
+say 'Building the extension and copying PostgreSQL to a temporary directory'
+TREE_BIN=$(test/lib/tree.sh "$PG_CONFIG" "$SANDBOX/tree" 2>"$SANDBOX/log/build") || { cat "$SANDBOX/log/build" >&2; die 'the build failed'; }
+
+settings=$SANDBOX/tmp/demo.conf
+echo "shared_preload_libraries = 'triage'" >"$settings"
+secret=NULL
+if [ -n "${PROVIDER_URL:-}" ]; then
+	[[ $PROVIDER_URL =~ ^https?://[^/]+ ]]
+	echo "triage.allowed_origins = '${BASH_REMATCH[0]//\'/\'\'}'" >>"$settings"
+	if [ -n "${SECRET_FILE:-}" ]; then
+		mkdir -m 700 "$SANDBOX/secrets"
+		(umask 077 && cat <&9 >"$SANDBOX/secrets/demo")
+		exec 9<&-
+		echo "triage.secrets_directory = '$SANDBOX/secrets'" >>"$settings"
+		secret="'demo'"
+	fi
+fi
+server_start demo "$settings"
+createdb helpdesk
+export PGDATABASE=helpdesk
+echo "$(psql -XAtqc 'SHOW server_version'), socket in $PGHOST, no TCP port"
+
+say 'CREATE EXTENSION triage'
+show -c 'CREATE EXTENSION triage'
+if [ -n "${PROVIDER_URL:-}" ]; then
+	sql -v url="$PROVIDER_URL" -v model="$MODEL" -v secret="$secret" <<-'SQL' >/dev/null
+		SELECT triage.set_provider('demo', 'openai', base_url => :'url', model => :'model', secret => :secret, rank => 1);
+	SQL
+	echo "Provider: $MODEL at $PROVIDER_URL"
+else
+	echo 'Provider: builtin (scores words, inside the database: no network, no key, and not a language model)'
+fi
+
+say 'Submitting tickets with triage.create_ticket(), while the worker is held'
+# Held, so that there is a queue to look at: it would have answered before the next statement.
+sql <<'SQL' >/dev/null
+SELECT triage.worker_stop();
+CREATE TEMP TABLE mail (subject text, description text, requester_email text, source text);
+\copy mail FROM 'test/demo/tickets.csv' WITH (FORMAT csv, HEADER)
+SELECT triage.create_ticket(subject, description, requester_email => requester_email, source => source) FROM mail;
+SQL
+submitted=$(sql -c 'SELECT count(*) FROM triage.dashboard')
+
+say "$submitted tickets; triage.worker_start(): the worker takes them from here"
+# One line that changes on a terminal; elsewhere a line for each change.
+progress='' deadline=$((SECONDS + ${DEADLINE:-300})) left=$submitted
+while [ "$left" -gt 0 ] && [ "$SECONDS" -lt "$deadline" ]; do
+	counts=$(sql -F ' ' -c "SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'processing'),
+		count(*) FILTER (WHERE status = 'processed'), count(*) FILTER (WHERE status = 'ai_failed') FROM triage.dashboard")
+	read -r pending processing processed gave_up <<<"$counts"
+	left=$((pending + processing))
+	line="pending $pending, processing $processing, processed $processed"
+	[ "$gave_up" -eq 0 ] || line="$line, given up $gave_up"
+	if [ -z "$progress" ]; then
+		sql -c 'SELECT triage.worker_start()' >/dev/null
+	fi
+	if [ "$line" != "$progress" ]; then
+		if [ -n "${DEMO_TERMINAL:-}" ]; then
+			printf '\r\033[K%s' "$line"
+		else
+			echo "$line"
+		fi
+		progress=$line
+	fi
+	[ "$left" -eq 0 ] || sleep 0.05
+done
+[ -z "${DEMO_TERMINAL:-}" ] || echo
+status=0
+if [ "$left" -gt 0 ] || [ "$gave_up" -gt 0 ]; then
+	status=1
+	say 'Not every ticket got its answer; why (view triage.ai_failures):'
+	show -c 'SELECT ticket_id, state, attempts, class, message, next_try_at FROM triage.ai_failures ORDER BY ticket_id LIMIT 12'
+	grep -E 'WARNING|ERROR|FATAL|PANIC' "$SANDBOX/log/server.demo.log" | tail -10 || true
+fi
+
+say 'The inbox (view triage.inbox), most urgent first'
+show <<'SQL'
+SELECT id, left(subject, 38) AS subject, category, urgency, sentiment_score AS sentiment,
+		left(regexp_replace(draft_reply, '\s+', ' ', 'g'), 44) || '...' AS draft
+	FROM triage.inbox
+	ORDER BY urgency DESC NULLS LAST, sentiment_score DESC NULLS LAST, id;
+SQL
+
+say 'One draft in full'
+sql <<'SQL'
+SELECT format(E'To:      %s\nSubject: Re: %s\n\n%s', requester_email, subject, draft_reply)
+	FROM triage.inbox
+	WHERE draft_reply IS NOT NULL
+	ORDER BY urgency DESC NULLS LAST, sentiment_score DESC NULLS LAST, id
+	LIMIT 1;
+SQL
+
+say 'What it took (table triage.ai_runs: one row for each call)'
+show <<'SQL'
+SELECT provider, model, outcome, count(*) AS calls, round(avg(latency_ms)) AS avg_latency_ms, max(latency_ms) AS max_latency_ms,
+		sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, coalesce(sum(cost)::text, 'no price set') AS cost
+	FROM triage.ai_runs
+	GROUP BY provider, model, outcome
+	ORDER BY provider, model, outcome;
+SELECT r.ticket_id AS ticket, r.provider, r.model, r.outcome, r.latency_ms, r.input_tokens, r.output_tokens, r.cost
+	FROM triage.ai_runs r
+	ORDER BY r.id
+	LIMIT 20;
+SQL
+
+if [ -z "${PROVIDER_URL:-}" ]; then
+	say 'With a real model'
+	echo '  make demo PROVIDER_URL=http://127.0.0.1:11434/v1 MODEL=<name>                          a local server, such as Ollama'
+	echo '  make demo PROVIDER_URL=https://<host>/v1 MODEL=<name> SECRET_FILE=<file with the key>  any OpenAI-compatible API'
+fi
+if [ -n "${DEMO_KEEP:-}" ]; then
+	touch "$SANDBOX/leave-running"
+	# the outer process may be another user's: whoever asks needs the superuser's name only, the socket trusts it
+	chmod 755 "$SANDBOX" "$SANDBOX/run" "$SANDBOX/run/demo"
+	run_as=
+	[ -z "${DEMO_ROOT:-}" ] || run_as="setpriv --reuid=$(id -un) --regid=$(id -gn) --clear-groups "
+	say 'The server keeps running'
+	echo "  $TREE_BIN/psql -h $PGHOST -U postgres helpdesk"
+	echo "stop it and remove everything:"
+	echo "  $run_as$TREE_BIN/pg_ctl -D $SANDBOX/data/demo -m fast stop && rm -rf $SANDBOX"
+else
+	server_stop demo
+	say 'Done: the server is stopped and its files are removed (make demo KEEP=1 keeps it running)'
+fi
+exit "$status"

@@ -1,0 +1,102 @@
+/*
+ * fuzz_verdict.c
+ *	  Any bytes as a reply and as an answer: no crash, and what is accepted keeps its promises.
+ *
+ * Seeds: test/data/good and test/data/bad.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/utf8.h"
+#include "core/verdict.h"
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const Category categories[] = {
+	{"technical", "Something technical does not work"},
+	{"billing", "Charges, invoices, refunds, plans"},
+	{"general", ""},
+};
+
+#define CATEGORY_COUNT ((int) (sizeof(categories) / sizeof(categories[0])))
+
+static void
+promise(bool kept)
+{
+	if (!kept)
+		abort();
+}
+
+static void
+promise_line(const char *text, size_t size)
+{
+	size_t		len = strnlen(text, size);
+
+	promise(len < size);
+	promise(utf8_valid(text, len));
+	for (size_t i = 0; i < len; i++)
+		promise((unsigned char) text[i] >= 0x20 && text[i] != 0x7F);
+}
+
+static void
+promise_text(const char *text, size_t limit)
+{
+	size_t		len = strlen(text);
+
+	promise(len > 0);
+	promise(utf8_valid(text, len));
+	promise(utf8_length(text, len) <= limit);
+}
+
+static void
+promise_verdict(const Verdict *verdict)
+{
+	promise(verdict->category >= 0 && verdict->category < CATEGORY_COUNT);
+	promise((int) verdict->urgency >= 0 && (int) verdict->urgency < PRIORITY_COUNT);
+	promise(verdict->sentiment_score >= SENTIMENT_MIN && verdict->sentiment_score <= SENTIMENT_MAX);
+	promise(verdict->draft_reply != NULL);
+	promise_text(verdict->draft_reply, DRAFT_REPLY_MAX);
+	if (verdict->summary != NULL)
+		promise_text(verdict->summary, SUMMARY_MAX);
+	if (verdict->language != NULL)
+		promise_text(verdict->language, LANGUAGE_MAX);
+	promise(verdict->confidence == -1 || (verdict->confidence >= 0 && verdict->confidence <= 1));
+	promise(verdict->needs_human >= -1 && verdict->needs_human <= 1);
+}
+
+static void
+promise_result(VerdictResult *result)
+{
+	promise((int) result->outcome >= 0 && (int) result->outcome < OUTCOME_COUNT);
+	promise_line(result->reason, sizeof(result->reason));
+	promise_line(result->model, sizeof(result->model));
+	promise(result->usage.input_tokens >= -1);
+	promise(result->usage.cached_tokens >= -1);
+	promise(result->usage.output_tokens >= -1);
+	if (result->outcome == OUTCOME_SUCCEEDED)
+	{
+		promise(result->reason[0] == '\0');
+		promise_verdict(&result->verdict);
+	}
+	else
+	{
+		promise(result->reason[0] != '\0');
+		promise(result->verdict.draft_reply == NULL);
+		promise(result->verdict.summary == NULL);
+		promise(result->verdict.language == NULL);
+	}
+	verdict_free(&result->verdict);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	VerdictResult result;
+
+	verdict_parse((const char *) data, size, categories, CATEGORY_COUNT, &result);
+	promise_result(&result);
+	verdict_parse_answer((const char *) data, size, categories, CATEGORY_COUNT, &result);
+	promise_result(&result);
+	return 0;
+}

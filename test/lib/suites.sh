@@ -1,0 +1,367 @@
+# shellcheck shell=bash
+# suites.sh: the suites of test/run.sh (sourced).  suite_X runs suite X and calls tap_program, tap_file or report for
+# each result; run_suite prints what came out.
+
+STRICT="-std=c11 -D_GNU_SOURCE -Isrc -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow -pthread"
+SANITIZE="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+LIBS="$(pkg-config --libs libcurl json-c) -lm"
+LIB_CFLAGS=$(pkg-config --cflags libcurl json-c)
+export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+
+################################################ counting ################################################
+
+run_suite()
+{
+	local suite=$1 line
+	passed=0 failed=0 skipped=0 details=$SANDBOX/log/$1.details
+	: >"$details"
+	local start=${EPOCHREALTIME/./}
+	"suite_$suite"
+	local took=$(((${EPOCHREALTIME/./} - start) / 100000))
+	if [ $((passed + failed)) -eq 0 ]; then
+		failed=1
+		echo "nothing was run" >>"$details"
+	fi
+	line=$(printf '%-10s %5d passed %4d failed %6d.%d s' "$suite" "$passed" "$failed" $((took / 10)) $((took % 10)))
+	[ "$skipped" -eq 0 ] || line="$line  ($skipped skipped)"
+	echo "$line"
+	[ ! -s "$details" ] || sed 's/^/    /' "$details"
+	total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
+}
+
+# report ok|failed WHAT [FILE-WITH-OUTPUT]
+report()
+{
+	if [ "$1" = ok ]; then
+		passed=$((passed + 1))
+		return
+	fi
+	failed=$((failed + 1))
+	echo "FAILED: $2" >>"$details"
+	[ -z "${3:-}" ] || tail -"${4:-60}" "$3" | sed 's/^/  /' >>"$details"
+}
+
+# Counts the TAP in FILE, output of a program that ended with STATUS.  Status, plan and results must agree.
+tap_file()						# tap_file NAME FILE STATUS
+{
+	local name=$1 file=$2 status=$3 counts ok not_ok skip trouble
+	counts=$(LC_ALL=C awk -v status="$status" '
+		/^ok([ \t]|$)/     { n++; if (tolower($0) ~ /# *skip/) skip++; else ok++ }
+		/^not ok([ \t]|$)/ { n++; if (tolower($0) ~ /# *todo/) skip++; else bad++ }
+		/^1\.\.[0-9]+/     { planned = 1; split($0, w, /\.\.|[ \t]/); plan = w[2] + 0; if (plan == 0 && tolower($0) ~ /# *skip/) skip++ }
+		/^Bail out!/       { trouble = "bailed out" }
+		END {
+			if (!planned) trouble = "no plan: it did not get to its end"
+			else if (plan != n) trouble = "planned " plan " tests, ran " n + 0
+			else if (status != 0 && !bad) trouble = "exit status " status
+			print ok + 0, bad + 0, skip + 0, trouble
+		}' "$file")
+	read -r ok not_ok skip trouble <<<"$counts"
+	passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
+	[ "$skip" -eq 0 ] || grep -iE '^(ok|not ok|1\.\.0).*# *(skip|todo)' "$file" | sed "s|^|$name: |" >>"$details" || true
+	if [ -n "$trouble" ]; then
+		failed=$((failed + 1))
+		echo "FAILED: $name: $trouble" >>"$details"
+		[ "$not_ok" -gt 0 ] || tail -40 "$file" | sed 's/^/  /' >>"$details"
+	fi
+	if [ "$not_ok" -gt 0 ]; then
+		echo "FAILED: $name:" >>"$details"
+		# each failing line with the diagnostics that follow it
+		awk '/^not ok/ { show = 1; print; next } /^(ok |1\.\.)/ { show = 0 } show' "$file" | head -80 | sed 's/^/  /' >>"$details"
+		return 1
+	fi
+	[ -z "$trouble" ]
+}
+
+tap_program()					# tap_program NAME COMMAND...
+{
+	local name=$1 status=0 out
+	out=$SANDBOX/log/$suite.${name//\//_}
+	shift
+	timeout --kill-after=10 "${TEST_TIMEOUT:-300}" "$@" >"$out" 2>&1 </dev/null || status=$?
+	[ "$status" -ne 124 ] || echo "# stopped after ${TEST_TIMEOUT:-300} seconds" >>"$out"
+	tap_file "$name" "$out" "$status"
+}
+
+# Files of the suite: those that TESTS names, or all.
+selected()						# selected FILE...
+{
+	local file base
+	for file; do
+		[ -e "$file" ] || continue
+		base=${file##*/}
+		base=${base%.*}
+		[ -z "${TESTS:-}" ] || [[ " $TESTS " == *" $base "* ]] || continue
+		echo "$file"
+	done
+}
+
+################################################ building ################################################
+
+# The extension in its copied server, once for all suites that need it.  Warnings are errors here.
+need_tree()
+{
+	if [ -z "${TREE_BIN:-}" ]; then
+		local start=$SECONDS
+		if ! TREE_BIN=$(test/lib/tree.sh "$PG_CONFIG" "$SANDBOX/tree" WERROR=1 2>"$SANDBOX/log/build"); then
+			TREE_BIN=none
+			grep -E 'error|warning|missing|Error' "$SANDBOX/log/build" >"$SANDBOX/log/build.errors" || cp "$SANDBOX/log/build" "$SANDBOX/log/build.errors"
+		else
+			echo "build      $("$TREE_BIN/postgres" --version | sed 's/.*) //'), $(gcc --version | head -1)  $((SECONDS - start)) s"
+		fi
+	fi
+	[ "$TREE_BIN" != none ] || { report failed "the extension does not build" "$SANDBOX/log/build.errors" 30; return 1; }
+}
+
+need_fake_model()
+{
+	export FAKE_MODEL=$SANDBOX/fake_model
+	[ ! -e test/e2e/fake_model.c ] || [ -x "$FAKE_MODEL" ] ||
+		gcc $STRICT -O2 -o "$FAKE_MODEL" test/e2e/fake_model.c -lm >"$SANDBOX/log/fake_model" 2>&1 ||
+		{ report failed "test/e2e/fake_model.c does not compile" "$SANDBOX/log/fake_model"; return 1; }
+}
+
+# compile_core DIRECTORY COMPILER FLAG...: core and net, without any server header, as DIRECTORY/core.a
+compile_core()
+{
+	local dir=$1 status=0
+	shift
+	mkdir -p "$dir"
+	printf '%s\n' src/core/*.c src/net/*.c |
+		xargs -P2 -I{} sh -c 'out=$1/$(echo "$2" | tr / _).o; shift; file=$1; shift; exec "$@" -c -o "$out" "$file"' \
+			- "$dir" {} "$@" $STRICT $LIB_CFLAGS >"$dir/log" 2>&1 || status=$?
+	[ "$status" -eq 0 ] && ar rcs "$dir/core.a" "$dir"/*.o && return
+	report failed "src/core and src/net do not compile by themselves ($1)" "$dir/log"
+	return 1
+}
+
+# compile_tests DIRECTORY FILE... -- COMPILER FLAG...: each FILE with core.a to DIRECTORY/<name>
+compile_tests()
+{
+	local dir=$1 files=() file
+	shift
+	while [ "$1" != -- ]; do
+		files+=("$1")
+		shift
+	done
+	shift
+	[ ${#files[@]} -gt 0 ] || return 0
+	printf '%s\n' "${files[@]}" |
+		xargs -P2 -I{} sh -c 'dir=$1; file=$2; libs=$3; shift 3; name=$(basename "$file" .c)
+			"$@" -o "$dir/$name" "$file" "$dir/core.a" $libs >"$dir/$name.log" 2>&1 || rm -f "$dir/$name"' \
+			- "$dir" {} "$LIBS" "$@" $STRICT $LIB_CFLAGS
+	for file in "${files[@]}"; do
+		file=$(basename "$file" .c)
+		[ -x "$dir/$file" ] || report failed "$file does not compile" "$dir/$file.log"
+	done
+}
+
+################################################ suites ################################################
+
+suite_lint()
+{
+	local file
+	for file in $(selected test/lint/*.sh test/lint/*.pl); do
+		tap_program "$(basename "$file")" env PG_CONFIG="$PG_CONFIG" "$file" || true
+	done
+}
+
+suite_unit()
+{
+	local dir=$SANDBOX/unit file
+	need_fake_model || return 0
+	compile_core "$dir" gcc $SANITIZE || return 0
+	compile_tests "$dir" $(selected test/unit/test_*.c) -- gcc $SANITIZE
+	for file in $(selected test/unit/test_*.c); do
+		file=$(basename "$file" .c)
+		[ ! -x "$dir/$file" ] || tap_program "$file" "$dir/$file" || true
+	done
+}
+
+suite_valgrind()
+{
+	local dir=$SANDBOX/valgrind file
+	need_fake_model || return 0
+	compile_core "$dir" gcc -g -O1 || return 0
+	compile_tests "$dir" $(selected test/unit/test_*.c) -- gcc -g -O1
+	for file in $(selected test/unit/test_*.c); do
+		file=$(basename "$file" .c)
+		[ ! -x "$dir/$file" ] ||
+			TEST_TIMEOUT=1200 tap_program "$file" valgrind --quiet --error-exitcode=99 --leak-check=full \
+				--errors-for-leak-kinds=definite,indirect "$dir/$file" || true
+	done
+}
+
+suite_fuzz()
+{
+	local dir=$SANDBOX/fuzz clang name seconds=${FUZZ_SECONDS:-20}
+	local flags="-g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+	local files
+	files=$(selected test/fuzz/fuzz_*.c)
+	[ -n "$files" ] || return 0
+	clang=$(ls /usr/bin/clang-[0-9]* 2>/dev/null | sort -V | tail -1)
+	compile_core "$dir" "${clang:-clang}" $flags || return 0
+	compile_tests "$dir" $files -- "${clang:-clang}" -Wno-missing-prototypes ${flags/fuzzer-no-link/fuzzer}
+	for name in $files; do basename "$name" .c; done |
+		xargs -P2 -I{} sh -c '[ -x "$1/$2" ] || exit 0; mkdir -p "$1/$2.corpus"; cd "$1" || exit
+			"./$2" -max_total_time="$3" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$1/$2." \
+				"$1/$2.corpus" "$4/good" "$4/bad" >"$1/$2.out" 2>&1; echo $? >"$1/$2.status"' \
+			- "$dir" {} "$seconds" "$PWD/test/data"
+	for name in $files; do
+		name=$(basename "$name" .c)
+		[ -x "$dir/$name" ] || continue
+		if [ "$(cat "$dir/$name.status")" = 0 ]; then
+			report ok "$name"
+		else
+			for file in "$dir/$name".{crash,leak,oom,timeout,slow-unit}-*; do
+				[ ! -e "$file" ] || { echo "the input, base64:"; base64 "$file" | head -50; } >>"$dir/$name.out"
+			done
+			report failed "$name" "$dir/$name.out" 100
+		fi
+	done
+}
+
+# regress_like SUITE PROGRAM INPUTDIR TEST...
+regress_like()
+{
+	local name=$1 program=$2 input=$3 status=0 out=$SANDBOX/log/$1.out result=$SANDBOX/$1
+	shift 3
+	[ $# -gt 0 ] || return 0
+	need_tree || return 0
+	if ! server_start "$name" "test/$name/postgresql.conf" 2>"$out"; then
+		report failed "the server does not start" "$out"
+		return 0
+	fi
+	mkdir -p "$result"
+	timeout --kill-after=10 600 "$program" --inputdir="$input" --outputdir="$result" --bindir="$TREE_BIN" \
+		--host="$PGHOST" --port="$PGPORT" --user=postgres --dbname="contrib_$name" "$@" >"$out" 2>&1 || status=$?
+	local line
+	while IFS= read -r line; do
+		case $line in
+			"not ok "* | test*...*FAILED* | " "*...*FAILED*) report failed "$(awk '$1 == "test" { print $2; next } $1 == "not" { print $5; next } { print $1 }' <<<"$line")" ;;
+			"ok "* | test*...\ ok* | " "*...\ ok*) report ok test ;;
+		esac
+	done <"$out"
+	if [ "$failed" -gt 0 ] && [ -s "$result/regression.diffs" ]; then
+		head -200 "$result/regression.diffs" | sed 's/^/  /' >>"$details"
+	elif [ "$status" -ne 0 ]; then
+		[ "$failed" -gt 0 ] || report failed "$name ended with status $status" "$out"
+		tail -20 "$SANDBOX/log/server.$name.log" | sed 's/^/  /' >>"$details"
+	fi
+	server_stop "$name" || report failed "the server did not stop within a minute" "$SANDBOX/log/server.$name.log"
+	panic_check "$name"
+}
+
+# A crash that the tests' own output does not show.
+panic_check()
+{
+	local log=$SANDBOX/log/server.$1.log
+	if grep -qE 'PANIC|was terminated by signal|AddressSanitizer|runtime error:' "$log"; then
+		grep -nE -A15 'PANIC|was terminated by signal|AddressSanitizer|runtime error:' "$log" >"$log.crash"
+		report failed "the server's log shows a crash" "$log.crash"
+	fi
+}
+
+make_list() { make -s "print-$1" PG_CONFIG="$PG_CONFIG"; }
+chosen()						# chosen TEST...: those of the list that TESTS names
+{
+	local test
+	for test; do
+		[ -z "${TESTS:-}" ] || [[ " $TESTS " == *" $test "* ]] || continue
+		echo "$test"
+	done
+}
+pgxs_test() { echo "$(dirname "$("$PG_CONFIG" --pgxs)")/../../src/test/$1"; }
+
+suite_regress()
+{
+	regress_like regress "$(pgxs_test regress)/pg_regress" . $(chosen $(make_list REGRESS))
+}
+
+suite_isolation()
+{
+	regress_like isolation "$(pgxs_test isolation)/pg_isolation_regress" test/isolation $(chosen $(make_list ISOLATION))
+}
+
+suite_pgtap()
+{
+	local file name files
+	files=$(selected test/pgtap/*.sql)
+	[ -n "$files" ] || return 0
+	need_tree || return 0
+	if ! server_start pgtap test/pgtap/postgresql.conf 2>"$SANDBOX/log/pgtap.start"; then
+		report failed "the server does not start" "$SANDBOX/log/pgtap.start"
+		return 0
+	fi
+	for file in $files; do
+		name=$(basename "$file" .sql)
+		if createdb "$name" 2>"$SANDBOX/log/pgtap.create" &&
+			psql -Xqv ON_ERROR_STOP=1 -d "$name" -c 'CREATE EXTENSION triage' -c 'CREATE EXTENSION pgtap' 2>"$SANDBOX/log/pgtap.create"; then
+			tap_program "$name" psql -XAtqv ON_ERROR_STOP=1 -d "$name" -f "$file" || true
+		else
+			report failed "$name: CREATE EXTENSION" "$SANDBOX/log/pgtap.create"
+		fi
+	done
+	server_stop pgtap || report failed "the server did not stop within a minute" "$SANDBOX/log/server.pgtap.log"
+	panic_check pgtap
+}
+
+# PostgreSQL::Test::Cluster programs: each starts the servers it wants.
+suite_e2e()
+{
+	local file name log
+	[ -n "$(selected test/e2e/t/*.pl)" ] || return 0
+	need_tree || return 0
+	need_fake_model || return 0
+	for file in $(selected test/e2e/t/*.pl); do
+		name=$(basename "$file" .pl)
+		mkdir -p "$SANDBOX/e2e/$name"
+		if ! TEST_TIMEOUT=${TEST_TIMEOUT:-600} tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
+			PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
+			TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
+			PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT=60 TREE_BIN="$TREE_BIN" PG_CONFIG="$TREE_BIN/pg_config" \
+			${E2E_ENV:-} perl "$file"; then
+			for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
+				[ -f "$log" ] || continue
+				echo "  the end of ${log##*/}:" >>"$details"
+				tail -30 "$log" | sed 's/^/  | /' >>"$details"
+			done
+		fi
+	done
+}
+
+# The regression, pgTAP and end-to-end tests once more, with the extension built under UndefinedBehaviorSanitizer.  The
+# server itself is the ordinary one, with the runtime loaded before it.  Not AddressSanitizer: its runtime and the
+# libraries that Debian's server is linked with hang each other at start; the unit tests and valgrind watch the memory.
+suite_sanitized()
+{
+	local plain=${TREE_BIN:-} log flags="-O1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=undefined"
+	make -s clean PG_CONFIG="$PG_CONFIG" >/dev/null
+	if ! TREE_BIN=$(test/lib/tree.sh "$PG_CONFIG" "$SANDBOX/sanitized" PG_CFLAGS="$flags" PG_LDFLAGS=-fsanitize=undefined \
+		2>"$SANDBOX/log/sanitized.build"); then
+		report failed "the extension does not build with sanitizers" "$SANDBOX/log/sanitized.build"
+		TREE_BIN=$plain
+		return 0
+	fi
+	sanitize_server "$(gcc -print-file-name=libubsan.so)"
+	rm -rf "$SANDBOX"/{regress,e2e,data,template}
+	suite_regress
+	suite_pgtap
+	suite_e2e
+	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
+		[ ! -e "$log" ] || ! grep -q 'runtime error:' "$log" || report failed "${log##*/} shows undefined behaviour" "$log"
+	done
+	TREE_BIN=$plain
+}
+
+# A program of its own in front of the server, so that psql, perl and shells do not carry the runtime.
+sanitize_server()
+{
+	mv "$TREE_BIN/postgres" "$TREE_BIN/postgres.real"
+	cat >"$TREE_BIN/postgres" <<-SCRIPT
+		#!/bin/bash
+		export UBSAN_OPTIONS=print_stacktrace=1
+		LD_PRELOAD="$1" exec -a "\$0" "\$0.real" "\$@"
+	SCRIPT
+	chmod +x "$TREE_BIN/postgres"
+}

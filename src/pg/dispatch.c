@@ -29,6 +29,8 @@
 
 /* Most bytes of a response: a triage answer has some thousand. */
 #define MAX_BODY (1024 * 1024)
+/* Most bytes of a request: a tenant with hundreds of described categories has some hundred thousand. */
+#define MAX_REQUEST (16 * 1024 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
 /* A lease outlives the wait for a place in the air, the call, and the write. */
 #define LEASE_MARGIN_MS 30000
@@ -72,6 +74,7 @@ struct Dispatch
 	char		secret[SECRET_MAX + 1];
 	bool		secret_known;
 	TimestampTz provider_closed_until;	/* throttled, or cannot serve */
+	char		trouble[REASON_MAX];	/* why, for pg_stat_activity */
 	bool		look;			/* the queue may hold something to claim */
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
@@ -206,6 +209,7 @@ close_provider(Dispatch *d, const Job *job, int64 ms, bool warn)
 						   (int) (ms / 1000)),
 				 errhint("Check the provider with SELECT * FROM triage.providers, triage.allowed_origins and the key file.")));
 	d->provider_closed_until = until;
+	strlcpy(d->trouble, job->reason, sizeof(d->trouble));
 }
 
 static void
@@ -463,7 +467,8 @@ give_up_unasked(Job *job, RunOutcome outcome, const char *reason)
 {
 	job->outcome = outcome;
 	job->decision = (RetryDecision) {.action = RETRY_GIVE_UP};
-	strlcpy(job->reason, reason, sizeof(job->reason));
+	if (reason)
+		strlcpy(job->reason, reason, sizeof(job->reason));
 	job->state = JOB_ANSWERED;
 }
 
@@ -491,15 +496,18 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 	if (!pg_strong_random(&random, sizeof(random)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
 	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) random);
-	buf_init(&job->body, MAX_BODY);
+	buf_init(&job->body, MAX_REQUEST);
 	if (!prompt_build(&job->body, &prompt, input))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
 }
 
 static void
-prepare_jobs(Dispatch *d, Job **jobs, int n)
+prepare_work(Dispatch *d, void *arg)
 {
+	Batch	   *batch = arg;
+	Job		  **jobs = batch->jobs;
+	int			n = batch->count;
 	TicketText *texts = palloc(n * sizeof(TicketText));
 	Job		   *ready[QUEUE_MAX_BATCH];
 	TicketInput inputs[QUEUE_MAX_BATCH];
@@ -530,6 +538,39 @@ prepare_jobs(Dispatch *d, Job **jobs, int n)
 			build_request(&d->provider, ready[i], &inputs[i]);
 }
 
+/*
+ * Reads and words what the claim holds, in a transaction after the claim's: a ticket that cannot be read must have
+ * its attempt counted, or it would be claimed for ever and nothing behind it ever.
+ */
+static void
+prepare_range(Dispatch *d, Job **jobs, int n)
+{
+	Batch		batch = {jobs, n};
+	ErrorData  *error = transact(d, prepare_work, &batch, false);
+
+	if (error == NULL)
+		return;
+	for (int i = 0; i < n; i++)
+		job_forget_request(jobs[i]);
+	if (is_passing(error->sqlerrcode))
+	{
+		report(error, "read tickets");
+		for (int i = 0; i < n; i++)
+			return_unasked(jobs[i]);
+		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
+		return;
+	}
+	if (n > 1)
+	{
+		prepare_range(d, jobs, n / 2);
+		prepare_range(d, jobs + n / 2, n - n / 2);
+		return;
+	}
+	report(error, "prepare a ticket");
+	snprintf(jobs[0]->reason, sizeof(jobs[0]->reason), "the ticket could not be prepared: %s", error->message);
+	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST, NULL);
+}
+
 static void
 read_provider(Dispatch *d)
 {
@@ -537,10 +578,16 @@ read_provider(Dispatch *d)
 	bool		stopped;
 	const char *why;
 
-	if (!config_schema_fits(&why))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", why),
+	d->unwanted = !config_schema_fits(&why);
+	if (d->unwanted)
+	{
+		/* install() starts a worker when it is done */
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("triage worker leaves: %s", why),
 				 errhint("Run SELECT triage.install().")));
+		return;
+	}
 	d->has_provider = config_provider(&provider, &stopped);
 	d->unwanted = stopped && d->slot == 0;
 	if (!d->has_provider || (strcmp(provider.name, d->provider.name) == 0 && provider.updated_at == d->provider.updated_at))
@@ -587,8 +634,6 @@ claim_work(Dispatch *d, void *arg)
 	request.provider = d->provider.name;
 	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
-	if (claim->claimed > 0)
-		prepare_jobs(d, claim->jobs, claim->claimed);
 	if (claim->claimed < claim->asked)
 		claim->next_due = queue_next_due(claim->now);
 }
@@ -621,6 +666,8 @@ claim_jobs(Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return;
 	error = transact(d, claim_work, &claim, false);
+	if (error == NULL && claim.claimed > 0)
+		prepare_range(d, claim.jobs, claim.claimed);
 	sort_claimed(d, &claim, error != NULL);
 	if (error)
 	{
@@ -859,6 +906,12 @@ int
 dispatch_in_flight(const Dispatch *d)
 {
 	return pool_in_flight(d->pool);
+}
+
+const char *
+dispatch_trouble(const Dispatch *d)
+{
+	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
 }
 
 int

@@ -23,6 +23,8 @@ extern void dispatch_turn(Dispatch *d);
 /* How long the next turn can wait, in milliseconds. */
 extern long dispatch_timeout(const Dispatch *d);
 extern int	dispatch_in_flight(const Dispatch *d);
+/* Why the provider is left alone for now, or NULL. */
+extern const char *dispatch_trouble(const Dispatch *d);
 extern int	dispatch_finished(const Dispatch *d);
 /* With max_jobs: everything that was to be done is done. */
 extern bool dispatch_is_done(const Dispatch *d);

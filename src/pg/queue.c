@@ -37,6 +37,8 @@
 #define MAX_UNUSABLE_ANSWERS 3
 
 static Oid	owner = InvalidOid;
+static Oid	session_user_id = InvalidOid;
+static int	session_context = 0;
 
 void
 cursor_reset(Cursor *cursor)
@@ -323,12 +325,21 @@ vocabulary_release(Vocabulary *vocabulary)
 }
 
 void
-job_reset(Job *job)
+job_forget_request(Job *job)
 {
-	free(job->tenant_id);
 	buf_free(&job->body);
 	verdict_free(&job->verdict);
 	vocabulary_release(job->vocabulary);
+	job->vocabulary = NULL;
+	job->called = false;
+	job->state = JOB_READY;
+}
+
+void
+job_reset(Job *job)
+{
+	job_forget_request(job);
+	free(job->tenant_id);
 	memset(job, 0, sizeof(*job));
 	job->cost = -1;
 	job->latency_ms = -1;
@@ -361,6 +372,7 @@ queue_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	/* no user's trigger on our tables may gain more rights than their owner has */
+	GetUserIdAndSecContext(&session_user_id, &session_context);
 	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -375,6 +387,7 @@ queue_commit(bool synchronous)
 								 GUC_ACTION_LOCAL, true, 0, false);
 	PopActiveSnapshot();
 	SPI_finish();
-	/* a deferred trigger would run at commit: as the owner still, or not at all */
+	/* a deferred trigger would run at commit: so the owner's rights end after it, not before */
 	CommitTransactionCommand();
+	SetUserIdAndSecContext(session_user_id, session_context);
 }

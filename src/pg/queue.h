@@ -134,6 +134,8 @@ extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
 extern TimestampTz queue_next_due(TimestampTz now);
 
 extern void job_reset(Job *job);
+/* Undoes what was read and built for the call, and keeps the claim. */
+extern void job_forget_request(Job *job);
 /* What becomes of a job whose outcome is set.  hint_ms: the provider's wish, negative for none. */
 extern void job_decide(Job *job, int64 hint_ms);
 

@@ -6,8 +6,8 @@
  * libcurl's; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
  * stopped, another one serves) and with 1 when it should come back.
  *
- * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels what runs, since that may
- * wait for somebody's lock.  libcurl is not cleaned up at exit: that would join hung resolver threads.
+ * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may
+ * wait for somebody's lock: the answers at hand are written, and the claims given back, in transactions of their own.  libcurl is not cleaned up at exit: that would join hung resolver threads.
  */
 #include "postgres.h"
 
@@ -31,7 +31,6 @@
 #include "storage/ipc.h"
 #include "storage/lock.h"
 #include "storage/procsignal.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -53,7 +52,7 @@ handle_sigterm(SIGNAL_ARGS)
 
 	shutdown_requested = true;
 	if (IsTransactionState())
-		die(postgres_signal_arg);
+		InterruptPending = QueryCancelPending = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -150,13 +149,17 @@ static void
 show_activity(const Dispatch *d)
 {
 	static int	shown = -1;
-	char		activity[64];
+	static bool shown_trouble = false;
+	char		activity[256];
 	int			in_flight = dispatch_in_flight(d);
+	const char *trouble = dispatch_trouble(d);
 
-	if (in_flight == shown)
+	if (in_flight == shown && (trouble != NULL) == shown_trouble)
 		return;
 	shown = in_flight;
-	snprintf(activity, sizeof(activity), "%d calls in flight", in_flight);
+	shown_trouble = trouble != NULL;
+	snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
+			 trouble ? "; provider paused: " : "", trouble ? trouble : "");
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 
@@ -179,6 +182,8 @@ serve(Dispatch *d, bool oneshot)
 			ResetLatch(MyLatch);
 			dispatch_wake(d);
 		}
+		if (shutdown_requested)
+			break;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -188,6 +193,7 @@ serve(Dispatch *d, bool oneshot)
 		}
 		dispatch_turn(d);
 	}
+	QueryCancelPending = false;
 	dispatch_give_back(d);
 }
 

@@ -109,7 +109,7 @@ BEGIN
 		ON CONFLICT ON CONSTRAINT providers_pkey DO UPDATE
 			SET api = excluded.api, base_url = excluded.base_url, model = excluded.model, secret = excluded.secret,
 				max_in_flight = excluded.max_in_flight, timeout_ms = excluded.timeout_ms, rank = excluded.rank,
-				enabled = excluded.enabled, updated_at = now();
+				enabled = excluded.enabled;
 END
 $$;
 COMMENT ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean) IS

@@ -546,8 +546,16 @@ BEGIN
 		END IF;
 
 		IF i = 1 THEN
-			-- before a person is created for a ticket that is not there
-			PERFORM triage.lock_ticket(ticket_id);
+			-- Before a person is created for a ticket that is not there.  No lock: the trigger takes it as the owner,
+			-- while who may write comments need not be allowed to change tickets.
+			IF NOT EXISTS (
+				SELECT FROM triage.tickets t
+					WHERE t.id = add_comment.ticket_id AND t.tenant_id = triage.current_tenant() AND t.deleted_at IS NULL)
+			THEN
+				RAISE EXCEPTION 'ticket % does not exist', coalesce(ticket_id::text, 'NULL')
+					USING ERRCODE = 'no_data_found',
+						HINT = 'Tickets that were deleted, and those of other tenants, cannot be reached.';
+			END IF;
 			IF author_id IS NOT NULL THEN
 				author_role := coalesce(author_role, triage.ensure_person(author_id));
 				PERFORM triage.ensure_person(author_id, author_role);

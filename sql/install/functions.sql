@@ -88,3 +88,17 @@ END
 $$;
 COMMENT ON FUNCTION triage.prompts_immutable() IS
 	'trigger of prompts: raises 55000 when the text, kind, tenant or version of a prompt is changed';
+
+CREATE FUNCTION triage.providers_changed() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- the worker goes by this: a provider that was left alone is tried again at once
+	NEW.updated_at := clock_timestamp();
+	PERFORM triage.wake_worker();
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION triage.providers_changed() IS
+	'trigger of providers: sets updated_at and wakes the worker at commit; raises nothing';

@@ -77,20 +77,15 @@ CREATE FUNCTION triage.uninstall(confirm text) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 	SET client_min_messages = warning
 AS $uninstall$
-DECLARE
-	relation record;
 BEGIN
 	IF confirm IS DISTINCT FROM 'delete all tickets' THEN
 		RAISE EXCEPTION 'uninstall was not confirmed'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'SELECT triage.uninstall(confirm => ''delete all tickets'') deletes every table of triage and all data in them.';
 	END IF;
-	-- ours by name; RESTRICT, so that what others hang on them is reported and not dropped
-	FOR relation IN
-		SELECT v.name FROM unnest(ARRAY['inbox', 'dashboard', 'queue_stats', 'worker_status', 'ai_failures']) AS v(name)
-	LOOP
-		EXECUTE format('DROP VIEW IF EXISTS triage.%I', relation.name);
-	END LOOP;
+	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
+	DROP VIEW IF EXISTS triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.ai_failures,
+		triage.ai_state;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,

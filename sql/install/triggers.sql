@@ -37,6 +37,9 @@ BEGIN
 		BEFORE TRUNCATE ON triage.ai_runs
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.append_only();
 
+	CREATE OR REPLACE TRIGGER providers_changed
+		BEFORE INSERT OR UPDATE ON triage.providers
+		FOR EACH ROW EXECUTE FUNCTION triage.providers_changed();
 	CREATE OR REPLACE TRIGGER prompts_immutable
 		BEFORE UPDATE OF tenant_id, kind, version, system_text ON triage.prompts
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();

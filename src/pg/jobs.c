@@ -17,6 +17,7 @@
 #include "pg/spi_util.h"
 #include "pg/wake.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(triage_claim_jobs);
@@ -104,20 +105,23 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Fills in what the claim left in the row; false when the claim is not the current one. */
+/*
+ * Fills in what the claim left in the row; false when the claim is not the current one.  A claim whose lease ended is
+ * current until the next one: its answer is still good, but its failure has been dealt with.
+ */
 static bool
-read_claim(Job *job, int64 id, int fence)
+read_claim(Job *job, int64 id, int fence, bool leased)
 {
 	static SPIPlanPtr plan;
-	Datum		values[2] = {Int64GetDatum(id), Int32GetDatum(fence)};
+	Datum		values[3] = {Int64GetDatum(id), Int32GetDatum(fence), BoolGetDatum(leased)};
 	bool		null;
 	Datum		value;
 
 	spi_prepare(&plan,
 				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version "
 				"FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
-				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL",
-				2, INT8OID, INT4OID);
+				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL AND (j.lease_until IS NOT NULL OR NOT $3)",
+				3, INT8OID, INT4OID, BOOLOID);
 	if (spi_execute(plan, values, NULL, 1) == 0)
 		return false;
 	job_reset(job);
@@ -179,13 +183,13 @@ triage_complete_job(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence and answer must not be null")));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
 	config_vocabularies(&list, 1);
-	answer = TextDatumGetCString(PG_GETARG_DATUM(2));
+	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
 	verdict_parse_answer(utf8, strlen(utf8), job.vocabulary->categories, job.vocabulary->category_count, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
@@ -226,7 +230,7 @@ triage_fail_job(PG_FUNCTION_ARGS)
 				 errmsg("a job cannot fail with class %s", class)));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{
 		SPI_finish();
 		PG_RETURN_TEXT_P(cstring_to_text("stale"));

@@ -22,6 +22,7 @@ need()							# need PACKAGE DESCRIPTION COMMAND...: COMMAND succeeds when it is 
 
 command_exists() { command -v "$1"; }
 compiles() { echo '#include <stdio.h>' | gcc -E -; }
+has_certificates() { ls /etc/ssl/certs/ca-certificates.crt || ls /etc/pki/tls/certs/ca-bundle.crt || ls /etc/ssl/cert.pem; }
 pg_file() { test -e "$("$pg_config" "$1")$2"; }
 
 # A compiler with a fuzzing runtime: the newest that is there, else the one that this Debian calls its default.
@@ -71,6 +72,7 @@ look()
 	need "postgresql-server-dev-$major" 'its build files (pgxs.mk)' pg_file --pgxs ''
 	need libcurl4-openssl-dev 'libcurl 7.85 or newer' pkg-config --exists 'libcurl >= 7.85'
 	need libjson-c-dev 'json-c 0.15 or newer' pkg-config --exists 'json-c >= 0.15'
+	need ca-certificates 'root certificates' has_certificates
 	[ "$target" = demo ] && return
 
 	clang=$(clang_major)

@@ -29,7 +29,7 @@ stray() { find "$1" -maxdepth 1 -type f ! -name "$2" ! -name '*.conf' ! -name '*
 {
 	stray test/unit 'test_*.c' '\.h$'
 	stray test/fuzz 'fuzz_*.c' '\.h$|\.dict$'
-	stray test/pgtap '*.sql'
+	stray test/pgtap '*.sql' '\.psql$'
 	stray test/e2e/t '*.pl'
 	stray test/lint '*.sh'
 	find test/isolation -mindepth 1 -maxdepth 1 -type f ! -name postgresql.conf

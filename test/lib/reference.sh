@@ -1,0 +1,168 @@
+#!/bin/bash
+# reference.sh: writes doc/reference.md to standard output, from the catalogs of the server that libpq's environment
+# leads to, where the extension is installed.  `make reference` calls it; test/e2e/t/090_reference.pl compares.
+#
+# What it prints depends on the extension only: no oid, no clock, no version of the server.
+# A function that the list below does not place, or a name there that is no function, is an error.
+set -euo pipefail
+
+psql -XAtqv ON_ERROR_STOP=1 <<'SQL'
+SET client_min_messages = error;
+SET search_path = pg_catalog;
+SET intervalstyle = postgres;
+-- loads the library, without which its settings are not known
+SELECT FROM triage.current_tenant();
+
+CREATE TEMP TABLE chapter (id int, title text, intro text);
+INSERT INTO chapter VALUES
+	(1, 'Tickets', 'What an application calls.'),
+	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
+	(3, 'External workers', 'The queue''s protocol in SQL, for a worker that is not part of the server.'),
+	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
+	(5, 'Tenants and providers', 'What an administrator sets up.'),
+	(6, 'Installation', ''),
+	(7, 'Internal functions', 'Called by the functions, triggers, policies and views above; not meant to be called otherwise.'),
+	(8, 'Trigger functions', '');
+
+CREATE TEMP TABLE place (chapter int, position serial, name text);
+INSERT INTO place (chapter, name)
+	SELECT v.chapter, unnest(string_to_array(v.names, ' '))
+		FROM (VALUES
+			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
+				'reopen_ticket delete_ticket search_tickets list_tickets'),
+			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
+			(3, 'claim_jobs complete_job fail_job reap_jobs'),
+			(4, 'worker_start worker_stop run_pending worker_counters'),
+			(5, 'create_tenant set_provider drop_provider current_tenant current_actor'),
+			(6, 'install uninstall'),
+			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
+				'ensure_person enum_labels install_comments install_policies install_tables install_triggers install_views '
+				'load_default_vocabulary lock_ticket score_categories ts_config wake_worker written_here')) v (chapter, names);
+
+CREATE TEMP TABLE func AS
+	SELECT p.oid, p.proname::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.prosecdef AS is_definer,
+			coalesce(obj_description(p.oid, 'pg_proc'), '') AS comment
+		FROM pg_proc p
+		WHERE p.pronamespace = 'triage'::regnamespace AND p.prokind = 'f';
+INSERT INTO place (chapter, name)
+	SELECT 8, f.name FROM func f WHERE f.is_trigger ORDER BY f.name COLLATE "C";
+
+DO $$
+DECLARE
+	misplaced text;
+BEGIN
+	SELECT string_agg(coalesce(f.name, p.name), ', ') INTO misplaced
+		FROM func f FULL JOIN place p ON p.name = f.name
+		WHERE f.name IS NULL OR p.name IS NULL;
+	IF misplaced IS NOT NULL THEN
+		RAISE EXCEPTION 'test/lib/reference.sh and the catalogs disagree about these functions: %', misplaced
+			USING ERRCODE = 'data_exception';
+	END IF;
+END
+$$;
+
+-- Text for a cell or a paragraph of Markdown.
+CREATE FUNCTION pg_temp.md(txt text) RETURNS text LANGUAGE sql AS
+	$$ SELECT replace(replace(replace(coalesce(txt, ''), '&', '&amp;'), '<', '&lt;'), '|', '\|') $$;
+CREATE FUNCTION pg_temp.short_type(txt text) RETURNS text LANGUAGE sql AS
+	$$ SELECT replace(txt, 'timestamp with time zone', 'timestamptz') $$;
+CREATE FUNCTION pg_temp.short_default(txt text) RETURNS text LANGUAGE sql AS
+	$$ SELECT regexp_replace(txt, '^(NULL|''[^'']*'')::[a-z_. ]+(\[\])?$', '\1') $$;
+
+-- One argument or column a line where the whole would not fit into one.
+CREATE FUNCTION pg_temp.listed(head text, parts text[], tail text, indent text) RETURNS text LANGUAGE sql AS $$
+	SELECT CASE
+		WHEN length(head || array_to_string(parts, ', ') || tail) <= 110 THEN head || array_to_string(parts, ', ') || tail
+		ELSE head || indent || array_to_string(parts, ',' || indent) || tail END
+$$;
+CREATE FUNCTION pg_temp.signature(func oid) RETURNS text LANGUAGE sql AS $$
+	WITH arg AS (
+		SELECT a.n, a.mode, concat_ws(' ', nullif(p.proargnames[a.n], ''), pg_temp.short_type(format_type(a.type, NULL)),
+				'DEFAULT ' || pg_temp.short_default(pg_get_function_arg_default(p.oid, a.n::int))) AS text
+			FROM pg_proc p,
+				unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes) WITH ORDINALITY a (type, mode, n)
+			WHERE p.oid = func)
+	SELECT pg_temp.listed('triage.' || p.proname || '(',
+			coalesce((SELECT array_agg(arg.text ORDER BY arg.n) FROM arg WHERE coalesce(arg.mode, 'i') <> 't'), '{}'), ')', E'\n\t')
+		|| CASE WHEN p.proretset
+			THEN pg_temp.listed(E'\n\tRETURNS TABLE (', (SELECT array_agg(arg.text ORDER BY arg.n) FROM arg WHERE arg.mode = 't'), ')',
+				E'\n\t\t')
+			ELSE ' RETURNS ' || pg_temp.short_type(format_type(p.prorettype, NULL)) END
+		FROM pg_proc p WHERE p.oid = func
+$$;
+
+\qecho '# Reference'
+\qecho ''
+\qecho 'Written by `make reference` from the catalogs; a test compares. Everything lives in schema `triage`.'
+\qecho ''
+\qecho '[Functions](#functions) · [Tables](#tables) · [Views](#views) · [Types](#types) · [Settings](#settings)'
+\qecho ''
+\qecho '## Functions'
+\qecho ''
+\qecho 'A function''s text says what its arguments mean, what it returns and which SQLSTATEs it raises. Five more can come'
+\qecho 'from almost any of them: 42501 (no right), 55000 (the tables are missing or of another version), 22P02 (not a label'
+\qecho 'of an enum type), 40001 (a concurrent change) and 40P01 (a deadlock).'
+
+SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY p.chapter)
+			THEN format(E'\n### %s\n', c.title) || CASE WHEN c.intro <> '' THEN E'\n' || c.intro || E'\n' ELSE '' END
+			ELSE '' END
+		|| E'\n```sql\n' || pg_temp.signature(f.oid) || E'\n```\n' || pg_temp.md(upper(left(f.comment, 1)) || substr(f.comment, 2)) || '.'
+		|| CASE WHEN f.is_definer THEN ' Runs with its owner''s rights.' ELSE '' END
+	FROM place p JOIN chapter c ON c.id = p.chapter JOIN func f ON f.name = p.name
+	ORDER BY p.chapter, p.position, f.oid::regprocedure::text COLLATE "C";
+
+CREATE TEMP TABLE rel AS
+	SELECT c.oid, c.relname::text AS name, c.relkind, coalesce(obj_description(c.oid, 'pg_class'), '') AS comment
+		FROM pg_class c
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p', 'v');
+CREATE FUNCTION pg_temp.columns(rel oid, is_view boolean) RETURNS text LANGUAGE sql AS $$
+	SELECT CASE WHEN is_view THEN E'| column | type | |\n|---|---|---|\n'
+			ELSE E'| column | type | null | default | |\n|---|---|---|---|---|\n' END
+		|| string_agg('| ' || array_to_string(ARRAY['`' || a.attname || '`', pg_temp.short_type(format_type(a.atttypid, a.atttypmod))]
+				|| CASE WHEN is_view THEN '{}'::text[]
+					ELSE ARRAY[CASE WHEN a.attnotnull THEN '' ELSE 'yes' END,
+						CASE WHEN a.attidentity <> '' THEN 'identity'
+							ELSE coalesce('`' || pg_temp.short_default(pg_get_expr(d.adbin, d.adrelid)) || '`', '') END] END
+				|| pg_temp.md(col_description(a.attrelid, a.attnum)), ' | ') || ' |', E'\n' ORDER BY a.attnum)
+		FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+		WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+\qecho ''
+\qecho '## Tables'
+\qecho ''
+\qecho 'Ordinary tables, created by `triage.install()`. `tenant_id` is part of every key of a tenant''s table.'
+SELECT format(E'\n### %s\n\n%s.\n\n%s', r.name, pg_temp.md(upper(left(r.comment, 1)) || substr(r.comment, 2)), pg_temp.columns(r.oid, false))
+	FROM rel r WHERE r.relkind <> 'v' ORDER BY r.name COLLATE "C";
+\qecho ''
+\qecho '## Views'
+\qecho ''
+\qecho 'All are `security_invoker`: they show what the reader may see in the tables.'
+SELECT format(E'\n### %s\n\n%s.\n\n%s', r.name, pg_temp.md(upper(left(r.comment, 1)) || substr(r.comment, 2)), pg_temp.columns(r.oid, true))
+	FROM rel r WHERE r.relkind = 'v' ORDER BY r.name COLLATE "C";
+\qecho ''
+\qecho '## Types'
+\qecho ''
+\qecho '| type | labels, in order | |'
+\qecho '|---|---|---|'
+SELECT format('| `%s` | %s | %s |', t.typname,
+		(SELECT string_agg('`' || e.enumlabel || '`', ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid),
+		pg_temp.md(obj_description(t.oid, 'pg_type')))
+	FROM pg_type t
+	WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype = 'e'
+	ORDER BY t.typname COLLATE "C";
+\qecho ''
+\qecho '## Settings'
+\qecho ''
+\qecho '`user`: anybody, in a session. `superuser`: a superuser, in a session. `sighup`: in postgresql.conf or with ALTER'
+\qecho 'SYSTEM, then `SELECT pg_reload_conf()`.'
+\qecho ''
+\qecho '| setting | type | default | range | context | |'
+\qecho '|---|---|---|---|---|---|'
+SELECT format('| `%s` | %s | %s | %s | %s | %s |', s.name, s.vartype || coalesce(', ' || s.unit, ''),
+		CASE WHEN s.boot_val = '' THEN 'empty' ELSE '`' || s.boot_val || '`' END,
+		coalesce(s.min_val || ' to ' || s.max_val, ''), s.context,
+		pg_temp.md(concat_ws(' ', s.short_desc, s.extra_desc)))
+	FROM pg_settings s
+	WHERE s.name LIKE 'triage.%'
+	ORDER BY s.name COLLATE "C";
+SQL

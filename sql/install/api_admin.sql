@@ -110,6 +110,10 @@ BEGIN
 			SET api = excluded.api, base_url = excluded.base_url, model = excluded.model, secret = excluded.secret,
 				max_in_flight = excluded.max_in_flight, timeout_ms = excluded.timeout_ms, rank = excluded.rank,
 				enabled = excluded.enabled;
+	IF triage.origin_refusal(base_url) IS NOT NULL THEN
+		RAISE WARNING 'provider "%" will not be called: %', name, triage.origin_refusal(base_url)
+			USING HINT = 'Add its origin to the setting triage.allowed_origins (ALTER SYSTEM, then SELECT pg_reload_conf()); until then its jobs wait.';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean) IS

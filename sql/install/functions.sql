@@ -24,6 +24,12 @@ CREATE FUNCTION triage.enum_labels() RETURNS TABLE (type_name text, "position" i
 COMMENT ON FUNCTION triage.enum_labels() IS
 	'the labels that the library knows of the enums it shares with SQL, for the test that compares them; raises nothing';
 
+CREATE FUNCTION triage.origin_refusal(base_url text) RETURNS text
+	LANGUAGE c STABLE STRICT
+	AS 'MODULE_PATHNAME', 'triage_origin_refusal';
+COMMENT ON FUNCTION triage.origin_refusal(text) IS
+	'why the worker would not call this URL, going by setting triage.allowed_origins alone; null when it would; nothing is looked up or connected; raises nothing';
+
 CREATE FUNCTION triage.check_schema() RETURNS void
 	LANGUAGE c STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp

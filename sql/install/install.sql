@@ -83,6 +83,10 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'SELECT triage.uninstall(confirm => ''delete all tickets'') deletes every table of triage and all data in them.';
 	END IF;
+	-- every transaction of the worker begins with this table: no other lock of it can be in the way after this one
+	IF to_regclass('triage.schema_version') IS NOT NULL THEN
+		LOCK TABLE triage.schema_version IN ACCESS EXCLUSIVE MODE;
+	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.ai_failures,
 		triage.ai_state;

@@ -79,7 +79,7 @@ BEGIN
 
 	CREATE OR REPLACE VIEW triage.worker_status WITH (security_invoker = true) AS
 		SELECT a.pid, a.backend_type AS type, a.datname AS database, a.backend_start AS started_at,
-				coalesce(nullif(concat_ws(': ', a.state, nullif(a.query, '')), ''), a.wait_event) AS activity,
+				coalesce(nullif(a.query, ''), a.state, a.wait_event) AS activity,
 				c.in_flight, c.claimed, c.written, c.retried, c.failed, c.stale
 			FROM pg_stat_activity a
 			LEFT JOIN triage.worker_counters() c ON c.pid = a.pid

@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
+#include "core/origin.h"
 #include "core/states.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -37,6 +38,7 @@ PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
+PG_FUNCTION_INFO_V1(triage_origin_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
@@ -60,6 +62,16 @@ Datum
 triage_written_here(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(PG_GETARG_TRANSACTIONID(0)));
+}
+
+Datum
+triage_origin_refusal(PG_FUNCTION_ARGS)
+{
+	const char *why = NULL;
+
+	if (origin_listed(triage_allowed_origins, text_to_cstring(PG_GETARG_TEXT_PP(0)), &why))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why ? why : "refused"));
 }
 
 static void

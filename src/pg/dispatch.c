@@ -75,6 +75,7 @@ struct Dispatch
 	bool		secret_known;
 	TimestampTz provider_closed_until;	/* throttled, or cannot serve */
 	char		trouble[REASON_MAX];	/* why, for pg_stat_activity */
+	int			unreachable;	/* rounds in which no connection could be made; then one call probes */
 	bool		look;			/* the queue may hold something to claim */
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
@@ -186,6 +187,8 @@ report(ErrorData *error, const char *what)
 static int
 limit_in_flight(const Dispatch *d)
 {
+	if (d->unreachable > 0)
+		return 1;
 	if (d->provider.max_in_flight > 0)
 		return Min(triage_max_in_flight, d->provider.max_in_flight);
 	return triage_max_in_flight;
@@ -236,6 +239,24 @@ follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 	add_answered(d, job);
 }
 
+/*
+ * No connection, no attempt: an endpoint that is down says nothing about a ticket.  It is probed with one call after
+ * a pause that doubles, so an outage neither fails the queue nor fills the ledger.
+ */
+static void
+follow_unreachable(Dispatch *d, Job *job)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		pause_ms;
+
+	if (now >= d->provider_closed_until)
+		d->unreachable++;
+	pause_ms = Min(PROVIDER_PAUSE_MS, INT64CONST(1000) << Min(d->unreachable - 1, 16));
+	close_provider(d, job, pause_ms, d->unreachable == 1);
+	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = pause_ms};
+	add_answered(d, job);
+}
+
 static void
 read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 {
@@ -249,6 +270,12 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 				   (int64) SECS_PER_DAY * 1000, &classified);
 	job->outcome = classified.outcome;
 	strlcpy(job->reason, classified.reason, sizeof(job->reason));
+	if (reply->reply.transport == TRANSPORT_CONNECT || reply->reply.transport == TRANSPORT_RESOLVE)
+	{
+		follow_unreachable(d, job);
+		return;
+	}
+	d->unreachable = 0;
 	if (job->outcome == OUTCOME_SUCCEEDED)
 	{
 		verdict_parse(reply->reply.body, reply->reply.body_len, job->vocabulary->categories,
@@ -594,6 +621,7 @@ read_provider(Dispatch *d)
 		return;
 	d->provider = provider;
 	d->provider_closed_until = 0;
+	d->unreachable = 0;
 	d->secret_known = false;
 }
 
@@ -854,6 +882,7 @@ dispatch_reload(Dispatch *d)
 	pool_set_max_in_flight(d->pool, triage_max_in_flight);
 	d->secret_known = false;
 	d->provider_closed_until = 0;
+	d->unreachable = 0;
 	d->look = true;
 }
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "core/labels.h"
@@ -22,9 +23,11 @@
 #include "pg/queue.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -366,6 +369,17 @@ queue_set_owner(Oid role)
 	owner = role;
 }
 
+/* uninstall() takes this lock first: whoever comes second waits before holding anything, so neither deadlocks. */
+static void
+lock_schema(void)
+{
+	Oid			schema = get_namespace_oid("triage", true);
+	Oid			table = OidIsValid(schema) ? get_relname_relid("schema_version", schema) : InvalidOid;
+
+	if (OidIsValid(table))
+		LockRelationOid(table, AccessShareLock);
+}
+
 void
 queue_begin(void)
 {
@@ -374,6 +388,7 @@ queue_begin(void)
 	/* no user's trigger on our tables may gain more rights than their owner has */
 	GetUserIdAndSecContext(&session_user_id, &session_context);
 	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	lock_schema();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -10,8 +10,8 @@ psql -XAtqv ON_ERROR_STOP=1 <<'SQL'
 SET client_min_messages = error;
 SET search_path = pg_catalog;
 SET intervalstyle = postgres;
--- loads the library, without which its settings are not known
-SELECT FROM triage.current_tenant();
+-- without the library its settings are not known
+LOAD 'triage';
 
 CREATE TEMP TABLE chapter (id int, title text, intro text);
 INSERT INTO chapter VALUES
@@ -33,7 +33,7 @@ INSERT INTO place (chapter, name)
 			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop run_pending worker_counters'),
-			(5, 'create_tenant set_provider drop_provider current_tenant current_actor'),
+			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels install_comments install_policies install_tables install_triggers install_views '

@@ -7,7 +7,7 @@ settings=$(perl -0777 -ne 'print "$1\n" while /DefineCustom\w+Variable\(\s*"([^"
 diff <(echo "$settings") <(LC_ALL=C sort <<<"$settings") | none 'settings are sorted in src/pg/guc.c'
 grep -v '^triage\.' <<<"$settings" | none 'settings begin with triage.'
 for setting in $settings; do
-	cat README.md doc/reference.md 2>/dev/null | grep -qF "$setting" || echo "$setting"
+	grep -qF -- "$setting" README.md doc/reference.md || echo "$setting"
 done | none 'each setting is in README.md or doc/reference.md'
 grep -ohE '`triage\.[a-z_]+`' README.md | tr -d '`' | LC_ALL=C sort -u | while read -r name; do
 	grep -qxF "$name" <<<"$settings" || grep -qrE "(TABLE|VIEW|FUNCTION|TYPE|PROCEDURE)( IF NOT EXISTS)? $name\>" sql/install || echo "$name"

@@ -1,0 +1,420 @@
+-- The schema: every table column by column, and the rules that all tables, views and functions keep.
+--
+-- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
+-- that the rules see them.
+\ir prepare.psql
+SELECT plan(72);
+-- definitions print schema-qualified
+SET LOCAL search_path = pg_catalog, public, pg_temp;
+
+-- Tables, column by column ---------------------------------------------------------------------------------------------
+
+CREATE TABLE pg_temp.expected_table (name text, columns text);
+INSERT INTO pg_temp.expected_table VALUES
+	('ai_dead_letters', $$tenant_id text NOT NULL
+		id bigint NOT NULL
+		ticket_id bigint NOT NULL
+		kind triage.job_kind NOT NULL
+		priority triage.ticket_priority NOT NULL
+		fence integer NOT NULL
+		attempts smallint NOT NULL
+		class triage.run_outcome NOT NULL
+		message text NOT NULL
+		created_at timestamp with time zone NOT NULL
+		failed_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('ai_jobs', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
+		priority triage.ticket_priority NOT NULL DEFAULT 'medium'::triage.ticket_priority
+		run_at timestamp with time zone NOT NULL DEFAULT now()
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		lease_until timestamp with time zone
+		claimed_at timestamp with time zone
+		fence integer NOT NULL DEFAULT 0
+		attempts smallint NOT NULL DEFAULT 0
+		slot smallint
+		lease_expired boolean NOT NULL DEFAULT false
+		provider text$$),
+	('ai_runs', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		job_id bigint NOT NULL
+		ticket_id bigint NOT NULL
+		kind triage.job_kind NOT NULL
+		fence integer NOT NULL
+		provider text
+		model text
+		prompt_version integer
+		outcome triage.run_outcome NOT NULL
+		http_status integer
+		request_id text
+		error text
+		input_tokens integer
+		cached_tokens integer
+		output_tokens integer
+		cost numeric
+		latency_ms integer
+		started_at timestamp with time zone
+		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('people', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id text NOT NULL
+		role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
+		display_name text
+		email text
+		language text
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('prompts', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		kind triage.job_kind NOT NULL
+		version integer NOT NULL
+		system_text text NOT NULL
+		is_active boolean NOT NULL DEFAULT true
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('providers', $$name text NOT NULL
+		api triage.provider_api NOT NULL
+		base_url text
+		model text
+		secret text
+		max_in_flight integer
+		timeout_ms integer NOT NULL DEFAULT 60000
+		rank integer NOT NULL DEFAULT 100
+		enabled boolean NOT NULL DEFAULT true
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('schema_version', $$version integer NOT NULL
+		installed_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('tenants', $$id text NOT NULL
+		name text NOT NULL DEFAULT ''::text
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('ticket_ai_results', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		run_id bigint
+		ticket_version integer NOT NULL
+		category text NOT NULL
+		urgency triage.ticket_priority NOT NULL
+		sentiment_score integer NOT NULL
+		needs_human boolean
+		confidence numeric(3,2)
+		language text
+		summary text
+		draft_reply text NOT NULL
+		processed_at timestamp with time zone NOT NULL DEFAULT now()
+		superseded_at timestamp with time zone$$),
+	('ticket_assignments', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		agent_id text NOT NULL
+		assigned_by text NOT NULL
+		assigned_at timestamp with time zone NOT NULL DEFAULT now()
+		unassigned_at timestamp with time zone$$),
+	('ticket_categories', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		category text NOT NULL
+		description text NOT NULL DEFAULT ''::text
+		keywords text[] NOT NULL DEFAULT '{}'::text[]
+		is_active boolean NOT NULL DEFAULT true$$),
+	('ticket_comments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		author_id text
+		author_role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
+		visibility triage.comment_visibility NOT NULL DEFAULT 'public'::triage.comment_visibility
+		content text NOT NULL
+		source text NOT NULL DEFAULT 'api'::text
+		external_id text
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('ticket_history', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		field text NOT NULL
+		old_value jsonb
+		new_value jsonb
+		changed_by text NOT NULL
+		session_role text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('tickets', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		public_id uuid NOT NULL DEFAULT gen_random_uuid()
+		source text NOT NULL DEFAULT 'api'::text
+		external_id text
+		requester_id text
+		requester_email text
+		language text
+		subject text NOT NULL DEFAULT ''::text
+		description text NOT NULL
+		custom_fields jsonb NOT NULL DEFAULT '{}'::jsonb
+		tags text[] NOT NULL DEFAULT '{}'::text[]
+		search tsvector
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		status triage.ticket_status NOT NULL DEFAULT 'open'::triage.ticket_status
+		resolution triage.ticket_resolution
+		handler triage.ticket_handler NOT NULL DEFAULT 'human'::triage.ticket_handler
+		priority triage.ticket_priority NOT NULL DEFAULT 'medium'::triage.ticket_priority
+		priority_is_manual boolean NOT NULL DEFAULT false
+		category_is_manual boolean NOT NULL DEFAULT false
+		category text
+		assignee_id text
+		waiting_since timestamp with time zone
+		first_response_at timestamp with time zone
+		resolved_at timestamp with time zone
+		closed_at timestamp with time zone
+		deleted_at timestamp with time zone
+		updated_at timestamp with time zone NOT NULL DEFAULT now()
+		version integer NOT NULL DEFAULT 1$$),
+	('worker_control', $$id boolean NOT NULL DEFAULT true
+		stopped_at timestamp with time zone
+		stopped_by text$$);
+
+CREATE TEMP VIEW actual_table AS
+	SELECT c.relname AS name, string_agg(concat(a.attname, ' ', format_type(a.atttypid, a.atttypmod),
+			CASE WHEN a.attnotnull THEN ' NOT NULL' END,
+			CASE WHEN a.attidentity = 'a' THEN ' GENERATED ALWAYS AS IDENTITY' END,
+			' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid)), E'\n' ORDER BY a.attnum) AS columns
+		FROM pg_class c
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p')
+		GROUP BY c.oid;
+SELECT set_eq($$SELECT name FROM actual_table$$, $$SELECT name FROM expected_table$$, 'these are the tables');
+SELECT is(a.columns, regexp_replace(e.columns, '\n\s+', E'\n', 'g'), 'columns of ' || e.name)
+	FROM expected_table e LEFT JOIN actual_table a ON a.name = e.name ORDER BY e.name;
+
+-- Views, by their columns' names -----------------------------------------------------------------------------------------
+
+CREATE TABLE pg_temp.expected_view (name text, columns text);
+INSERT INTO pg_temp.expected_view VALUES
+	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
+	('ai_state', 'tenant_id ticket_id ai_state'),
+	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
+	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
+		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
+	('worker_status', 'pid type database started_at activity in_flight claimed written retried failed stale');
+CREATE TEMP VIEW actual_view AS
+	SELECT c.relname AS name, string_agg(a.attname, ' ' ORDER BY a.attnum) AS columns
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('v', 'm')
+		GROUP BY c.oid;
+SELECT set_eq($$SELECT name FROM actual_view$$, $$SELECT name FROM expected_view$$, 'these are the views');
+SELECT is(a.columns, e.columns, 'columns of ' || e.name)
+	FROM expected_view e LEFT JOIN actual_view a ON a.name = e.name ORDER BY e.name;
+
+-- Enums, whose order is their weight ---------------------------------------------------------------------------------------
+
+SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_enum l
+		WHERE l.enumtypid = to_regtype('triage.' || e.name)), e.labels, 'labels of ' || e.name)
+	FROM (VALUES
+		('comment_visibility', 'public internal'),
+		('job_kind', 'triage'),
+		('person_role', 'customer agent admin ai system'),
+		('provider_api', 'openai builtin'),
+		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
+		('ticket_handler', 'ai human'),
+		('ticket_priority', 'low medium high urgent'),
+		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
+		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 9::bigint,
+	'and there are no other types');
+
+-- Rules ------------------------------------------------------------------------------------------------------------------------
+
+CREATE TEMP VIEW tenant_table AS
+	SELECT c.oid, c.relname, c.relrowsecurity, a.attnum AS tenant_attnum, a.attnotnull AS tenant_not_null, a.atttypid AS tenant_type
+		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
+SELECT set_eq($$SELECT relname FROM tenant_table$$,
+	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers')$$,
+	'every table is a tenant table, but for the four that are global');
+
+-- keys as the names of their columns, in order
+CREATE TEMP VIEW key AS
+	SELECT k.conname, k.conrelid, k.contype, k.confrelid, k.confdeltype, k.confupdtype,
+			ARRAY (SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY u (n, o)
+					JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.o) AS columns,
+			ARRAY (SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY u (n, o)
+					JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.o) AS referenced
+		FROM pg_constraint k
+		WHERE k.connamespace = 'triage'::regnamespace;
+-- indexes likewise; an expression's column has no name
+CREATE TEMP VIEW index_columns AS
+	SELECT i.indexrelid, i.indrelid, i.indisunique, i.indpred, pg_get_expr(i.indpred, i.indrelid) AS predicate,
+			ARRAY (SELECT a.attname FROM unnest(i.indkey::int2[]) WITH ORDINALITY u (n, o)
+					LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
+					WHERE u.o <= i.indnkeyatts ORDER BY u.o) AS columns
+		FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
+
+CREATE TEMP VIEW tenant_id_not_first AS
+	SELECT relname AS offender FROM tenant_table WHERE tenant_attnum <> 1 OR NOT tenant_not_null OR tenant_type <> 'text'::regtype;
+CREATE TEMP VIEW unique_without_tenant AS
+	SELECT i.indexrelid::regclass::text AS offender
+		FROM index_columns i JOIN tenant_table t ON t.oid = i.indrelid
+		WHERE i.indisunique AND NOT coalesce('tenant_id' = ANY (i.columns), false);
+CREATE TEMP VIEW primary_key_otherwise AS
+	SELECT t.relname AS offender
+		FROM tenant_table t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = 'id'
+		LEFT JOIN key k ON k.conrelid = t.oid AND k.contype = 'p'
+		WHERE k.columns IS DISTINCT FROM '{id,tenant_id}'
+	UNION ALL
+	SELECT c.relname FROM pg_class c
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p')
+			AND NOT EXISTS (SELECT FROM key k WHERE k.conrelid = c.oid AND k.contype = 'p');
+CREATE TEMP VIEW foreign_key_otherwise AS
+	SELECT k.conname::text AS offender
+		FROM key k JOIN tenant_table t ON t.oid = k.conrelid
+		WHERE k.contype = 'f' AND CASE
+			WHEN k.confrelid = 'triage.tenants'::regclass THEN k.columns <> '{tenant_id}'
+			ELSE cardinality(k.columns) <> 2 OR k.columns[1] <> 'tenant_id' OR k.referenced[1] <> 'tenant_id' END;
+CREATE TEMP VIEW unreferenced_id AS
+	-- ai_runs outlives its ticket and its job; a result may outlive its run
+	SELECT a.attrelid::regclass || '.' || a.attname AS offender
+		FROM pg_attribute a JOIN tenant_table t ON t.oid = a.attrelid
+		WHERE a.attname ~ '_id$' AND a.attname NOT IN ('tenant_id', 'public_id', 'external_id', 'request_id', 'run_id')
+			AND t.relname <> 'ai_runs'
+			AND NOT EXISTS (SELECT FROM key k WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attname = ANY (k.columns));
+CREATE TEMP VIEW exclusion_or_set_null AS
+	SELECT k.conname::text AS offender FROM key k
+		WHERE k.contype = 'x' OR k.confdeltype IN ('n', 'd') OR k.confupdtype IN ('n', 'd');
+CREATE TEMP VIEW constraint_without_name AS
+	-- as PostgreSQL would have named it
+	SELECT k.conname::text AS offender
+		FROM key k JOIN pg_class c ON c.oid = k.conrelid
+		WHERE k.conname NOT LIKE c.relname || '\_%'
+			OR k.contype = 'c' AND k.conname ~ '_check\d*$'
+			OR k.contype = 'f' AND k.conname ~ ('^' || c.relname || '_' || array_to_string(k.columns, '_') || '_fkey\d*$')
+			OR k.contype = 'u' AND k.conname ~ ('^' || c.relname || '_' || array_to_string(k.columns, '_') || '_key\d*$');
+CREATE TEMP VIEW foreign_key_without_index AS
+	-- of two keys the index is left out on purpose: a category is seldom deleted, and the label that a result sets on a
+	-- ticket must be in no index, so that the update stays within its page; likewise tenants are not deleted by the way
+	SELECT k.conname::text AS offender
+		FROM key k
+		WHERE k.contype = 'f' AND k.conname NOT IN ('tickets_category_fkey', 'ticket_ai_results_category_fkey')
+			AND k.confrelid <> 'triage.tenants'::regclass
+			AND NOT EXISTS (
+				SELECT FROM index_columns i
+					WHERE i.indrelid = k.conrelid AND i.columns[1:cardinality(k.columns)] <@ k.columns
+						AND i.columns[1:cardinality(k.columns)] @> k.columns
+						-- a partial index serves when it has all rows that the key can match
+						AND (i.indpred IS NULL OR i.predicate = format('(%s IS NOT NULL)', k.columns[2])));
+CREATE TEMP VIEW index_on_moving_column AS
+	SELECT format('%s.%s', d.refobjid::regclass, a.attname) AS offender
+		FROM pg_depend d
+		JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+		JOIN pg_class i ON i.oid = d.objid AND i.relkind IN ('i', 'I')
+		WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+			AND (d.refobjid, a.attname) IN (
+				SELECT to_regclass('triage.' || m.name), unnest(m.columns)::name
+					FROM (VALUES ('tickets', '{category,priority,updated_at,version,category_is_manual,priority_is_manual}'::text[]),
+						('ai_jobs', '{lease_until,claimed_at,fence,attempts,slot,provider}')) AS m (name, columns));
+CREATE TEMP VIEW table_without_row_security AS
+	SELECT t.relname AS offender
+		FROM pg_class t
+		WHERE t.relnamespace = 'triage'::regnamespace AND (t.relname = 'tenants' OR t.oid IN (SELECT oid FROM tenant_table))
+			AND NOT (t.relrowsecurity AND EXISTS (
+				SELECT FROM pg_policy p
+					WHERE p.polrelid = t.oid AND p.polcmd = '*' AND p.polpermissive AND p.polroles = '{0}'
+						AND pg_get_expr(p.polqual, t.oid) LIKE '%current_tenant()%'
+						AND pg_get_expr(p.polwithcheck, t.oid) LIKE '%current_tenant()%'));
+CREATE TEMP VIEW view_of_its_owner AS
+	SELECT c.relname AS offender FROM pg_class c
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('v', 'm') AND NOT coalesce(c.reloptions @> '{security_invoker=true}', false);
+CREATE TEMP VIEW uncommented AS
+	SELECT p.oid::regprocedure::text AS offender FROM pg_proc p
+		WHERE p.pronamespace = 'triage'::regnamespace AND coalesce(obj_description(p.oid, 'pg_proc'), '') !~ '\S'
+	UNION ALL
+	SELECT c.relname FROM pg_class c
+		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND coalesce(obj_description(c.oid, 'pg_class'), '') !~ '\S'
+	UNION ALL
+	SELECT t.typname FROM pg_type t
+		WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype IN ('e', 'd') AND coalesce(obj_description(t.oid, 'pg_type'), '') !~ '\S';
+CREATE TEMP VIEW open_to_public AS
+	SELECT p.oid::regprocedure::text AS offender
+		FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
+		WHERE p.pronamespace = 'triage'::regnamespace AND g.grantee = 0
+	UNION ALL
+	SELECT c.relname FROM pg_class c, aclexplode(c.relacl) g WHERE c.relnamespace = 'triage'::regnamespace AND g.grantee = 0
+	UNION ALL
+	SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid, aclexplode(a.attacl) g
+		WHERE c.relnamespace = 'triage'::regnamespace AND g.grantee = 0
+	UNION ALL
+	SELECT n.nspname FROM pg_namespace n, aclexplode(n.nspacl) g WHERE n.nspname = 'triage' AND g.grantee = 0;
+CREATE TEMP VIEW search_path_not_pinned AS
+	-- these in C run no SQL of their own
+	SELECT p.oid::regprocedure::text AS offender
+		FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+		WHERE p.pronamespace = 'triage'::regnamespace
+			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
+			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'origin_refusal',
+					'origin_refusal'));
+CREATE TEMP VIEW membership AS
+	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+		WHERE d.deptype = 'e' AND e.extname = 'triage';
+CREATE TEMP VIEW member_otherwise AS
+	SELECT 'a member: ' || c.relname AS offender FROM pg_class c JOIN membership m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+	UNION ALL
+	SELECT 'no member: ' || p.oid::regprocedure FROM pg_proc p
+		WHERE p.pronamespace = 'triage'::regnamespace AND NOT EXISTS (SELECT FROM membership m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+	UNION ALL
+	SELECT 'no member: ' || t.typname FROM pg_type t
+		WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype IN ('e', 'd')
+			AND NOT EXISTS (SELECT FROM membership m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid);
+CREATE TEMP VIEW row_type_in_signature AS
+	-- such a function could not be restored before the table
+	SELECT p.oid::regprocedure::text AS offender
+		FROM pg_proc p, unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype) AS u (type)
+		JOIN pg_type t ON t.oid = u.type LEFT JOIN pg_type e ON e.oid = t.typelem
+		WHERE p.pronamespace = 'triage'::regnamespace AND 'c' IN (t.typtype, e.typtype);
+CREATE TEMP VIEW body_bound_to_tables AS
+	SELECT p.oid::regprocedure::text AS offender FROM pg_proc p
+		WHERE p.pronamespace = 'triage'::regnamespace AND p.prosqlbody IS NOT NULL;
+CREATE TEMP VIEW time_without_zone AS
+	SELECT a.attrelid::regclass || '.' || a.attname AS offender
+		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE c.relnamespace = 'triage'::regnamespace AND a.attnum > 0 AND a.atttypid IN ('timestamp'::regtype, 'time'::regtype, 'timetz'::regtype);
+CREATE TEMP VIEW trigger_not_enabled AS
+	SELECT t.tgname AS offender FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+		WHERE c.relnamespace = 'triage'::regnamespace AND t.tgenabled <> 'O';
+
+CREATE TABLE pg_temp.rule (number int GENERATED ALWAYS AS IDENTITY, name text, says text);
+INSERT INTO pg_temp.rule (name, says) VALUES
+	('tenant_id_not_first', 'tenant_id is the first column of each tenant table, text and not null'),
+	('unique_without_tenant', 'each unique index of a tenant table has tenant_id'),
+	('primary_key_otherwise', 'the primary key is (id, tenant_id) wherever there is an id, and there is one everywhere'),
+	('foreign_key_otherwise', 'a foreign key of a tenant table is written (tenant_id, x_id)'),
+	('unreferenced_id', 'each x_id has its foreign key'),
+	('exclusion_or_set_null', 'no EXCLUDE and no SET NULL or SET DEFAULT action'),
+	('constraint_without_name', 'each constraint has a name that somebody gave it, beginning with its table''s'),
+	('foreign_key_without_index', 'each foreign key has an index on its side'),
+	('index_on_moving_column', 'what a claim or a result changes is in no index and no index''s predicate'),
+	('table_without_row_security', 'each tenant table, and tenants, has row security with the tenant''s policy'),
+	('view_of_its_owner', 'each view is security_invoker'),
+	('uncommented', 'each function, table, view and type is commented'),
+	('open_to_public', 'nothing is granted to PUBLIC'),
+	('search_path_not_pinned', 'each function pins its search_path, but for those in C that run no SQL'),
+	('member_otherwise', 'functions and types are members of the extension, relations are not'),
+	('row_type_in_signature', 'no function names a table''s row type in its signature'),
+	('body_bound_to_tables', 'no function''s body depends on tables'),
+	('time_without_zone', 'times have a zone'),
+	('trigger_not_enabled', 'each trigger is enabled, and none fires while a replica or a restore loads data');
+SELECT is_empty(format('SELECT offender FROM %I', r.name), r.says) FROM rule r ORDER BY r.number;
+
+-- The rules see what breaks them ---------------------------------------------------------------------------------------------
+
+CREATE TABLE triage.wrong (
+	id bigint NOT NULL UNIQUE,
+	tenant_id text,
+	ticket_id bigint,
+	comment_id bigint,
+	mood int CHECK (mood > 0),
+	at timestamp,
+	FOREIGN KEY (ticket_id, tenant_id) REFERENCES triage.tickets (id, tenant_id) ON DELETE SET NULL (ticket_id));
+CREATE INDEX wrong_category ON triage.tickets (tenant_id, id) WHERE category IS NOT NULL;
+CREATE TABLE triage.wrong_member ();
+ALTER EXTENSION triage ADD TABLE triage.wrong_member;
+CREATE VIEW triage.wrong_view AS SELECT FROM triage.tickets;
+CREATE FUNCTION triage.wrong(triage.wrong) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM triage.tickets; END;
+CREATE TRIGGER wrong BEFORE INSERT ON triage.wrong FOR EACH ROW EXECUTE FUNCTION triage.append_only();
+ALTER TABLE triage.wrong ENABLE ALWAYS TRIGGER wrong;
+SELECT isnt_empty(format('SELECT offender FROM %I', r.name), 'the rule sees a break: ' || r.name) FROM rule r ORDER BY r.number;
+
+SELECT finish();
+ROLLBACK;

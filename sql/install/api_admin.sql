@@ -169,7 +169,7 @@ BEGIN
 		VALUES (triage.current_tenant(), request_triage.ticket_id, 'triage', greatest(ticket.priority, 'high'))
 		ON CONFLICT ON CONSTRAINT ai_jobs_one_per_ticket DO UPDATE
 			SET fence = j.fence + 1, lease_until = NULL, claimed_at = NULL, slot = NULL, provider = NULL,
-				lease_expired = false, attempts = 0, run_at = now(), priority = greatest(j.priority, excluded.priority)
+				attempts = 0, run_at = now(), priority = greatest(j.priority, excluded.priority)
 		RETURNING j.id INTO job_id;
 	PERFORM triage.wake_worker();
 	RETURN job_id;

@@ -224,7 +224,6 @@ BEGIN
 		fence         int NOT NULL DEFAULT 0,
 		attempts      smallint NOT NULL DEFAULT 0,
 		slot          smallint,
-		lease_expired boolean NOT NULL DEFAULT false,
 		provider      text,
 		CONSTRAINT ai_jobs_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT ai_jobs_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),

@@ -57,7 +57,7 @@ put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text)
 }
 
 static void
-check_arguments(int max_jobs, int64 lease_ms)
+check_arguments(int max_jobs, int64 lease_ms, const char *provider)
 {
 	if (max_jobs < 1 || max_jobs > QUEUE_MAX_BATCH)
 		ereport(ERROR,
@@ -68,6 +68,10 @@ check_arguments(int max_jobs, int64 lease_ms)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("lease must be between one second and one day"),
 				 errhint("Choose a lease longer than the longest call you make.")));
+	if (*provider == '\0' || strlen(provider) >= sizeof(((Job *) NULL)->provider))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of the provider must have 1 to 63 bytes")));
 }
 
 /* (max_jobs int, lease interval, provider text) */
@@ -84,12 +88,12 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	Cursor		cursor;
 	int			claimed;
 
-	check_arguments(max_jobs, lease_ms);
+	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	check_arguments(max_jobs, lease_ms, request.provider);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
 		list[i] = &jobs[i];
 	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
-	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	cursor_reset(&cursor);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -134,7 +138,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	job->attempts = DatumGetInt16(spi_value(0, 3, &null));
 	value = spi_value(0, 4, &null);
 	if (!null)
-		strlcpy(job->provider, TextDatumGetCString(value), sizeof(job->provider));
+		job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(value));
 	job->started_at = DatumGetTimestampTz(spi_value(0, 5, &null));
 	job->ticket_version = DatumGetInt32(spi_value(0, 6, &null));
 	job->latency_ms = (int) Min((GetCurrentTimestamp() - job->started_at) / 1000, INT_MAX);
@@ -204,7 +208,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	job.outcome = OUTCOME_SUCCEEDED;
 	job.decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
 	if (!PG_ARGISNULL(3))
-		strlcpy(job.model, text_to_cstring(PG_GETARG_TEXT_PP(3)), sizeof(job.model));
+		job_set_text(job.model, sizeof(job.model), text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	set_usage(fcinfo, 4, &job.usage);
 	stored = store_one(&job) == STORE_WRITTEN;
 	SPI_finish();
@@ -236,7 +240,7 @@ triage_fail_job(PG_FUNCTION_ARGS)
 		PG_RETURN_TEXT_P(cstring_to_text("stale"));
 	}
 	job.outcome = outcome;
-	strlcpy(job.reason, text_to_cstring(PG_GETARG_TEXT_PP(3)), sizeof(job.reason));
+	job_set_text(job.reason, sizeof(job.reason), text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	job_decide(&job, hint_ms);
 	fate = job.decision.action == RETRY_LATER ? "retry" : "failed";
 	if (store_one(&job) != STORE_WRITTEN)

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "core/labels.h"
+#include "core/utf8.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
@@ -87,7 +88,7 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 	job->lease_until = request->lease_until;
 	job->started_at = request->now;
-	strlcpy(job->provider, request->provider ? request->provider : "", sizeof(job->provider));
+	job_set_text(job->provider, sizeof(job->provider), request->provider ? request->provider : "");
 	job->state = JOB_READY;
 }
 
@@ -214,7 +215,7 @@ record_lost(uint64 rows)
 		job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 		provider = spi_value(row, 6, &null);
 		if (!null)
-			strlcpy(job->provider, TextDatumGetCString(provider), sizeof(job->provider));
+			job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(provider));
 		job->started_at = DatumGetTimestampTz(spi_value(row, 7, &null));
 		job->called = true;
 		job->outcome = OUTCOME_LOST;
@@ -347,6 +348,16 @@ job_reset(Job *job)
 	job->cost = -1;
 	job->latency_ms = -1;
 	job->usage = (Usage) {-1, -1, -1};
+}
+
+void
+job_set_text(char *field, size_t size, const char *text)
+{
+	char	   *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
+	size_t		len = utf8_clip(utf8, strlen(utf8), size - 1);
+
+	memcpy(field, utf8, len);
+	field[len] = '\0';
 }
 
 void

@@ -134,6 +134,8 @@ extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
 extern TimestampTz queue_next_due(TimestampTz now);
 
 extern void job_reset(Job *job);
+/* Copies text of the server's encoding into a field of a Job, in UTF-8, clipped between two characters. */
+extern void job_set_text(char *field, size_t size, const char *text);
 /* Undoes what was read and built for the call, and keeps the claim. */
 extern void job_forget_request(Job *job);
 /* What becomes of a job whose outcome is set.  hint_ms: the provider's wish, negative for none. */

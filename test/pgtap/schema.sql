@@ -34,7 +34,6 @@ INSERT INTO pg_temp.expected_table VALUES
 		fence integer NOT NULL DEFAULT 0
 		attempts smallint NOT NULL DEFAULT 0
 		slot smallint
-		lease_expired boolean NOT NULL DEFAULT false
 		provider text$$),
 	('ai_runs', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY

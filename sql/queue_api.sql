@@ -141,7 +141,7 @@ SELECT triage.complete_job(-1, 1, pg_temp.answer('billing', 'low', 3, 'x')) AS n
 -- text longer than its field is cut between two characters
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, provider => repeat('ä', 32))$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, provider => '')$$);
-SELECT triage.request_triage(pg_temp.ticket('d1')) > 0 AS requested;
+SELECT triage.request_triage(pg_temp.ticket('d1')) IS NOT NULL AS requested;
 SELECT c.fence AS fence FROM triage.claim_jobs(1, provider => repeat('ä', 31)) c \gset
 SELECT triage.fail_job(pg_temp.job('d1'), :fence, 'refused', repeat('ä', 2000)) AS fate;
 SELECT d.class, length(d.message) AS characters FROM triage.ai_dead_letters d WHERE d.ticket_id = pg_temp.ticket('d1');

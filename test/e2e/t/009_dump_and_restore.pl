@@ -1,0 +1,133 @@
+# A dump restored into a new database is the same database: to the byte, and to the model.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Triage;
+
+my $model = start_model();
+my $node = start_server('dump', no_extension => 1, model => $model);
+my $dir = PostgreSQL::Test::Utils::tempdir;
+
+# The whole of a database as text, without the random key that pg_dump protects its script with.
+sub dumped
+{
+	my ($database) = @_;
+	my ($out, $err);
+
+	IPC::Run::run([ 'pg_dump', '-d', $node->connstr($database) ], '>', \$out, '2>', \$err) or die "pg_dump $database: $err\n";
+	$out =~ s/^\\(un)?restrict .*\n//mg;
+	return $out;
+}
+
+sub same
+{
+	my ($got, $expected, $name) = @_;
+	return ok(1, $name) if $got eq $expected;
+	my @got = split /\n/, $got;
+	my @expected = split /\n/, $expected;
+	my ($line) = grep { ($got[$_] // '') ne ($expected[$_] // '') } 0 .. ($#got > $#expected ? $#got : $#expected);
+	ok(0, $name);
+	diag("first difference in line $line:\n     got: " . ($got[$line] // 'end') . "\nexpected: " . ($expected[$line] // 'end'));
+}
+
+sub counts
+{
+	my ($database) = @_;
+	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
+	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
+	  ai_dead_letters ai_runs ticket_ai_results schema_version worker_control);
+}
+
+################ a database with something of everything ################
+
+sql($node, 'CREATE DATABASE original');
+sql($node, 'CREATE EXTENSION triage', 'original');
+use_model($node, $model, database => 'original');
+sql($node, <<'SQL', 'original');
+SELECT triage.create_tenant('acme', 'Acme');
+INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('own', 'a category of our own', '{own}');
+INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, 'Sort the ticket.');
+INSERT INTO triage.tickets (external_id, subject, description)
+	SELECT 'TOKEN-d' || i, 'About TOKEN-d' || i, E'TOKEN-d\\' || i || E' caf\u00e9 \t tab' FROM generate_series(1, 40) i;
+INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-bad', 'TOKEN-bad [[fake status=400]]');
+SET triage.tenant = 'acme';
+SELECT triage.create_ticket('Tenant', 'TOKEN-acme', requester_id => 'user-1', requester_email => 'a@example.com', external_id => 'TOKEN-acme')
+SQL
+wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'the tickets are triaged', database => 'original');
+sql($node, <<'SQL', 'original');
+SELECT triage.assign_ticket(1, 'agent-1'), triage.add_comment(1, 'On it.', 'agent-1');
+SELECT triage.update_ticket(2, '{"subject": "new TOKEN-d2"}'), triage.resolve_ticket(3), triage.delete_ticket(4);
+SELECT triage.resolve_ticket(5), triage.close_ticket(5);
+SELECT triage.unassign_ticket(1);
+ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
+UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;
+CREATE INDEX tickets_crm ON triage.tickets (crm_reference);
+CREATE TABLE public.invoices (id int PRIMARY KEY, tenant_id text DEFAULT 'default', ticket_id bigint,
+	status triage.ticket_status, FOREIGN KEY (ticket_id, tenant_id) REFERENCES triage.tickets (id, tenant_id));
+INSERT INTO public.invoices VALUES (1, 'default', 1, 'open');
+CREATE VIEW public.vips AS SELECT id, subject, crm_reference FROM triage.tickets WHERE priority = 'urgent'
+SQL
+wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'the edited one too', database => 'original');
+is(sql($node, 'SELECT triage.worker_stop()', 'original'), 't', 'the worker is stopped');
+wait_for_worker($node, 0, 'original');
+sql($node, q(INSERT INTO triage.tickets (external_id, description) SELECT 'TOKEN-wait' || i, 'TOKEN-wait' || i FROM generate_series(1, 5) i), 'original');
+
+my $counts = counts('original');
+like($counts, qr/ tickets=47 .*ticket_assignments=1 ai_jobs=5 ai_dead_letters=1 /, "there is something of everything: $counts");
+is(sql($node, q(SELECT count(*) > 0 FROM triage.ticket_ai_results WHERE superseded_at IS NOT NULL), 'original'), 't', 'a superseded result as well');
+
+################ two ways to restore ################
+
+my $original = dumped('original');
+my $requests = $model->requests;
+sql($node, "CREATE DATABASE $_ TEMPLATE template0") for qw(plain directory);
+$node->command_ok([ 'pg_dump', '-f', "$dir/plain.sql", '-d', $node->connstr('original') ], 'pg_dump');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('plain'), '-f', "$dir/plain.sql" ], 'a plain dump goes in without an error');
+$node->command_ok([ 'pg_dump', '-Fd', '-j4', '-f', "$dir/directory", '-d', $node->connstr('original') ], 'pg_dump -Fd -j4');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-j4', '-d', $node->connstr('directory'), "$dir/directory" ], 'a directory goes in with four jobs');
+
+for my $database (qw(plain directory))
+{
+	same(dumped($database), $original, "$database: a dump of the restored database is the same to the byte");
+	is(counts($database), $counts, "$database: as many rows in every table");
+	is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'triage%' AND datname = '$database'"), 0, "$database: no worker was started by the restore");
+	is(sql($node, 'SELECT triage.install()', $database), '', "$database: install() has no objection");
+	same(dumped($database), $original, "$database: and changes nothing");
+	is(sql($node, <<'SQL', $database), '48|C-7|none', "$database: the sequence goes on, the user's column and its default are there");
+INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-after', 'TOKEN-after');
+SELECT max(id), (SELECT crm_reference FROM triage.tickets WHERE id = 7), (SELECT crm_reference FROM triage.tickets WHERE id = max(t.id))
+	FROM triage.tickets t
+SQL
+}
+is($model->requests, $requests, 'nothing was sent to the model');
+
+# what waited is done, once; what was done is not done again
+sql($node, 'SELECT triage.worker_start()', 'plain');
+wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'the restored jobs', database => 'plain');
+is($model->requests, $requests + 6, 'started there, the worker asks about what waited, and nothing else');
+is(scalar($model->log('d7')), 1, 'a processed ticket is never sent again');
+is(sql($node, q(SELECT count(*) FROM triage.ticket_ai_results r JOIN triage.tickets t ON t.id = r.ticket_id AND t.tenant_id = r.tenant_id
+	WHERE t.external_id LIKE 'TOKEN-wait%' AND r.draft_reply ~ (t.external_id || '\M')), 'plain'), 5, 'and stores the answers');
+is(sql($node, q(SELECT triage.retry_failed()), 'plain'), 1, 'a dead letter is brought back there');
+wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'and tried', database => 'plain');
+sql($node, 'SELECT triage.worker_stop()', 'plain');
+wait_for_worker($node, 0, 'plain');
+
+################ and away with it ################
+
+is(sqlstate($node, 'DROP EXTENSION triage', 'plain'), '2BP01', 'DROP EXTENSION is refused while tables use its types');
+is(sqlstate($node, q(SELECT triage.uninstall('yes')), 'plain'), '22023', 'uninstall() wants to be told what it does');
+is(sqlstate($node, q(SELECT triage.uninstall('delete all tickets')), 'plain'), '2BP01', 'and is refused while others\' objects rest on its tables');
+is(counts('plain') =~ / tickets=48 /, 1, 'nothing was deleted by what was refused');
+sql($node, q(DROP VIEW public.vips; DROP TABLE public.invoices; SELECT triage.uninstall(confirm => 'delete all tickets'); DROP EXTENSION triage), 'plain');
+is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, 'uninstall() and DROP EXTENSION leave nothing');
+sql($node, 'DROP SCHEMA IF EXISTS triage; CREATE EXTENSION triage', 'plain');
+my $again = sql($node, "SELECT triage.create_ticket('Again', 'The invoice is wrong')", 'plain');
+is($again, 1, 'CREATE EXTENSION begins anew');
+is(sql($node, "SELECT triage.wait_for_triage($again)", 'plain'), 'processed', 'and works');
+
+$node->stop;
+unlike(log_since($node), qr/PANIC|was terminated by signal|WARNING/, 'the server log is clean');
+done_testing();

@@ -47,8 +47,8 @@ REVOKE ALL ON FUNCTION triage.ts_config(text) FROM PUBLIC;
 -- The planner knows nothing of how many lexemes a tsvector holds, and a generic plan made while the tables were small
 -- stays cached in the worker; so the plan is pinned: everything is joined by hash, the set-returning functions stand in
 -- the select list rather than in a join, and the tables are read by their keys however small they are.
-CREATE FUNCTION triage.score_categories(ticket_ids bigint[])
-	RETURNS TABLE (ticket_id bigint, category text, best real, second real)
+CREATE FUNCTION triage.score_categories(tenant_ids text[], ticket_ids bigint[])
+	RETURNS TABLE (tenant_id text, ticket_id bigint, category text, best real, second real)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off
@@ -62,7 +62,8 @@ BEGIN
 	WITH ticket AS MATERIALIZED (
 		SELECT t.id, t.tenant_id, t.language, t.search
 		FROM triage.tickets AS t
-		WHERE t.id = ANY (ticket_ids)),
+		WHERE t.id = ANY (ticket_ids)
+			AND (t.tenant_id, t.id) IN (SELECT u.tenant_id, u.id FROM unnest(tenant_ids, ticket_ids) AS u (tenant_id, id))),
 	candidate AS MATERIALIZED (
 		SELECT c.tenant_id, c.category, c.keywords, c.description,
 			dense_rank() OVER (ORDER BY c.category COLLATE "C") AS number
@@ -99,23 +100,23 @@ BEGIN
 		SELECT family, number, lexeme, weight FROM shared WHERE weight > 0.02::float8),
 	said AS (
 		SELECT t.id, f.family,
-			unnest(tsvector_to_array(t.search) || tsvector_to_array(ts_filter(t.search, '{a}'))) AS lexeme
+			t.tenant_id, unnest(tsvector_to_array(t.search) || tsvector_to_array(ts_filter(t.search, '{a}'))) AS lexeme
 		FROM ticket AS t JOIN vocabulary AS v USING (tenant_id)
 			JOIN family AS f ON v.content = f.content AND coalesce(t.language, '') = coalesce(f.language, '')),
 	score AS (
-		SELECT s.id, term.number, sum(term.weight) AS score
+		SELECT s.tenant_id, s.id, term.number, sum(term.weight) AS score
 		FROM said AS s JOIN term USING (family, lexeme)
-		GROUP BY s.id, term.number),
+		GROUP BY s.tenant_id, s.id, term.number),
 	ranked AS (
-		SELECT DISTINCT ON (id) id, number, score,
-			lead(score) OVER (PARTITION BY id ORDER BY score DESC, number) AS second
+		SELECT DISTINCT ON (tenant_id, id) tenant_id, id, number, score,
+			lead(score) OVER (PARTITION BY tenant_id, id ORDER BY score DESC, number) AS second
 		FROM score
-		ORDER BY id, score DESC, number)
-	SELECT t.id, c.category, coalesce(r.score, 0)::real, coalesce(r.second, 0)::real
-	FROM ticket AS t JOIN vocabulary AS v USING (tenant_id) LEFT JOIN ranked AS r USING (id)
+		ORDER BY tenant_id, id, score DESC, number)
+	SELECT t.tenant_id, t.id, c.category, coalesce(r.score, 0)::real, coalesce(r.second, 0)::real
+	FROM ticket AS t JOIN vocabulary AS v USING (tenant_id) LEFT JOIN ranked AS r USING (tenant_id, id)
 		JOIN (SELECT DISTINCT number, category FROM candidate) AS c ON c.number = coalesce(r.number, v.fallback);
 END
 $$;
-COMMENT ON FUNCTION triage.score_categories(bigint[]) IS
-	'for each of the tickets (ids; up to 128 at once) the active category of its tenant that text search finds most of in it, with its score and the runner-up''s (no unit, 0 or more); best is 0 when nothing matched, and the category then "general" or the first by name; no row for a ticket that does not exist or whose tenant has no active category; raises nothing of its own';
-REVOKE ALL ON FUNCTION triage.score_categories(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION triage.score_categories(text[], bigint[]) IS
+	'for each of the tickets (pairs of tenant and id; up to 128 at once) the active category of its tenant that text search finds most of in it, with its score and the runner-up''s (no unit, 0 or more); best is 0 when nothing matched, and the category then "general" or the first by name; no row for a ticket that does not exist or whose tenant has no active category; raises nothing of its own';
+REVOKE ALL ON FUNCTION triage.score_categories(text[], bigint[]) FROM PUBLIC;

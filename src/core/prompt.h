@@ -25,7 +25,20 @@ typedef struct Prompt
 	const char *boundary;		/* random, [0-9a-f], e.g. 16 characters */
 } Prompt;
 
-/* False: out of memory (body->failed). */
-extern bool prompt_build(Buf *body, const Prompt *prompt, const TicketInput *ticket);
+/*
+ * What is the same in every request of a tenant: the body before the boundary, and after the ticket.  Worded once and
+ * copied; it is most of a request's bytes.
+ */
+typedef struct PromptFrame
+{
+	Buf			head;
+	Buf			tail;
+} PromptFrame;
+
+/* From all of prompt but its boundary.  False: out of memory, or longer than cap; free it in any case. */
+extern bool prompt_frame_build(PromptFrame *frame, const Prompt *prompt, size_t cap);
+extern void prompt_frame_free(PromptFrame *frame);
+/* frame: made from this prompt.  False: out of memory (body->failed). */
+extern bool prompt_build(Buf *body, const Prompt *prompt, const PromptFrame *frame, const TicketInput *ticket);
 
 #endif

@@ -30,31 +30,36 @@ static void
 read_scores(Job **jobs, BuiltinScores *scores, int count)
 {
 	static SPIPlanPtr plan;
+	Datum	   *tenants = palloc(count * sizeof(Datum));
 	Datum	   *ids = palloc(count * sizeof(Datum));
-	Datum		value;
+	Datum		values[2];
 	uint64		rows;
 
 	spi_prepare(&plan,
-				"SELECT s.ticket_id, s.category, s.best::float8, s.second::float8 FROM triage.score_categories($1) s",
-				1, INT8ARRAYOID);
+				"SELECT s.ticket_id, s.category, s.best::float8, s.second::float8, s.tenant_id "
+				"FROM triage.score_categories($1, $2) s",
+				2, TEXTARRAYOID, INT8ARRAYOID);
 	for (int i = 0; i < count; i++)
 	{
+		tenants[i] = CStringGetTextDatum(jobs[i]->tenant_id);
 		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
 		scores[i] = (BuiltinScores) {0};
 	}
-	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	rows = spi_execute(plan, &value, NULL, 0);
+	values[0] = PointerGetDatum(construct_array(tenants, count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[1] = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	rows = spi_execute(plan, values, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
 		int64		id = DatumGetInt64(spi_value(row, 1, &null));
 		char	   *name = TextDatumGetCString(spi_value(row, 2, &null));
+		char	   *tenant_id = TextDatumGetCString(spi_value(row, 5, &null));
 
 		for (int i = 0; i < count; i++)
 		{
 			int			category;
 
-			if (jobs[i]->ticket_id != id)
+			if (jobs[i]->ticket_id != id || strcmp(jobs[i]->tenant_id, tenant_id) != 0)
 				continue;
 			category = category_index(jobs[i]->vocabulary, name);
 			if (category < 0)

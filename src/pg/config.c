@@ -22,7 +22,7 @@ copy_text(char *to, size_t size, uint64 row, int column)
 	bool		null;
 	Datum		value = spi_value(row, column, &null);
 
-	strlcpy(to, null ? "" : TextDatumGetCString(value), size);
+	job_set_text(to, size, null ? "" : TextDatumGetCString(value));
 }
 
 bool

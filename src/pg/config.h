@@ -18,7 +18,7 @@ typedef struct Provider
 	char		name[64];
 	ProviderApi api;
 	char		base_url[2049];
-	char		model[201];
+	char		model[MODEL_SIZE];	/* in UTF-8 */
 	char		secret[256];	/* name of the key's file; "" for none */
 	int			max_in_flight;	/* 0: no limit of its own */
 	int			timeout_ms;

@@ -14,7 +14,6 @@
 #include "core/builtin.h"
 #include "core/classify.h"
 #include "core/origin.h"
-#include "core/utf8.h"
 #include "miscadmin.h"
 #include "net/pool.h"
 #include "net/secret.h"
@@ -25,6 +24,7 @@
 #include "pg/queue.h"
 #include "pgstat.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 /* Most bytes of a response: a triage answer has some thousand. */
@@ -35,19 +35,26 @@
 /* A lease outlives the wait for a place in the air, the call, and the write. */
 #define LEASE_MARGIN_MS 30000
 /*
- * Under load answers wait this long for company: a transaction costs more than a row in it, and the places in the air
+ * Under load answers wait a little for company: a transaction costs more than a row in it, and the places in the air
  * are filled again before anything is written, so throughput does not wait with them.
  */
-#define GATHER_MS 5
+#define GATHER_MIN_MS 5
+#define GATHER_MAX_MS 25
+#define GATHER_SHARE 20			/* of the calls' own latency: a twentieth */
 #define GATHER_ANSWERS 64
 #define BUSY_IN_FLIGHT 16
-/* Answers whose ticket is locked are tried again after this. */
+/* Answers whose ticket is locked are tried again after this, and then after twice as long. */
 #define LOCKED_PAUSE_MS 100
+#define LOCKED_PAUSE_MAX_MS 2000
+/* So long a write looks for the rows that wait for a lock. */
+#define HALVE_LOCKED_MS 2000
 /* Gone round without effect: after an error in a transaction, and for a provider that cannot serve. */
 #define ERROR_PAUSE_MS 1000
 #define PROVIDER_PAUSE_MS 60000
 /* From the start of the queue again this often: late commits and leases that ran out lie behind the cursor. */
 #define RESCAN_MS 5000
+/* With no place free, a wake-up is no reason to claim; but is the worker wanted still? */
+#define CONTROL_MS 100
 
 typedef struct JobList
 {
@@ -80,7 +87,10 @@ struct Dispatch
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
 	TimestampTz next_rescan;
+	TimestampTz next_early_rescan;	/* not before this, for a wake-up that brought nothing new */
+	TimestampTz next_control;
 	TimestampTz next_write;		/* when the gathered answers are due */
+	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
 	bool		unwanted;
 };
@@ -220,7 +230,8 @@ add_answered(Dispatch *d, Job *job)
 {
 	job->state = JOB_ANSWERED;
 	if (d->answered.count == 0)
-		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) >= BUSY_IN_FLIGHT ? GATHER_MS : 0);
+		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) < BUSY_IN_FLIGHT ? 0 :
+							  Min(Max(job->latency_ms / GATHER_SHARE, GATHER_MIN_MS), GATHER_MAX_MS));
 	list_add(&d->answered, job);
 }
 
@@ -232,9 +243,10 @@ follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 		close_provider(d, job, Max(hint_ms, 1000), false);
 	else if (job->outcome == OUTCOME_ACCOUNT || job->outcome == OUTCOME_MISCONFIGURED)
 	{
-		/* a rotated key is the usual cure */
+		/* a rotated key is the usual cure; the job waits with its provider, not longer */
 		d->secret_known = false;
 		close_provider(d, job, PROVIDER_PAUSE_MS, true);
+		job->decision.delay_ms = 0;
 	}
 	add_answered(d, job);
 }
@@ -247,11 +259,12 @@ static void
 follow_unreachable(Dispatch *d, Job *job)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	bool		current = strcmp(job->provider, d->provider.name) == 0;
 	int64		pause_ms;
 
-	if (now >= d->provider_closed_until)
+	if (current && (now >= d->provider_closed_until || d->unreachable == 0))
 		d->unreachable++;
-	pause_ms = Min(PROVIDER_PAUSE_MS, INT64CONST(1000) << Min(d->unreachable - 1, 16));
+	pause_ms = Min(PROVIDER_PAUSE_MS, INT64CONST(1000) << Min(Max(d->unreachable, 1) - 1, 16));
 	close_provider(d, job, pause_ms, d->unreachable == 1);
 	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = pause_ms};
 	add_answered(d, job);
@@ -353,29 +366,50 @@ extend_work(Dispatch *d, void *arg)
 static void
 refuse_answer(Job *job, ErrorData *error)
 {
-	snprintf(job->reason, sizeof(job->reason), "the answer could not be stored: %s", error->message);
-	job->reason[utf8_clip(job->reason, strlen(job->reason), sizeof(job->reason) - 1)] = '\0';
+	job_set_text(job->reason, sizeof(job->reason), psprintf("the answer could not be stored: %s", error->message));
 	if (job->outcome == OUTCOME_SUCCEEDED)
 		verdict_free(&job->verdict);
 	job->outcome = OUTCOME_UNUSABLE_ANSWER;
 	job_decide(job, -1);
 }
 
-/* Bad rows are found by halving, each half in a transaction of its own. */
+static bool
+is_lock_error(int sqlstate)
+{
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+static void
+put_off(Job **jobs, int n)
+{
+	for (int i = 0; i < n; i++)
+		jobs[i]->stored = STORE_LOCKED;
+}
+
+/*
+ * Bad rows are found by halving, each half in a transaction of its own; and so are those that wait for somebody's
+ * lock (on a category, say), until the time for that is up: the rest must not wait with them.
+ */
 static void
 store_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
 	ErrorData  *error = transact(d, store_work, &batch, true);
+	bool		locked;
 
 	if (error == NULL)
 		return;
-	if (is_passing(error->sqlerrcode))
+	locked = is_lock_error(error->sqlerrcode);
+	if (locked && (n == 1 || GetCurrentTimestamp() > d->halve_until))
+	{
+		put_off(jobs, n);
+		return;
+	}
+	if (!locked && is_passing(error->sqlerrcode))
 	{
 		report(error, "write answers");
 		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
-		for (int i = 0; i < n; i++)
-			jobs[i]->stored = STORE_LOCKED;
+		put_off(jobs, n);
 		return;
 	}
 	if (n > 1)
@@ -428,12 +462,14 @@ write_some(Dispatch *d, TimestampTz now)
 	d->answered.count = kept;
 	if (n == 0)
 		return;
+	d->halve_until = in_ms(GetCurrentTimestamp(), HALVE_LOCKED_MS);
 	store_range(d, due, n);
 	for (int i = 0; i < n; i++)
 	{
 		if (due[i]->stored == STORE_LOCKED)
 		{
-			due[i]->not_before = in_ms(GetCurrentTimestamp(), LOCKED_PAUSE_MS);
+			due[i]->put_off_ms = Min(Max(due[i]->put_off_ms * 2, LOCKED_PAUSE_MS), LOCKED_PAUSE_MAX_MS);
+			due[i]->not_before = in_ms(GetCurrentTimestamp(), due[i]->put_off_ms);
 			list_add(&d->answered, due[i]);
 			continue;
 		}
@@ -487,23 +523,23 @@ typedef struct Claim
 	int			claimed;
 	TimestampTz now;
 	TimestampTz next_due;
+	bool		full;			/* no place was free */
+	bool		rescanned;		/* from the start of the queue */
 } Claim;
 
 static void
-give_up_unasked(Job *job, RunOutcome outcome, const char *reason)
+give_up_unasked(Job *job, RunOutcome outcome)
 {
 	job->outcome = outcome;
 	job->decision = (RetryDecision) {.action = RETRY_GIVE_UP};
-	if (reason)
-		strlcpy(job->reason, reason, sizeof(job->reason));
 	job->state = JOB_ANSWERED;
 }
 
 static void
-return_unasked(Job *job)
+return_unasked(Job *job, int64 delay_ms)
 {
 	job->outcome = OUTCOME_LOST;
-	job->decision = (RetryDecision) {.action = RETRY_LATER};
+	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = delay_ms};
 	job->state = JOB_ANSWERED;
 }
 
@@ -512,21 +548,29 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 {
 	uint64		random = pg_prng_uint64(&pg_global_prng_state);
 	char		boundary[33];
+	Vocabulary *vocabulary = job->vocabulary;
 	Prompt		prompt = {
 		.model = provider->model,
-		.system_text = job->vocabulary->system_text,
-		.categories = job->vocabulary->categories,
-		.category_count = job->vocabulary->category_count,
+		.system_text = vocabulary->system_text,
+		.categories = vocabulary->categories,
+		.category_count = vocabulary->category_count,
 		.boundary = boundary
 	};
 
+	if (!vocabulary->framed && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
+	{
+		prompt_frame_free(&vocabulary->frame);
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	vocabulary->framed = true;
 	if (!pg_strong_random(&random, sizeof(random)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
 	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) random);
 	buf_init(&job->body, MAX_REQUEST);
-	if (!prompt_build(&job->body, &prompt, input))
+	if (!prompt_build(&job->body, &prompt, &vocabulary->frame, input))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
+	job->provider_version = provider->updated_at;
 }
 
 static void
@@ -547,11 +591,15 @@ prepare_work(Dispatch *d, void *arg)
 		Vocabulary *vocabulary = jobs[i]->vocabulary;
 
 		if (!texts[i].found)
-			return_unasked(jobs[i]);
-		else if (vocabulary->category_count == 0)
-			give_up_unasked(jobs[i], OUTCOME_MISCONFIGURED, "the tenant has no active category");
-		else if (vocabulary->system_text == NULL)
-			give_up_unasked(jobs[i], OUTCOME_MISCONFIGURED, "the tenant has no active prompt");
+			return_unasked(jobs[i], 0);
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
+		{
+			ereport(LOG,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
+							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
+			return_unasked(jobs[i], PROVIDER_PAUSE_MS);
+		}
 		else
 		{
 			inputs[ready_count] = texts[i].input;
@@ -583,7 +631,7 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 	{
 		report(error, "read tickets");
 		for (int i = 0; i < n; i++)
-			return_unasked(jobs[i]);
+			return_unasked(jobs[i], 0);
 		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
 		return;
 	}
@@ -594,8 +642,9 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 		return;
 	}
 	report(error, "prepare a ticket");
-	snprintf(jobs[0]->reason, sizeof(jobs[0]->reason), "the ticket could not be prepared: %s", error->message);
-	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST, NULL);
+	job_set_text(jobs[0]->reason, sizeof(jobs[0]->reason),
+				 psprintf("the ticket could not be prepared: %s", error->message));
+	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
 }
 
 static void
@@ -650,18 +699,31 @@ claim_work(Dispatch *d, void *arg)
 		return;
 	if (claim->now >= d->next_rescan)
 	{
-		queue_reap(&d->cursor, claim->now);
+		/* with the end of the queue in sight, all of it is looked through */
+		queue_reap(d->more ? &d->cursor : NULL, claim->now);
 		cursor_reset(&d->cursor);
+		claim->rescanned = true;
 	}
 	claim->asked = wanted(d);
 	if (claim->asked <= 0)
+	{
+		claim->full = true;
 		return;
+	}
 	for (int i = 0; i < claim->asked; i++)
 		claim->jobs[i] = new_job(d);
 	request.max_jobs = claim->asked;
 	request.provider = d->provider.name;
 	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
+	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
+	{
+		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
+		claim->rescanned = true;
+		cursor_reset(&d->cursor);
+		request.max_jobs = claim->asked - claim->claimed;
+		claim->claimed += queue_claim(&request, &d->cursor, claim->jobs + claim->claimed);
+	}
 	if (claim->claimed < claim->asked)
 		claim->next_due = queue_next_due(claim->now);
 }
@@ -709,13 +771,20 @@ claim_jobs(Dispatch *d, TimestampTz now)
 	count(d, COUNTER_CLAIMED, claim.claimed);
 	if (d->jobs_left >= 0)
 		d->jobs_left -= claim.claimed;
-	d->more = claim.asked > 0 && claim.claimed == claim.asked;
-	if (rescan)
+	d->more = claim.full || (claim.asked > 0 && claim.claimed == claim.asked);
+	d->next_control = in_ms(now, CONTROL_MS);
+	if (claim.rescanned)
 	{
 		/* under an old snapshot the head of the queue is slow to walk: no more than a twentieth of the time for it */
 		int64		took_ms = (GetCurrentTimestamp() - now) / 1000;
 
-		d->next_rescan = in_ms(now, Max(RESCAN_MS, 20 * took_ms));
+		if (rescan)
+		{
+			d->next_rescan = in_ms(now, Max(RESCAN_MS, 20 * took_ms));
+			/* tables grow: no plan is older than this */
+			ResetPlanCache();
+		}
+		d->next_early_rescan = in_ms(now, 20 * took_ms);
 	}
 	d->look = false;
 	d->next_look = in_ms(now, triage_poll_interval);
@@ -738,7 +807,7 @@ should_claim(const Dispatch *d, TimestampTz now)
 	if (d->jobs_left == 0)
 		return false;
 	if (n <= 0)
-		return false;
+		return now >= (d->look ? Min(d->next_control, d->next_look) : d->next_look);
 	/* under load claim by the batch */
 	return !d->more || d->ready.count == 0 || n >= Min(QUEUE_MAX_BATCH / 2, (limit_in_flight(d) + 1) / 2);
 }
@@ -803,11 +872,12 @@ start_call(Dispatch *d, Job *job)
 	add_flying(d, job);
 }
 
-/* A claim made for another provider, or too old for a whole call, goes back uncalled. */
+/* A claim made for another provider, or for what it was, or too old for a whole call goes back uncalled. */
 static bool
 may_start(const Dispatch *d, const Job *job, TimestampTz now)
 {
-	return strcmp(job->provider, d->provider.name) == 0 && now >= d->provider_closed_until &&
+	return d->has_provider && job->provider_version == d->provider.updated_at &&
+		strcmp(job->provider, d->provider.name) == 0 && now >= d->provider_closed_until &&
 		job->lease_until >= in_ms(now, d->provider.timeout_ms + LEASE_MARGIN_MS / 2);
 }
 
@@ -823,7 +893,7 @@ start_calls(Dispatch *d, TimestampTz now)
 
 		if (!may_start(d, job, now))
 		{
-			return_unasked(job);
+			return_unasked(job, 0);
 			add_answered(d, job);
 			taken++;
 			continue;
@@ -918,12 +988,15 @@ long
 dispatch_timeout(const Dispatch *d)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	long		timeout = ms_until(d->next_look, now);
+	/* a look that is due but not made waits for a place in the air, and a reply frees one */
+	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
 	if (should_claim(d, now) || (d->ready.count > 0 && pool_room(d->pool) > 0 &&
 								 pool_in_flight(d->pool) < limit_in_flight(d)))
 		timeout = 0;
+	else if (d->look)
+		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
 	for (int i = 0; i < d->answered.count; i++)
 		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
 	if (now < d->paused_until)
@@ -943,6 +1016,12 @@ dispatch_trouble(const Dispatch *d)
 	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
 }
 
+TimestampTz
+dispatch_trouble_since(const Dispatch *d)
+{
+	return d->provider_closed_until;
+}
+
 int
 dispatch_finished(const Dispatch *d)
 {
@@ -954,13 +1033,26 @@ dispatch_is_done(const Dispatch *d)
 {
 	bool		idle = d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
 
-	return d->jobs_left >= 0 && idle && !d->look && (d->jobs_left == 0 || !d->more);
+	return d->jobs_left >= 0 && idle && (d->jobs_left == 0 || (!d->look && !d->more));
 }
 
 bool
 dispatch_is_unwanted(const Dispatch *d)
 {
 	return d->unwanted;
+}
+
+static void
+look_at_control(Dispatch *d, void *arg)
+{
+	(void) arg;
+	read_provider(d);
+}
+
+bool
+dispatch_still_unwanted(Dispatch *d)
+{
+	return transact(d, look_at_control, NULL, false) == NULL && d->unwanted;
 }
 
 void
@@ -970,14 +1062,14 @@ dispatch_give_back(Dispatch *d)
 	take_replies(d);
 	for (int i = 0; i < d->ready.count; i++)
 	{
-		return_unasked(d->ready.jobs[i]);
+		return_unasked(d->ready.jobs[i], 0);
 		list_add(&d->answered, d->ready.jobs[i]);
 	}
 	for (int i = 0; i < d->flying.count; i++)
 	{
 		Job		   *job = d->flying.jobs[i];
 
-		return_unasked(job);
+		return_unasked(job, 0);
 		strlcpy(job->reason, "the worker was stopped before the answer came; the call may have been billed",
 				sizeof(job->reason));
 		list_add(&d->answered, job);
@@ -985,7 +1077,13 @@ dispatch_give_back(Dispatch *d)
 	d->ready.count = d->flying.count = 0;
 	for (int i = 0; i < d->answered.count; i++)
 		d->answered.jobs[i]->not_before = 0;
-	d->paused_until = 0;
-	for (int tries = 0; tries < 64 && d->answered.count > 0 && d->paused_until == 0; tries++)
+	for (int errors = 0; errors < 2 && d->answered.count > 0;)
+	{
+		int			before = d->answered.count;
+
+		d->paused_until = 0;
 		write_some(d, DT_NOEND);
+		if (d->paused_until != 0 || d->answered.count >= before)
+			errors++;
+	}
 }

@@ -25,11 +25,15 @@ extern long dispatch_timeout(const Dispatch *d);
 extern int	dispatch_in_flight(const Dispatch *d);
 /* Why the provider is left alone for now, or NULL. */
 extern const char *dispatch_trouble(const Dispatch *d);
+/* Changes with each trouble. */
+extern TimestampTz dispatch_trouble_since(const Dispatch *d);
 extern int	dispatch_finished(const Dispatch *d);
 /* With max_jobs: everything that was to be done is done. */
 extern bool dispatch_is_done(const Dispatch *d);
 /* worker_stop() was called, or the tables are gone. */
 extern bool dispatch_is_unwanted(const Dispatch *d);
+/* Looks again: worker_start() may have been called since. */
+extern bool dispatch_still_unwanted(Dispatch *d);
 /* Writes the answers at hand, and gives back what is unfinished. */
 extern void dispatch_give_back(Dispatch *d);
 

@@ -170,7 +170,7 @@ queue_read_tickets(Job **jobs, int count, TicketText *texts)
 	uint64		rows;
 
 	spi_prepare(&plan,
-				"SELECT t.id, t.version, t.subject, t.description FROM triage.tickets t WHERE t.id = ANY ($1)",
+				"SELECT t.id, t.version, t.subject, t.description, t.tenant_id FROM triage.tickets t WHERE t.id = ANY ($1)",
 				1, INT8ARRAYOID);
 	for (int i = 0; i < count; i++)
 		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
@@ -181,10 +181,11 @@ queue_read_tickets(Job **jobs, int count, TicketText *texts)
 	{
 		bool		null;
 		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		char	   *tenant_id = TextDatumGetCString(spi_value(row, 5, &null));
 
 		for (int i = 0; i < count; i++)
 		{
-			if (jobs[i]->ticket_id != id)
+			if (jobs[i]->ticket_id != id || strcmp(jobs[i]->tenant_id, tenant_id) != 0)
 				continue;
 			jobs[i]->ticket_version = DatumGetInt32(spi_value(row, 2, &null));
 			texts[i].input.subject = to_utf8(spi_value(row, 3, &null), &texts[i].input.subject_len);
@@ -222,7 +223,7 @@ record_lost(uint64 rows)
 		job->cost = -1;
 		job->latency_ms = -1;
 		job->usage = (Usage) {-1, -1, -1};
-		strlcpy(job->reason, "the worker ended before an answer came; the call may have been billed",
+		strlcpy(job->reason, "the lease ended before an answer came; if the call was made, it may have been billed",
 				sizeof(job->reason));
 	}
 	store_lost(list, (int) rows);
@@ -265,7 +266,8 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 		uint64		rows;
 
 		values[0] = CStringGetTextDatum(priority_name(priority));
-		values[1] = TimestampTzGetDatum(cursor ? cursor->at[priority].run_at : DT_NOEND);
+		/* a claimed job was due: what is due later need not be walked */
+		values[1] = TimestampTzGetDatum(cursor ? cursor->at[priority].run_at : now);
 		values[2] = Int64GetDatum(cursor ? cursor->at[priority].id : PG_INT64_MAX);
 		values[3] = TimestampTzGetDatum(now);
 		do
@@ -323,6 +325,7 @@ vocabulary_release(Vocabulary *vocabulary)
 		free((char *) vocabulary->categories[i].description);
 	}
 	free(vocabulary->categories);
+	prompt_frame_free(&vocabulary->frame);
 	free(vocabulary->tenant_id);
 	free(vocabulary->system_text);
 	free(vocabulary);

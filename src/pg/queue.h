@@ -19,6 +19,9 @@
 /* Most jobs one claim takes, and most answers one write stores: 64 to 128 cost least per ticket. */
 #define QUEUE_MAX_BATCH 128
 
+/* A model's name has up to 200 characters. */
+#define MODEL_SIZE 801
+
 /* Slots of claims that no worker process of ours holds. */
 #define SLOT_EXTERNAL (-1)
 
@@ -31,6 +34,8 @@ typedef struct Vocabulary
 	int			prompt_version;
 	Category   *categories;
 	int			category_count;
+	bool		framed;			/* frame is made, for the provider of this claim */
+	PromptFrame frame;
 } Vocabulary;
 
 typedef enum JobState
@@ -64,7 +69,8 @@ typedef struct Job
 	Vocabulary *vocabulary;
 	/* the call */
 	char		provider[64];
-	char		model[201];
+	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
+	char		model[MODEL_SIZE];
 	Buf			body;
 	int			place;			/* in the caller's list of calls */
 	bool		called;			/* a model was asked: that is a run, whatever became of it */
@@ -80,7 +86,8 @@ typedef struct Job
 	Verdict		verdict;		/* when SUCCEEDED */
 	RetryDecision decision;
 	StoreResult stored;
-	TimestampTz not_before;		/* STORE_LOCKED: when to try again */
+	int			put_off_ms;		/* STORE_LOCKED: how long the last time */
+	TimestampTz not_before;		/* and when to try again */
 } Job;
 
 /* Where the claimer stands in each priority; every zeroed entry means the start. */

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
 #include "pg/spi_util.h"
 
 #define MAX_ARGS 24
@@ -22,7 +23,8 @@ spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 	for (int i = 0; i < nargs; i++)
 		types[i] = va_arg(args, Oid);
 	va_end(args);
-	prepared = SPI_prepare(sql, nargs, types);
+	/* generic: the arguments are arrays whose contents no plan should depend on */
+	prepared = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (prepared == NULL || SPI_keepplan(prepared) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -36,6 +38,27 @@ spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
 {
 	int			rc = SPI_execute_plan(plan, values, nulls, false, limit);
 
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not execute a statement"),
+				 errdetail("%s", SPI_result_code_string(rc))));
+	return SPI_processed;
+}
+
+uint64
+spi_execute_fresh(const char *sql, Datum *values, int nargs,...)
+{
+	Oid			types[MAX_ARGS];
+	va_list		args;
+	int			rc;
+
+	Assert(nargs <= MAX_ARGS);
+	va_start(args, nargs);
+	for (int i = 0; i < nargs; i++)
+		types[i] = va_arg(args, Oid);
+	va_end(args);
+	rc = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	if (rc < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

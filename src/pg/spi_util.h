@@ -1,6 +1,10 @@
 /*
  * spi_util.h
  *	  Prepared statements that last a session, executed with an error worth reading.
+ *
+ * A kept plan is as old as the session, and one made while a table was empty walks whole indexes when it is not.  So
+ * a session of a user keeps the plans of statements without joins only, and has the others planned at each execution;
+ * the worker drops its plans every few seconds.
  */
 #ifndef TRIAGE_PG_SPI_UTIL_H
 #define TRIAGE_PG_SPI_UTIL_H
@@ -13,6 +17,8 @@
 extern void spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...);
 /* nulls: as SPI wants them, or NULL.  limit 0: all rows.  Returns the number of rows; SPI_tuptable holds them. */
 extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit);
+/* Plans, executes, forgets.  The arguments' types follow. */
+extern uint64 spi_execute_fresh(const char *sql, Datum *values, int nargs,...);
 /* A column of the current result. */
 extern Datum spi_value(uint64 row, int column, bool *null);
 

@@ -35,6 +35,7 @@ typedef struct Columns
 typedef struct LockedTicket
 {
 	int64		id;
+	char	   *tenant_id;
 	bool		category_is_manual;
 	bool		priority_is_manual;
 	char	   *category;		/* NULL: none */
@@ -120,19 +121,22 @@ store_key_arrays(Job **jobs, int count, Datum *ids, Datum *fences)
 	*fences = makeArrayResult(columns.array[1], CurrentMemoryContext);
 }
 
+/* An id alone may stand in several tenants: whoever inserts with OVERRIDING SYSTEM VALUE sees to that. */
 static int
 compare_locked(const void *a, const void *b)
 {
-	int64		x = ((const LockedTicket *) a)->id;
-	int64		y = ((const LockedTicket *) b)->id;
+	const LockedTicket *x = a;
+	const LockedTicket *y = b;
 
-	return x < y ? -1 : x > y;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return strcmp(x->tenant_id, y->tenant_id);
 }
 
 static LockedTicket *
-find_locked(LockedTicket *locked, int count, int64 id)
+find_locked(LockedTicket *locked, int count, const Job *job)
 {
-	LockedTicket key = {.id = id};
+	LockedTicket key = {.id = job->ticket_id, .tenant_id = job->tenant_id};
 
 	return bsearch(&key, locked, count, sizeof(LockedTicket), compare_locked);
 }
@@ -146,11 +150,15 @@ lock_tickets(Job **jobs, int count, int *locked_count)
 	LockedTicket *locked;
 
 	spi_prepare(&plan,
-				"SELECT t.id, t.category_is_manual, t.priority_is_manual, t.category, t.priority::text "
-				"FROM triage.tickets t WHERE t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED",
-				1, INT8ARRAYOID);
+				"SELECT t.id, t.category_is_manual, t.priority_is_manual, t.category, t.priority::text, t.tenant_id "
+				"FROM triage.tickets t WHERE t.id = ANY ($1) AND t.tenant_id = ANY ($2) "
+				"ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED",
+				2, INT8ARRAYOID, TEXTARRAYOID);
 	for (int i = 0; i < count; i++, ids.next = 0)
+	{
 		add_int8(&ids, jobs[i]->ticket_id);
+		add_server_text(&ids, jobs[i]->tenant_id);
+	}
 	rows = execute_columns(plan, &ids);
 	locked = palloc0((rows + 1) * sizeof(LockedTicket));
 	for (uint64 row = 0; row < rows; row++)
@@ -164,7 +172,9 @@ lock_tickets(Job **jobs, int count, int *locked_count)
 		category = spi_value(row, 4, &null);
 		locked[row].category = null ? NULL : TextDatumGetCString(category);
 		priority_parse(TextDatumGetCString(spi_value(row, 5, &null)), &locked[row].priority);
+		locked[row].tenant_id = TextDatumGetCString(spi_value(row, 6, &null));
 	}
+	qsort(locked, rows, sizeof(LockedTicket), compare_locked);
 	*locked_count = (int) rows;
 	return locked;
 }
@@ -178,19 +188,21 @@ sort_out_missing(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	uint64		rows;
 
 	for (int i = 0; i < count; i++, ids.next = 0)
-		if (find_locked(locked, locked_count, jobs[i]->ticket_id) == NULL)
+		if (find_locked(locked, locked_count, jobs[i]) == NULL)
 			add_int8(&ids, jobs[i]->ticket_id);
 	if (ids.count == 0)
 		return;
-	spi_prepare(&plan, "SELECT t.id FROM triage.tickets t WHERE t.id = ANY ($1)", 1, INT8ARRAYOID);
+	spi_prepare(&plan, "SELECT t.id, t.tenant_id FROM triage.tickets t WHERE t.id = ANY ($1)", 1, INT8ARRAYOID);
 	rows = execute_columns(plan, &ids);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
 		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		char	   *tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
 
 		for (int i = 0; i < count; i++)
-			if (jobs[i]->ticket_id == id)
+			if (jobs[i]->ticket_id == id && strcmp(jobs[i]->tenant_id, tenant_id) == 0 &&
+				find_locked(locked, locked_count, jobs[i]) == NULL)
 				jobs[i]->stored = STORE_LOCKED;
 	}
 }
@@ -201,18 +213,34 @@ is_final(const Job *job)
 	return job->outcome == OUTCOME_SUCCEEDED || job->decision.action != RETRY_LATER;
 }
 
+/* The job that a row of the current result is about: its first two columns are id and tenant. */
+static int
+find_job(Job **jobs, int count, uint64 row)
+{
+	bool		null;
+	int64		id = DatumGetInt64(spi_value(row, 1, &null));
+	char	   *tenant_id = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (jobs[i]->id != id)
+			continue;
+		if (tenant_id == NULL)
+			tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
+		if (strcmp(jobs[i]->tenant_id, tenant_id) == 0)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("job %lld was not asked for", (long long) id)));
+	return -1;					/* not reached */
+}
+
 static void
 mark_current(Job **jobs, int count, uint64 rows)
 {
 	for (uint64 row = 0; row < rows; row++)
-	{
-		bool		null;
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
-
-		for (int i = 0; i < count; i++)
-			if (jobs[i]->id == id)
-				jobs[i]->stored = STORE_WRITTEN;
-	}
+		jobs[find_job(jobs, count, row)]->stored = STORE_WRITTEN;
 }
 
 static void
@@ -223,27 +251,22 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 
 	for (uint64 row = 0; row < rows; row++)
 	{
+		Job		   *job = jobs[find_job(jobs, count, row)];
 		bool		null;
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
 
-		for (int i = 0; i < count; i++)
-		{
-			Job		   *job = jobs[i];
-
-			if (job->id != id || job->outcome == OUTCOME_SUCCEEDED)
-				continue;
-			letters.next = 0;
-			add_int8(&letters, id);
-			add_server_text(&letters, job->tenant_id);
-			add_int8(&letters, job->ticket_id);
-			add_server_text(&letters, TextDatumGetCString(spi_value(row, 2, &null)));
-			add_server_text(&letters, TextDatumGetCString(spi_value(row, 3, &null)));
-			add_int4(&letters, job->fence);
-			add_int4(&letters, job->attempts);
-			add_text(&letters, outcome_name(job->outcome));
-			add_text(&letters, job->reason);
-			add_time(&letters, DatumGetTimestampTz(spi_value(row, 4, &null)));
-		}
+		if (job->outcome == OUTCOME_SUCCEEDED)
+			continue;
+		letters.next = 0;
+		add_int8(&letters, job->id);
+		add_server_text(&letters, job->tenant_id);
+		add_int8(&letters, job->ticket_id);
+		add_server_text(&letters, TextDatumGetCString(spi_value(row, 3, &null)));
+		add_server_text(&letters, TextDatumGetCString(spi_value(row, 4, &null)));
+		add_int4(&letters, job->fence);
+		add_int4(&letters, job->attempts);
+		add_text(&letters, outcome_name(job->outcome));
+		add_text(&letters, job->reason);
+		add_time(&letters, DatumGetTimestampTz(spi_value(row, 5, &null)));
 	}
 	if (letters.count == 0)
 		return;
@@ -253,7 +276,10 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 				"SELECT u.id, u.tenant_id, u.ticket_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, "
 				"u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at "
 				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-				"AS u(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at)",
+				"AS u(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at) "
+				"ON CONFLICT ON CONSTRAINT ai_dead_letters_one_per_ticket DO UPDATE SET id = excluded.id, "
+				"priority = excluded.priority, fence = excluded.fence, attempts = excluded.attempts, "
+				"class = excluded.class, message = excluded.message, created_at = excluded.created_at, failed_at = now()",
 				10, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 				INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID);
 	execute_columns(plan, &letters);
@@ -273,14 +299,15 @@ finish_jobs(Job **jobs, int count)
 			continue;
 		add_int8(&keys, jobs[i]->id);
 		add_int4(&keys, jobs[i]->fence);
+		add_server_text(&keys, jobs[i]->tenant_id);
 	}
 	if (keys.count == 0)
 		return;
 	spi_prepare(&plan,
-				"DELETE FROM triage.ai_jobs j USING unnest($1, $2) AS u(id, fence) "
-				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence "
-				"RETURNING j.id, j.kind::text, j.priority::text, j.created_at",
-				2, INT8ARRAYOID, INT4ARRAYOID);
+				"DELETE FROM triage.ai_jobs j USING unnest($1, $2, $3) AS u(id, fence, tenant_id) "
+				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
+				"RETURNING j.id, j.tenant_id, j.kind::text, j.priority::text, j.created_at",
+				3, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID);
 	rows = execute_columns(plan, &keys);
 	mark_current(jobs, count, rows);
 	add_dead_letters(jobs, count, rows);
@@ -303,15 +330,17 @@ return_jobs(Job **jobs, int count)
 		add_int4(&rows, job->fence);
 		add_int4(&rows, job->decision.attempt_spent ? 0 : 1);
 		add_time(&rows, TimestampTzPlusMilliseconds(now, job->decision.delay_ms));
+		add_server_text(&rows, job->tenant_id);
 	}
 	if (rows.count == 0)
 		return;
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
 				"attempts = greatest(j.attempts - u.given_back, 0) "
-				"FROM unnest($1, $2, $3, $4) AS u(id, fence, given_back, run_at) "
-				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence RETURNING j.id",
-				4, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
+				"FROM unnest($1, $2, $3, $4, $5) AS u(id, fence, given_back, run_at, tenant_id) "
+				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
+				"RETURNING j.id, j.tenant_id",
+				5, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID);
 	mark_current(jobs, count, execute_columns(plan, &rows));
 }
 
@@ -365,7 +394,7 @@ write_runs(Job **jobs, int count, int64 *run_ids)
 				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
 				"AS u(tenant_id, job_id, ticket_id, fence, provider, model, prompt_version, outcome, http_status, "
 				"request_id, error, input_tokens, cached_tokens, output_tokens, cost, latency_ms, started_at) "
-				"RETURNING id, job_id",
+				"RETURNING job_id, tenant_id, id",
 				17, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 				TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
 				FLOAT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
@@ -373,11 +402,8 @@ write_runs(Job **jobs, int count, int64 *run_ids)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		int64		job_id = DatumGetInt64(spi_value(row, 2, &null));
 
-		for (int i = 0; i < count; i++)
-			if (jobs[i]->id == job_id)
-				run_ids[i] = DatumGetInt64(spi_value(row, 1, &null));
+		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 3, &null));
 	}
 }
 
@@ -407,28 +433,39 @@ add_result(Columns *results, const Job *job, int64 run_id)
 	add_text(results, verdict->draft_reply);
 }
 
+/* A ticket that has a result already: the new one takes its place.  Rare, so planned for what is there now. */
+static void
+supersede_results(Columns *results)
+{
+	Datum		keys[3];
+
+	for (int i = 0; i < 3; i++)
+		keys[i] = makeArrayResult(results->array[i], CurrentMemoryContext);
+	spi_execute_fresh("UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() "
+					  "FROM unnest($1, $2, $3) AS u(tenant_id, ticket_id, run_id) "
+					  "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL "
+					  "AND r.run_id IS DISTINCT FROM u.run_id",
+					  keys, 3, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID);
+}
+
 static void
 write_results(Job **jobs, int count, const int64 *run_ids)
 {
-	static SPIPlanPtr supersede_plan,
-				insert_plan;
+	static SPIPlanPtr plan;
 	Columns		results = {0};
-	Datum		keys[2];
+	uint64		wanted = 0;
 
 	for (int i = 0; i < count; i++)
-		if (jobs[i]->stored == STORE_WRITTEN && jobs[i]->outcome == OUTCOME_SUCCEEDED)
-			add_result(&results, jobs[i], run_ids[i]);
-	if (results.count == 0)
+	{
+		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED)
+			continue;
+		add_result(&results, jobs[i], run_ids[i]);
+		wanted++;
+	}
+	if (wanted == 0)
 		return;
-	spi_prepare(&supersede_plan,
-				"UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() "
-				"FROM unnest($1, $2) AS u(tenant_id, ticket_id) "
-				"WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL",
-				2, TEXTARRAYOID, INT8ARRAYOID);
-	keys[0] = makeArrayResult(results.array[0], CurrentMemoryContext);
-	keys[1] = makeArrayResult(results.array[1], CurrentMemoryContext);
-	spi_execute(supersede_plan, keys, NULL, 0);
-	spi_prepare(&insert_plan,
+	/* the unique index finds what is in the way: no look-up whose plan could go stale */
+	spi_prepare(&plan,
 				"INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, run_id, ticket_version, category, urgency, "
 				"sentiment_score, needs_human, confidence, language, summary, draft_reply, processed_at) "
 				"SELECT u.tenant_id, u.ticket_id, u.run_id, u.ticket_version, u.category, "
@@ -436,10 +473,13 @@ write_results(Job **jobs, int count, const int64 *run_ids)
 				"u.language, u.summary, u.draft_reply, clock_timestamp() "
 				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u(tenant_id, ticket_id, run_id, "
 				"ticket_version, category, urgency, sentiment_score, needs_human, confidence, language, summary, "
-				"draft_reply)",
+				"draft_reply) ON CONFLICT ON CONSTRAINT ticket_ai_results_one_current DO NOTHING",
 				12, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 				BOOLARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
-	execute_columns(insert_plan, &results);
+	if (execute_columns(plan, &results) == wanted)
+		return;
+	supersede_results(&results);
+	execute_columns(plan, &results);
 }
 
 /* What the result sets on the ticket: the labels that no person chose, and only where they change. */
@@ -467,7 +507,7 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 
 		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED)
 			continue;
-		ticket = find_locked(locked, locked_count, jobs[i]->ticket_id);
+		ticket = find_locked(locked, locked_count, jobs[i]);
 		if (ticket == NULL || !ticket_needs(jobs[i], ticket, &category, &priority))
 			continue;
 		tickets.next = 0;
@@ -481,7 +521,7 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	spi_prepare(&plan,
 				"UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
 				"FROM unnest($1, $2, $3, $4) AS u(id, tenant_id, category, priority) "
-				"WHERE t.id = u.id AND t.tenant_id = u.tenant_id",
+				"WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
 				4, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -501,7 +541,7 @@ queue_store(Job **jobs, int count)
 	for (int i = 0; i < count; i++)
 		jobs[i]->stored = STORE_STALE;
 	locked = lock_tickets(jobs, count, &locked_count);
-	if (locked_count < count)
+	if (locked_count < count)	/* no more than one job a ticket */
 		sort_out_missing(jobs, count, locked, locked_count);
 	finish_jobs(jobs, count);
 	return_jobs(jobs, count);

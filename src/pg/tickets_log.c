@@ -25,6 +25,7 @@
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -39,11 +40,12 @@ static const char *const bookkeeping[] = {
 	"category_is_manual", "first_response_at", "priority_is_manual", "search", "updated_at", "version", "waiting_since"
 };
 
-/* Tickets of one statement that need one thing done, by key. */
+/* Tickets of one statement that need one thing done: key and priority. */
 typedef struct KeyList
 {
 	ArrayBuildState *tenant_ids;
 	ArrayBuildState *ids;
+	ArrayBuildState *priorities;
 	int			count;
 } KeyList;
 
@@ -51,6 +53,7 @@ typedef struct Changes
 {
 	Relation	rel;
 	const TicketShape *shape;
+	MemoryContext batch;		/* what one batch of history takes */
 	bool	   *skip;			/* by attribute: bookkeeping or dropped */
 	FmgrInfo   *to_jsonb;		/* by attribute, made at first use */
 	ArrayBuildState *tenant_ids,
@@ -66,11 +69,22 @@ typedef struct Changes
 	KeyList		reopened;		/* asks for triage if it never had one */
 } Changes;
 
-static void
-key_add(KeyList *list, Datum tenant_id, Datum id)
+static Datum
+column_of(TupleTableSlot *slot, const TicketShape *shape, TicketColumn column)
 {
-	list->tenant_ids = accumArrayResult(list->tenant_ids, tenant_id, false, TEXTOID, CurrentMemoryContext);
-	list->ids = accumArrayResult(list->ids, id, false, INT8OID, CurrentMemoryContext);
+	return slot->tts_values[shape->attno[column] - 1];
+}
+
+static void
+key_add(KeyList *list, TupleTableSlot *slot, const TicketShape *shape)
+{
+	Datum		priority = DirectFunctionCall1(enum_out, column_of(slot, shape, COL_PRIORITY));
+
+	list->tenant_ids = accumArrayResult(list->tenant_ids, column_of(slot, shape, COL_TENANT_ID), false, TEXTOID,
+										CurrentMemoryContext);
+	list->ids = accumArrayResult(list->ids, column_of(slot, shape, COL_ID), false, INT8OID, CurrentMemoryContext);
+	list->priorities = accumArrayResult(list->priorities, CStringGetTextDatum(DatumGetCString(priority)), false,
+										TEXTOID, CurrentMemoryContext);
 	list->count++;
 }
 
@@ -80,34 +94,25 @@ array_of(ArrayBuildState *state)
 	return makeArrayResult(state, CurrentMemoryContext);
 }
 
-static uint64
-execute_for(SPIPlanPtr plan, KeyList *list)
-{
-	Datum		values[2] = {array_of(list->tenant_ids), array_of(list->ids)};
-
-	return spi_execute(plan, values, NULL, 0);
-}
-
 static void
-log_assignments(Changes *changes)
+log_assignments(Changes *changes, bool may_be_open)
 {
-	static SPIPlanPtr close_plan,
-				open_plan;
+	static SPIPlanPtr open_plan;
 	Datum		values[4];
 
-	spi_prepare(&close_plan,
-				"UPDATE triage.ticket_assignments a SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) "
-				"FROM unnest($1, $2) AS u(tenant_id, id) "
-				"WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
-				2, TEXTARRAYOID, INT8ARRAYOID);
+	values[0] = array_of(changes->assigned.tenant_ids);
+	values[1] = array_of(changes->assigned.ids);
+	if (may_be_open)
+		spi_execute_fresh("UPDATE triage.ticket_assignments a "
+						  "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) "
+						  "FROM unnest($1, $2) AS u(tenant_id, id) "
+						  "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
+						  values, 2, TEXTARRAYOID, INT8ARRAYOID);
 	spi_prepare(&open_plan,
 				"INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
 				"SELECT u.tenant_id, u.id, u.agent_id, $4, clock_timestamp() "
 				"FROM unnest($1, $2, $3) AS u(tenant_id, id, agent_id) WHERE u.agent_id IS NOT NULL",
 				4, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID);
-	values[0] = array_of(changes->assigned.tenant_ids);
-	values[1] = array_of(changes->assigned.ids);
-	spi_execute(close_plan, values, NULL, 0);
 	values[2] = array_of(changes->agents);
 	values[3] = CStringGetTextDatum(guc_actor());
 	spi_execute(open_plan, values, NULL, 0);
@@ -117,44 +122,51 @@ log_assignments(Changes *changes)
  * A running job's fence moves, so the answer to the old text is stale; its lease ends, so it runs again.  Edits of a
  * job that waits collapse into the one call that it will make.
  */
-static void
-request_jobs(KeyList *list, bool only_without_result)
-{
-	static SPIPlanPtr plan,
-				forget_plan;
-	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), BoolGetDatum(only_without_result)};
+#define REQUEST_JOBS(condition) \
+	"INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, priority) " \
+	"SELECT u.tenant_id, u.id, u.priority::triage.ticket_priority " \
+	"FROM unnest($1, $2, $3) AS u(tenant_id, id, priority) " condition \
+	"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = j.fence + 1, lease_until = NULL, " \
+	"slot = NULL, attempts = 0, run_at = now()"
 
-	spi_prepare(&plan,
-				"INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, priority) "
-				"SELECT t.tenant_id, t.id, t.priority FROM unnest($1, $2) AS u(tenant_id, id) "
-				"JOIN triage.tickets t ON t.id = u.id AND t.tenant_id = u.tenant_id "
-				"WHERE t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL "
-				"AND NOT ($3 AND EXISTS (SELECT FROM triage.ticket_ai_results r WHERE r.tenant_id = t.tenant_id "
-				"AND r.ticket_id = t.id AND r.superseded_at IS NULL)) "
-				"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = j.fence + 1, lease_until = NULL, "
-				"slot = NULL, attempts = 0, run_at = now()",
-				3, TEXTARRAYOID, INT8ARRAYOID, BOOLOID);
-	spi_prepare(&forget_plan,
-				"DELETE FROM triage.ai_dead_letters d USING unnest($1, $2) AS u(tenant_id, id), triage.ai_jobs j "
-				"WHERE d.tenant_id = u.tenant_id AND d.ticket_id = u.id "
-				"AND j.tenant_id = d.tenant_id AND j.ticket_id = d.ticket_id AND j.kind = d.kind",
-				2, TEXTARRAYOID, INT8ARRAYOID);
-	if (spi_execute(plan, values, NULL, 0) == 0)
-		return;
-	spi_execute(forget_plan, values, NULL, 0);
+/* The insert path: no join, so that its plan can be kept, and a new ticket has no dead letter. */
+static void
+request_new_jobs(KeyList *list)
+{
+	static SPIPlanPtr plan;
+	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), array_of(list->priorities)};
+
+	spi_prepare(&plan, REQUEST_JOBS(""), 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+	spi_execute(plan, values, NULL, 0);
+	wake_at_commit();
+}
+
+static void
+request_jobs_again(KeyList *list, bool only_without_result)
+{
+	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), array_of(list->priorities)};
+
+	if (only_without_result)
+		spi_execute_fresh(REQUEST_JOBS("WHERE NOT EXISTS (SELECT FROM triage.ticket_ai_results r "
+									   "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.id AND r.superseded_at IS NULL) "),
+						  values, 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+	else
+		spi_execute_fresh(REQUEST_JOBS(""), values, 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+	spi_execute_fresh("DELETE FROM triage.ai_dead_letters d USING unnest($1, $2) AS u(tenant_id, id), triage.ai_jobs j "
+					  "WHERE d.tenant_id = u.tenant_id AND d.ticket_id = u.id "
+					  "AND j.tenant_id = d.tenant_id AND j.ticket_id = d.ticket_id AND j.kind = d.kind",
+					  values, 2, TEXTARRAYOID, INT8ARRAYOID);
 	wake_at_commit();
 }
 
 static void
 call_off_jobs(KeyList *list)
 {
-	static SPIPlanPtr plan;
+	Datum		values[2] = {array_of(list->tenant_ids), array_of(list->ids)};
 
-	spi_prepare(&plan,
-				"DELETE FROM triage.ai_jobs j USING unnest($1, $2) AS u(tenant_id, id) "
-				"WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
-				2, TEXTARRAYOID, INT8ARRAYOID);
-	execute_for(plan, list);
+	spi_execute_fresh("DELETE FROM triage.ai_jobs j USING unnest($1, $2) AS u(tenant_id, id) "
+					  "WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
+					  values, 2, TEXTARRAYOID, INT8ARRAYOID);
 }
 
 static void
@@ -162,9 +174,11 @@ write_history(Changes *changes)
 {
 	static SPIPlanPtr plan;
 	Datum		values[7];
+	MemoryContext outer;
 
 	if (changes->history == 0)
 		return;
+	outer = MemoryContextSwitchTo(changes->batch);
 	spi_prepare(&plan,
 				"INSERT INTO triage.ticket_history "
 				"(tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role) "
@@ -178,6 +192,8 @@ write_history(Changes *changes)
 	values[5] = CStringGetTextDatum(guc_actor());
 	values[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
 	spi_execute(plan, values, NULL, 0);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(changes->batch);
 	changes->history = 0;
 	changes->tenant_ids = changes->ids = changes->fields = changes->old_values = changes->new_values = NULL;
 }
@@ -190,12 +206,14 @@ as_jsonb(Changes *changes, int att, Datum value)
 
 	if (!OidIsValid(flinfo->fn_oid))
 	{
+		MemoryContext outer = MemoryContextSwitchTo(GetMemoryChunkContext(changes->to_jsonb));
 		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(changes->rel), att);
 		Const	   *argument = makeNullConst(attr->atttypid, attr->atttypmod, attr->attcollation);
 
 		fmgr_info(F_TO_JSONB, flinfo);
 		fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid,
 												 COERCE_EXPLICIT_CALL), flinfo);
+		MemoryContextSwitchTo(outer);
 	}
 	return FunctionCall1(flinfo, value);
 }
@@ -203,7 +221,8 @@ as_jsonb(Changes *changes, int att, Datum value)
 static void
 add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 {
-	MemoryContext cxt = CurrentMemoryContext;
+	MemoryContext cxt = changes->batch;
+	MemoryContext outer = MemoryContextSwitchTo(cxt);
 	const TicketShape *shape = changes->shape;
 	bool		old_null = old->tts_isnull[att];
 	bool		new_null = new->tts_isnull[att];
@@ -218,6 +237,7 @@ add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 	changes->old_values = accumArrayResult(changes->old_values, old_value, old_null, JSONBOID, cxt);
 	changes->new_values = accumArrayResult(changes->new_values, new_value, new_null, JSONBOID, cxt);
 	changes->history++;
+	MemoryContextSwitchTo(outer);
 }
 
 static bool
@@ -242,35 +262,31 @@ static void
 compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 {
 	const TicketShape *shape = changes->shape;
-	Datum		tenant_id,
-				id;
 	int			assignee = shape->attno[COL_ASSIGNEE_ID] - 1;
 	bool		was_live,
 				live;
 
 	slot_getallattrs(old);
 	slot_getallattrs(new);
-	tenant_id = new->tts_values[shape->attno[COL_TENANT_ID] - 1];
-	id = new->tts_values[shape->attno[COL_ID] - 1];
 	for (int att = 0; att < new->tts_tupleDescriptor->natts; att++)
 		if (!changes->skip[att] && changed(old, new, att))
 			add_history(changes, old, new, att);
 	if (changed(old, new, assignee))
 	{
-		key_add(&changes->assigned, tenant_id, id);
+		key_add(&changes->assigned, new, shape);
 		changes->agents = accumArrayResult(changes->agents, new->tts_values[assignee], new->tts_isnull[assignee],
 										   TEXTOID, CurrentMemoryContext);
 	}
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)
-		key_add(&changes->finished, tenant_id, id);
+		key_add(&changes->finished, new, shape);
 	else if (live && triage_auto_triage)
 	{
 		if (changed(old, new, shape->attno[COL_SUBJECT] - 1) || changed(old, new, shape->attno[COL_DESCRIPTION] - 1))
-			key_add(&changes->reworded, tenant_id, id);
+			key_add(&changes->reworded, new, shape);
 		else if (!was_live)
-			key_add(&changes->reopened, tenant_id, id);
+			key_add(&changes->reopened, new, shape);
 	}
 }
 
@@ -282,6 +298,7 @@ changes_init(Changes *changes, Relation rel)
 	memset(changes, 0, sizeof(*changes));
 	changes->rel = rel;
 	changes->shape = ticket_shape(rel);
+	changes->batch = AllocSetContextCreate(CurrentMemoryContext, "triage history", ALLOCSET_DEFAULT_SIZES);
 	changes->skip = palloc0(desc->natts * sizeof(bool));
 	changes->to_jsonb = palloc0(desc->natts * sizeof(FmgrInfo));
 	for (int att = 0; att < desc->natts; att++)
@@ -328,25 +345,20 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
 	{
-		Datum		tenant_id,
-					id;
-
 		slot_getallattrs(slot);
-		tenant_id = slot->tts_values[changes.shape->attno[COL_TENANT_ID] - 1];
-		id = slot->tts_values[changes.shape->attno[COL_ID] - 1];
 		if (triage_auto_triage && is_live(changes.shape, slot))
-			key_add(&live, tenant_id, id);
+			key_add(&live, slot, changes.shape);
 		if (slot->tts_isnull[assignee])
 			continue;
-		key_add(&changes.assigned, tenant_id, id);
+		key_add(&changes.assigned, slot, changes.shape);
 		changes.agents = accumArrayResult(changes.agents, slot->tts_values[assignee], false, TEXTOID,
 										  CurrentMemoryContext);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	if (live.count > 0)
-		request_jobs(&live, false);
+		request_new_jobs(&live);
 	if (changes.assigned.count > 0)
-		log_assignments(&changes);
+		log_assignments(&changes, false);
 	SPI_finish();
 	return PointerGetDatum(NULL);
 }
@@ -381,13 +393,13 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	ExecDropSingleTupleTableSlot(new);
 	write_history(&changes);
 	if (changes.assigned.count > 0)
-		log_assignments(&changes);
+		log_assignments(&changes, true);
 	if (changes.finished.count > 0)
 		call_off_jobs(&changes.finished);
 	if (changes.reworded.count > 0)
-		request_jobs(&changes.reworded, false);
+		request_jobs_again(&changes.reworded, false);
 	if (changes.reopened.count > 0)
-		request_jobs(&changes.reopened, true);
+		request_jobs_again(&changes.reopened, true);
 	SPI_finish();
 	return PointerGetDatum(NULL);
 }

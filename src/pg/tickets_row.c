@@ -96,23 +96,27 @@ text_search_config(Datum language, bool null)
 {
 	static char known_language[LANGUAGE_MAX * 4 + 1];
 	static Oid	known_config = InvalidOid;
+	static bool known_null;
 	char	   *name = null ? "" : TextDatumGetCString(language);
 	Oid			argument = TEXTOID;
 	Oid			function;
+	Oid			config;
 	FmgrInfo	flinfo;
 
 	LOCAL_FCINFO(fcinfo, 1);
 
-	if (OidIsValid(known_config) && strcmp(name, known_language) == 0)
+	if (OidIsValid(known_config) && null == known_null && strcmp(name, known_language) == 0)
 		return known_config;
 	function = LookupFuncName(list_make2(makeString("triage"), makeString("ts_config")), 1, &argument, false);
 	fmgr_info(function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = language;
 	fcinfo->args[0].isnull = null;
-	known_config = DatumGetObjectId(FunctionCallInvoke(fcinfo));
-	strlcpy(known_language, name, sizeof(known_language));
-	return known_config;
+	config = DatumGetObjectId(FunctionCallInvoke(fcinfo));
+	/* a name too long to remember is one that the table refuses */
+	known_config = strlcpy(known_language, name, sizeof(known_language)) < sizeof(known_language) ? config : InvalidOid;
+	known_null = null;
+	return config;
 }
 
 static void

@@ -29,6 +29,7 @@ static bool callback_registered = false;
 static bool armed = false;
 static bool start_demanded = false;
 static bool start_wanted = false;
+static bool launch_wanted = false;
 static Latch *target = NULL;
 static TimestampTz last_start = 0;
 
@@ -91,10 +92,31 @@ static void
 look_up_target(void)
 {
 	target = wake_find_worker(MyDatabaseId);
-	start_wanted = target == NULL && !IsBinaryUpgrade && !RecoveryInProgress() &&
-		(start_demanded || (triage_autostart &&
-							TimestampDifferenceExceeds(last_start, GetCurrentTimestamp(), RESTART_PAUSE_MS))) &&
-		!control_worker_stopped();
+	start_wanted = launch_wanted = false;
+	if ((target && !start_demanded) || IsBinaryUpgrade || RecoveryInProgress())
+		return;
+	if (!start_demanded && !TimestampDifferenceExceeds(last_start, GetCurrentTimestamp(), RESTART_PAUSE_MS))
+		return;
+	if (control_worker_stopped())
+		return;
+	start_wanted = target == NULL && (start_demanded || triage_autostart);
+	/* whatever its last worker found there, now there is work */
+	launch_wanted = triage_shared != NULL;
+}
+
+static void
+start_target(void)
+{
+	WorkerArgs	args = {0};
+
+	last_start = GetCurrentTimestamp();
+	if (launch_wanted)
+	{
+		shmem_set_unwanted(MyDatabaseId, false);
+		shmem_poke_launcher();
+	}
+	if (start_wanted)
+		wake_start_worker(MyDatabaseId, &args, NULL);
 }
 
 static void
@@ -111,13 +133,8 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			if (target)
 				SetLatch(target);
-			else if (start_wanted)
-			{
-				WorkerArgs	args = {0};
-
-				last_start = GetCurrentTimestamp();
-				wake_start_worker(MyDatabaseId, &args, NULL);
-			}
+			if (start_wanted || launch_wanted)
+				start_target();
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
@@ -128,7 +145,7 @@ xact_callback(XactEvent event, void *arg)
 	armed = false;
 	start_demanded = false;
 	target = NULL;
-	start_wanted = false;
+	start_wanted = launch_wanted = false;
 }
 
 void

@@ -50,9 +50,10 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	shutdown_requested = true;
-	if (IsTransactionState())
+	/* the postmaster signals the process and its group: the second must not cancel the give-back */
+	if (!shutdown_requested && IsTransactionState())
 		InterruptPending = QueryCancelPending = true;
+	shutdown_requested = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -62,6 +63,8 @@ set_up_signals(void)
 {
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	/* there is no query to cancel: lock_timeout bounds each wait */
+	pqsignal(SIGINT, SIG_IGN);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -126,7 +129,7 @@ set_up_session(void)
 	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	/* a table somebody locks must not hold up the calls for long */
-	SetConfigOption("lock_timeout", "2s", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "200ms", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("statement_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
@@ -148,16 +151,18 @@ free_predecessor(int slot)
 static void
 show_activity(const Dispatch *d)
 {
+	static char activity[256];
 	static int	shown = -1;
-	static bool shown_trouble = false;
-	char		activity[256];
+	static const char *shown_trouble = NULL;
+	static TimestampTz shown_since = 0;
 	int			in_flight = dispatch_in_flight(d);
 	const char *trouble = dispatch_trouble(d);
 
-	if (in_flight == shown && (trouble != NULL) == shown_trouble)
+	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since)
 		return;
 	shown = in_flight;
-	shown_trouble = trouble != NULL;
+	shown_trouble = trouble;
+	shown_since = dispatch_trouble_since(d);
 	snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
 			 trouble ? "; provider paused: " : "", trouble ? trouble : "");
 	pgstat_report_activity(STATE_IDLE, activity);
@@ -241,8 +246,11 @@ triage_worker_main(Datum arg)
 	serve(d, args.slot > 0);
 	if (args.slot > 0)
 		report_to(args.report, dispatch_finished(d));
-	if (dispatch_is_unwanted(d))
-		shmem_set_unwanted(MyDatabaseId, true);
-	/* a one-shot worker is done; a resident one that was asked to go comes back unless the server stops */
-	proc_exit(shutdown_requested && args.slot == 0 ? 1 : 0);
+	if (args.slot > 0)
+		proc_exit(0);
+	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
+	if (shutdown_requested || !dispatch_still_unwanted(d))
+		proc_exit(1);
+	shmem_set_unwanted(MyDatabaseId, true);
+	proc_exit(0);
 }

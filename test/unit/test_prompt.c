@@ -57,6 +57,16 @@ message_of(json_object *body, size_t index, const char *role)
 	return json_object_get_string(get(message, "content"));
 }
 
+static bool
+build_body(Buf *body, const Prompt *prompt, const TicketInput *ticket)
+{
+	PromptFrame frame;
+	bool		built = prompt_frame_build(&frame, prompt, body->cap) && prompt_build(body, prompt, &frame, ticket);
+
+	prompt_frame_free(&frame);
+	return built;
+}
+
 static Built
 build(const Prompt *prompt, const char *subject, const char *description, size_t description_len)
 {
@@ -65,7 +75,7 @@ build(const Prompt *prompt, const char *subject, const char *description, size_t
 	json_tokener *tokener = json_tokener_new();
 
 	buf_init(&built.body, 1 << 20);
-	CHECK(prompt_build(&built.body, prompt, &ticket));
+	CHECK(build_body(&built.body, prompt, &ticket));
 	CHECK(utf8_valid(built.body.data, built.body.len));
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	built.json = json_tokener_parse_ex(tokener, built.body.data, (int) built.body.len);
@@ -437,20 +447,31 @@ every_cap_below_the_need_fails_cleanly(void)
 {
 	TicketInput ticket = {"Refund", 6, "Charged twice", 13};
 	Buf			whole;
+	PromptFrame frame;
 	size_t		succeeded = 0;
 
 	buf_init(&whole, 1 << 20);
-	CHECK(prompt_build(&whole, &shop_prompt, &ticket));
+	CHECK(build_body(&whole, &shop_prompt, &ticket));
+	CHECK(prompt_frame_build(&frame, &shop_prompt, 1 << 20));
 	for (size_t cap = 0; cap < whole.len; cap++)
 	{
 		Buf			body;
 
 		buf_init(&body, cap);
-		succeeded += prompt_build(&body, &shop_prompt, &ticket);
+		succeeded += prompt_build(&body, &shop_prompt, &frame, &ticket);
 		succeeded += !body.failed;
 		succeeded += body.len > cap;
 		buf_free(&body);
 	}
+	for (size_t cap = 0; cap < frame.head.len + 1 || cap < frame.tail.len; cap++)
+	{
+		PromptFrame small;
+
+		if (prompt_frame_build(&small, &shop_prompt, cap))
+			succeeded += cap < frame.head.len || cap < frame.tail.len;
+		prompt_frame_free(&small);
+	}
+	prompt_frame_free(&frame);
 	CHECK_INT(succeeded, 0);
 	buf_free(&whole);
 }
@@ -463,11 +484,11 @@ body_of_exactly_the_cap_succeeds(void)
 	size_t		len;
 
 	buf_init(&body, 1 << 20);
-	CHECK(prompt_build(&body, &shop_prompt, &ticket));
+	CHECK(build_body(&body, &shop_prompt, &ticket));
 	len = body.len;
 	buf_free(&body);
 	buf_init(&body, len);
-	CHECK(prompt_build(&body, &shop_prompt, &ticket));
+	CHECK(build_body(&body, &shop_prompt, &ticket));
 	CHECK_INT(body.len, len);
 	buf_free(&body);
 }

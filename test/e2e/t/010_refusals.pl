@@ -60,6 +60,8 @@ $node->append_conf('postgresql.conf', "triage.allowed_origins = 'https://127.0.0
 $node->reload;
 refused('another port and another scheme are listed', qr/not called: .*allowed origins/);
 
+# before the reload, which makes the worker try the waiting jobs again
+use_model($node, $model, base_url => "http://localhost:$port/v1");
 $node->append_conf('postgresql.conf', "triage.allowed_origins = 'http://127.0.0.1:$port'");
 $node->reload;
 refused('another name of the host', qr/not called: .*allowed origins/, base_url => "http://localhost:$port/v1");

@@ -63,8 +63,6 @@ set_up_signals(void)
 {
 	pqsignal(SIGTERM, handle_sigterm);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	/* there is no query to cancel: lock_timeout bounds each wait */
-	pqsignal(SIGINT, SIG_IGN);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -189,6 +187,8 @@ serve(Dispatch *d, bool oneshot)
 		}
 		if (shutdown_requested)
 			break;
+		/* outside of a statement there is nothing to cancel, and an ERROR here would end the worker */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

@@ -1,0 +1,314 @@
+/*
+ * claims.c
+ *	  Part of dispatch: when to claim, how many, and what a claimed ticket becomes: a request, or builtin's answer.
+ */
+#include "postgres.h"
+
+#include "core/prompt.h"
+#include "pg/builtin_provider.h"
+#include "pg/dispatch_state.h"
+#include "pg/guc.h"
+#include "utils/plancache.h"
+
+/* Most bytes of a request: a tenant with hundreds of described categories has some hundred thousand. */
+#define MAX_REQUEST (16 * 1024 * 1024)
+/* From the start of the queue again this often: late commits and leases that ran out lie behind the cursor. */
+#define RESCAN_MS 5000
+/* With no place free, a wake-up is no reason to claim; but is the worker wanted still? */
+#define CONTROL_MS 100
+
+typedef struct Claim
+{
+	Job		   *jobs[QUEUE_MAX_BATCH];
+	int			asked;
+	int			claimed;
+	TimestampTz now;
+	TimestampTz next_due;
+	bool		full;			/* no place was free */
+	bool		rescanned;		/* from the start of the queue */
+} Claim;
+
+static void
+give_up_unasked(Job *job, RunOutcome outcome)
+{
+	job->outcome = outcome;
+	job->decision = (RetryDecision) {.action = RETRY_GIVE_UP};
+	job->state = JOB_ANSWERED;
+}
+
+void
+claims_return(Job *job, int64 delay_ms)
+{
+	job->outcome = OUTCOME_LOST;
+	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = delay_ms};
+	job->state = JOB_ANSWERED;
+}
+
+static void
+build_request(const Provider *provider, Job *job, const TicketInput *input)
+{
+	uint64		random;
+	char		boundary[33];
+	Vocabulary *vocabulary = job->vocabulary;
+	Prompt		prompt = {
+		.model = provider->model,
+		.system_text = vocabulary->system_text,
+		.categories = vocabulary->categories,
+		.category_count = vocabulary->category_count,
+		.boundary = boundary
+	};
+
+	if (!vocabulary->framed && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
+	{
+		prompt_frame_free(&vocabulary->frame);
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	}
+	vocabulary->framed = true;
+	if (!pg_strong_random(&random, sizeof(random)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
+	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) random);
+	buf_init(&job->body, MAX_REQUEST);
+	if (!prompt_build(&job->body, &prompt, &vocabulary->frame, input))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	strlcpy(job->model, provider->model, sizeof(job->model));
+	job->provider_version = provider->updated_at;
+}
+
+static void
+prepare_work(Dispatch *d, void *arg)
+{
+	Batch	   *batch = arg;
+	Job		  **jobs = batch->jobs;
+	int			n = batch->count;
+	TicketText *texts = palloc(n * sizeof(TicketText));
+	Job		   *ready[QUEUE_MAX_BATCH];
+	TicketInput inputs[QUEUE_MAX_BATCH];
+	int			ready_count = 0;
+
+	config_vocabularies(jobs, n);
+	queue_read_tickets(jobs, n, texts);
+	for (int i = 0; i < n; i++)
+	{
+		Vocabulary *vocabulary = jobs[i]->vocabulary;
+
+		if (!texts[i].found)
+			claims_return(jobs[i], 0);
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
+		{
+			ereport(LOG,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
+							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
+			claims_return(jobs[i], PROVIDER_PAUSE_MS);
+		}
+		else
+		{
+			inputs[ready_count] = texts[i].input;
+			ready[ready_count++] = jobs[i];
+		}
+	}
+	if (d->provider.api == API_BUILTIN)
+		builtin_provider_answer(ready, inputs, ready_count);
+	else
+		for (int i = 0; i < ready_count; i++)
+			build_request(&d->provider, ready[i], &inputs[i]);
+}
+
+/*
+ * Reads and words what the claim holds, in a transaction after the claim's: a ticket that cannot be read must have
+ * its attempt counted, or it would be claimed for ever and nothing behind it ever.
+ */
+static void
+prepare_range(Dispatch *d, Job **jobs, int n)
+{
+	Batch		batch = {jobs, n};
+	ErrorData  *error = dispatch_transact(d, prepare_work, &batch, false);
+
+	if (error == NULL)
+		return;
+	for (int i = 0; i < n; i++)
+		job_forget_request(jobs[i]);
+	if (dispatch_is_passing(error->sqlerrcode))
+	{
+		dispatch_report(error, "read tickets");
+		for (int i = 0; i < n; i++)
+			claims_return(jobs[i], 0);
+		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
+		return;
+	}
+	if (n > 1)
+	{
+		prepare_range(d, jobs, n / 2);
+		prepare_range(d, jobs + n / 2, n - n / 2);
+		return;
+	}
+	dispatch_report(error, "prepare a ticket");
+	job_set_text(jobs[0]->reason, sizeof(jobs[0]->reason),
+				 psprintf("the ticket could not be prepared: %s", error->message));
+	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
+}
+
+void
+claims_read_provider(Dispatch *d)
+{
+	Provider	provider;
+	bool		stopped;
+	const char *why;
+
+	d->unwanted = !config_schema_fits(&why);
+	if (d->unwanted)
+	{
+		/* install() starts a worker when it is done */
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("triage worker leaves: %s", why),
+				 errhint("Run SELECT triage.install().")));
+		return;
+	}
+	d->has_provider = config_provider(&provider, &stopped);
+	d->unwanted = stopped && d->slot == 0;
+	if (!d->has_provider || (strcmp(provider.name, d->provider.name) == 0 && provider.updated_at == d->provider.updated_at))
+		return;
+	d->provider = provider;
+	d->provider_closed_until = 0;
+	d->unreachable = 0;
+	d->secret_known = false;
+}
+
+/* How many to claim: to fill the air, and under load some ahead, so that a free place never waits for a claim. */
+static int
+wanted(const Dispatch *d)
+{
+	int			limit = dispatch_limit(d);
+	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
+	int			n = limit + ahead - pool_in_flight(d->pool) - d->ready.count;
+
+	if (d->answered.count > limit + QUEUE_MAX_BATCH)
+		return 0;				/* not faster than answers can be written */
+	n = Min(n, QUEUE_MAX_BATCH);
+	return d->jobs_left >= 0 ? Min(n, d->jobs_left) : n;
+}
+
+static void
+claim_work(Dispatch *d, void *arg)
+{
+	Claim	   *claim = arg;
+	ClaimRequest request = {.slot = d->slot, .now = claim->now};
+
+	claims_read_provider(d);
+	if (d->unwanted || !d->has_provider || claim->now < d->provider_closed_until)
+		return;
+	if (claim->now >= d->next_rescan)
+	{
+		/* with the end of the queue in sight, all of it is looked through */
+		queue_reap(d->more ? &d->cursor : NULL, claim->now);
+		cursor_reset(&d->cursor);
+		claim->rescanned = true;
+	}
+	claim->asked = wanted(d);
+	if (claim->asked <= 0)
+	{
+		claim->full = true;
+		return;
+	}
+	for (int i = 0; i < claim->asked; i++)
+		claim->jobs[i] = dispatch_new_job(d);
+	request.max_jobs = claim->asked;
+	request.provider = d->provider.name;
+	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
+	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
+	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
+	{
+		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
+		claim->rescanned = true;
+		cursor_reset(&d->cursor);
+		request.max_jobs = claim->asked - claim->claimed;
+		claim->claimed += queue_claim(&request, &d->cursor, claim->jobs + claim->claimed);
+	}
+	if (claim->claimed < claim->asked)
+		claim->next_due = queue_next_due(claim->now);
+}
+
+static void
+sort_claimed(Dispatch *d, Claim *claim, bool failed)
+{
+	for (int i = 0; i < claim->asked; i++)
+	{
+		Job		   *job = claim->jobs[i];
+
+		if (job == NULL)
+			continue;
+		if (failed || i >= claim->claimed)
+			dispatch_free_job(d, job);
+		else if (job->state == JOB_ANSWERED)
+			calls_add_answered(d, job);
+		else
+			job_list_add(&d->ready, job);
+	}
+}
+
+void
+claims_make(Dispatch *d, TimestampTz now)
+{
+	Claim		claim = {.now = now};
+	bool		rescan = now >= d->next_rescan;
+	ErrorData  *error;
+
+	if (now < d->paused_until)
+		return;
+	error = dispatch_transact(d, claim_work, &claim, false);
+	if (error == NULL && claim.claimed > 0)
+		prepare_range(d, claim.jobs, claim.claimed);
+	sort_claimed(d, &claim, error != NULL);
+	if (error)
+	{
+		dispatch_report(error, "claim jobs");
+		cursor_reset(&d->cursor);
+		d->paused_until = in_ms(now, ERROR_PAUSE_MS);
+		d->next_look = d->paused_until;
+		d->more = false;
+		return;
+	}
+	dispatch_count(d, COUNTER_CLAIMED, claim.claimed);
+	if (d->jobs_left >= 0)
+		d->jobs_left -= claim.claimed;
+	d->more = claim.full || (claim.asked > 0 && claim.claimed == claim.asked);
+	d->next_control = in_ms(now, CONTROL_MS);
+	if (claim.rescanned)
+	{
+		/* under an old snapshot the head of the queue is slow to walk: no more than a twentieth of the time for it */
+		int64		took_ms = (GetCurrentTimestamp() - now) / 1000;
+
+		if (rescan)
+		{
+			d->next_rescan = in_ms(now, Max(RESCAN_MS, 20 * took_ms));
+			/* tables grow: no plan is older than this */
+			ResetPlanCache();
+		}
+		d->next_early_rescan = in_ms(now, 20 * took_ms);
+	}
+	d->look = false;
+	d->next_look = in_ms(now, triage_poll_interval);
+	if (claim.next_due != 0)
+		d->next_look = Min(d->next_look, claim.next_due);
+	if (d->provider_closed_until > now)
+		d->next_look = Min(d->next_look, d->provider_closed_until);
+}
+
+bool
+claims_due(const Dispatch *d, TimestampTz now)
+{
+	int			n;
+
+	if (now < d->paused_until)
+		return false;
+	if (!d->look && !d->more && now < d->next_look)
+		return false;
+	n = d->has_provider ? wanted(d) : 1;
+	if (d->jobs_left == 0)
+		return false;
+	if (n <= 0)
+		return now >= (d->look ? Min(d->next_control, d->next_look) : d->next_look);
+	/* under load claim by the batch */
+	return !d->more || d->ready.count == 0 || n >= Min(QUEUE_MAX_BATCH / 2, (dispatch_limit(d) + 1) / 2);
+}

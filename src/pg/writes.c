@@ -1,0 +1,188 @@
+/*
+ * writes.c
+ *	  Part of dispatch: writes answers in batches, and finds what keeps a batch from being written.
+ *
+ * Under load answers wait a little for company: a transaction costs more than a row in it, and the places in the air
+ * are filled again before anything is written, so throughput does not wait with them.
+ */
+#include "postgres.h"
+
+#include "core/verdict.h"
+#include "pg/dispatch_state.h"
+
+#define GATHER_ANSWERS QUEUE_MAX_BATCH
+/* Answers whose ticket is locked are tried again after this, and then after twice as long. */
+#define LOCKED_PAUSE_MS 100
+#define LOCKED_PAUSE_MAX_MS 2000
+/* So long a write looks for the rows that wait for a lock. */
+#define HALVE_LOCKED_MS 2000
+
+static void
+store_work(Dispatch *d, void *arg)
+{
+	Batch	   *batch = arg;
+
+	(void) d;
+	queue_store(batch->jobs, batch->count);
+}
+
+static void
+extend_work(Dispatch *d, void *arg)
+{
+	Batch	   *batch = arg;
+
+	queue_extend(batch->jobs, batch->count,
+				 in_ms(GetCurrentTimestamp(), d->provider.timeout_ms + LEASE_MARGIN_MS));
+}
+
+/* An answer that the tables refuse, whatever the parser thought of it: said, and treated as unusable. */
+static void
+refuse_answer(Job *job, ErrorData *error)
+{
+	job_set_text(job->reason, sizeof(job->reason), psprintf("the answer could not be stored: %s", error->message));
+	if (job->outcome == OUTCOME_SUCCEEDED)
+		verdict_free(&job->verdict);
+	job->outcome = OUTCOME_UNUSABLE_ANSWER;
+	job_decide(job, -1);
+}
+
+static bool
+is_lock_error(int sqlstate)
+{
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+static void
+put_off(Job **jobs, int n)
+{
+	for (int i = 0; i < n; i++)
+		jobs[i]->stored = STORE_LOCKED;
+}
+
+/*
+ * Bad rows are found by halving, each half in a transaction of its own; and so are those that wait for somebody's
+ * lock (on a category, say), until the time for that is up: the rest must not wait with them.
+ */
+static void
+store_range(Dispatch *d, Job **jobs, int n)
+{
+	Batch		batch = {jobs, n};
+	ErrorData  *error = dispatch_transact(d, store_work, &batch, true);
+	bool		locked;
+
+	if (error == NULL)
+		return;
+	locked = is_lock_error(error->sqlerrcode);
+	if (locked && (n == 1 || GetCurrentTimestamp() > d->halve_until))
+	{
+		put_off(jobs, n);
+		return;
+	}
+	if (!locked && dispatch_is_passing(error->sqlerrcode))
+	{
+		dispatch_report(error, "write answers");
+		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
+		put_off(jobs, n);
+		return;
+	}
+	if (n > 1)
+	{
+		store_range(d, jobs, n / 2);
+		store_range(d, jobs + n / 2, n - n / 2);
+		return;
+	}
+	dispatch_report(error, "write an answer");
+	if (jobs[0]->outcome != OUTCOME_SUCCEEDED)
+	{
+		/* not even its failure can be written: the lease will end and say "lost" */
+		jobs[0]->stored = STORE_STALE;
+		return;
+	}
+	refuse_answer(jobs[0], error);
+	store_range(d, jobs, 1);
+}
+
+static void
+count_stored(Dispatch *d, const Job *job)
+{
+	d->finished++;
+	if (job->stored == STORE_STALE)
+		dispatch_count(d, COUNTER_STALE, 1);
+	else if (job->outcome == OUTCOME_SUCCEEDED)
+		dispatch_count(d, COUNTER_WRITTEN, 1);
+	else if (job->decision.action == RETRY_LATER)
+		dispatch_count(d, COUNTER_RETRIED, 1);
+	else
+		dispatch_count(d, COUNTER_FAILED, 1);
+}
+
+void
+writes_some(Dispatch *d, TimestampTz now)
+{
+	Job		   *due[QUEUE_MAX_BATCH];
+	int			n = 0,
+				kept = 0;
+
+	for (int i = 0; i < d->answered.count; i++)
+	{
+		Job		   *job = d->answered.jobs[i];
+
+		if (n < QUEUE_MAX_BATCH && job->not_before <= now)
+			due[n++] = job;
+		else
+			d->answered.jobs[kept++] = job;
+	}
+	d->answered.count = kept;
+	if (n == 0)
+		return;
+	d->halve_until = in_ms(GetCurrentTimestamp(), HALVE_LOCKED_MS);
+	store_range(d, due, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (due[i]->stored == STORE_LOCKED)
+		{
+			due[i]->put_off_ms = Min(Max(due[i]->put_off_ms * 2, LOCKED_PAUSE_MS), LOCKED_PAUSE_MAX_MS);
+			due[i]->not_before = in_ms(GetCurrentTimestamp(), due[i]->put_off_ms);
+			job_list_add(&d->answered, due[i]);
+			continue;
+		}
+		count_stored(d, due[i]);
+		/* a job that went back may be due at once, and an edited ticket's is pending already */
+		d->look = d->look || due[i]->stored == STORE_STALE || due[i]->decision.action == RETRY_LATER;
+		dispatch_free_job(d, due[i]);
+	}
+}
+
+/* Answers that wait for a locked ticket must not lose their claim meanwhile. */
+static void
+keep_leases(Dispatch *d, TimestampTz now)
+{
+	Batch		batch = {palloc(d->answered.count * sizeof(Job *) + 1), 0};
+	ErrorData  *error;
+
+	for (int i = 0; i < d->answered.count; i++)
+		if (d->answered.jobs[i]->lease_until < in_ms(now, LEASE_MARGIN_MS / 2))
+			batch.jobs[batch.count++] = d->answered.jobs[i];
+	if (batch.count == 0)
+		return;
+	error = dispatch_transact(d, extend_work, &batch, false);
+	if (error)
+		dispatch_report(error, "prolong leases");
+}
+
+void
+writes_answers(Dispatch *d, TimestampTz now)
+{
+	if (now < d->paused_until || (now < d->next_write && d->answered.count < GATHER_ANSWERS))
+		return;
+	while (d->answered.count > 0)
+	{
+		int			before = d->answered.count;
+
+		writes_some(d, now);
+		if (d->answered.count == before || now < d->paused_until)
+			break;
+	}
+	if (d->answered.count > 0)
+		keep_leases(d, now);
+}

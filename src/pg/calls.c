@@ -11,13 +11,6 @@
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 
-/* With fewer calls in the air nobody comes along to share a write with. */
-#define BUSY_IN_FLIGHT 16
-/* Under load answers wait a little for company, see writes.c. */
-#define GATHER_MIN_MS 5
-#define GATHER_MAX_MS 25
-#define GATHER_SHARE 5			/* of the calls' own latency: a fifth */
-
 /* Leaves the provider alone for a while; said once, not per job. */
 static void
 close_provider(Dispatch *d, const Job *job, int64 ms, bool warn)
@@ -37,16 +30,6 @@ close_provider(Dispatch *d, const Job *job, int64 ms, bool warn)
 	strlcpy(d->trouble, job->reason, sizeof(d->trouble));
 }
 
-void
-calls_add_answered(Dispatch *d, Job *job)
-{
-	job->state = JOB_ANSWERED;
-	if (d->answered.count == 0)
-		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) < BUSY_IN_FLIGHT ? 0 :
-							  Min(Max(job->latency_ms / GATHER_SHARE, GATHER_MIN_MS), GATHER_MAX_MS));
-	job_list_add(&d->answered, job);
-}
-
 static void
 follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 {
@@ -60,7 +43,7 @@ follow_outcome(Dispatch *d, Job *job, int64 hint_ms)
 		close_provider(d, job, PROVIDER_PAUSE_MS, true);
 		job->decision.delay_ms = 0;
 	}
-	calls_add_answered(d, job);
+	dispatch_add_answered(d, job);
 }
 
 /*
@@ -79,7 +62,7 @@ follow_unreachable(Dispatch *d, Job *job)
 	pause_ms = Min(PROVIDER_PAUSE_MS, INT64CONST(1000) << Min(Max(d->unreachable, 1) - 1, 16));
 	close_provider(d, job, pause_ms, d->unreachable == 1);
 	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = pause_ms};
-	calls_add_answered(d, job);
+	dispatch_add_answered(d, job);
 }
 
 static void
@@ -227,8 +210,8 @@ calls_start(Dispatch *d, TimestampTz now)
 
 		if (!may_start(d, job, now))
 		{
-			claims_return(job, 0);
-			calls_add_answered(d, job);
+			dispatch_return_job(job, 0);
+			dispatch_add_answered(d, job);
 			taken++;
 			continue;
 		}

@@ -36,14 +36,6 @@ give_up_unasked(Job *job, RunOutcome outcome)
 	job->state = JOB_ANSWERED;
 }
 
-void
-claims_return(Job *job, int64 delay_ms)
-{
-	job->outcome = OUTCOME_LOST;
-	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = delay_ms};
-	job->state = JOB_ANSWERED;
-}
-
 static void
 build_request(const Provider *provider, Job *job, const TicketInput *input)
 {
@@ -92,14 +84,14 @@ prepare_work(Dispatch *d, void *arg)
 		Vocabulary *vocabulary = jobs[i]->vocabulary;
 
 		if (!texts[i].found)
-			claims_return(jobs[i], 0);
+			dispatch_return_job(jobs[i], 0);
 		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
 		{
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
 							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
-			claims_return(jobs[i], PROVIDER_PAUSE_MS);
+			dispatch_return_job(jobs[i], PROVIDER_PAUSE_MS);
 		}
 		else
 		{
@@ -132,7 +124,7 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 	{
 		dispatch_report(error, "read tickets");
 		for (int i = 0; i < n; i++)
-			claims_return(jobs[i], 0);
+			dispatch_return_job(jobs[i], 0);
 		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
 		return;
 	}
@@ -241,7 +233,7 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 		if (failed || i >= claim->claimed)
 			dispatch_free_job(d, job);
 		else if (job->state == JOB_ANSWERED)
-			calls_add_answered(d, job);
+			dispatch_add_answered(d, job);
 		else
 			job_list_add(&d->ready, job);
 	}

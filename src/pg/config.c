@@ -7,13 +7,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/spi_util.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 static void
@@ -162,4 +167,36 @@ config_schema_fits(const char **why)
 		return false;
 	*why = "triage tables are of another version than the library";
 	return version == SCHEMA_VERSION;
+}
+
+/* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
+bool
+config_worker_stopped(void)
+{
+	static SPIPlanPtr plan;
+	Oid			schema = get_namespace_oid("triage", true);
+	Oid			table = OidIsValid(schema) ? get_relname_relid("worker_control", schema) : InvalidOid;
+	HeapTuple	tuple;
+	Oid			user;
+	int			context;
+	bool		stopped;
+
+	if (!OidIsValid(table))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
+						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	ReleaseSysCache(tuple);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
+	stopped = spi_execute(plan, NULL, NULL, 1) > 0;
+	PopActiveSnapshot();
+	SPI_finish();
+	SetUserIdAndSecContext(user, context);
+	return stopped;
 }

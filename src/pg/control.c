@@ -7,11 +7,8 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "core/origin.h"
@@ -21,7 +18,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pg/config.h"
-#include "pg/control.h"
 #include "pg/guc.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
@@ -30,9 +26,7 @@
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
@@ -120,37 +114,6 @@ triage_check_schema(PG_FUNCTION_ARGS)
 				 errmsg("%s", why),
 				 errhint("Run SELECT triage.install().")));
 	PG_RETURN_VOID();
-}
-
-/* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
-bool
-control_worker_stopped(void)
-{
-	static SPIPlanPtr plan;
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			table = OidIsValid(schema) ? get_relname_relid("worker_control", schema) : InvalidOid;
-	HeapTuple	tuple;
-	Oid			user;
-	int			context;
-	bool		stopped;
-
-	if (!OidIsValid(table))
-		return true;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	ReleaseSysCache(tuple);
-	connect_spi();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
-	stopped = spi_execute(plan, NULL, NULL, 1) > 0;
-	PopActiveSnapshot();
-	SPI_finish();
-	SetUserIdAndSecContext(user, context);
-	return stopped;
 }
 
 static void

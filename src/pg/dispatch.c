@@ -9,116 +9,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
-#include "pgstat.h"
 #include "utils/memutils.h"
 
 /* Most bytes of a response: a triage answer has some thousand. */
 #define MAX_BODY (1024 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
-
-void
-job_list_add(JobList *list, Job *job)
-{
-	if (list->count == list->size)
-	{
-		list->size = list->size ? list->size * 2 : 64;
-		if (list->jobs == NULL)
-			list->jobs = MemoryContextAlloc(TopMemoryContext, list->size * sizeof(Job *));
-		else
-			list->jobs = repalloc(list->jobs, list->size * sizeof(Job *));
-	}
-	list->jobs[list->count++] = job;
-}
-
-void
-job_list_remove(JobList *list, int i, int count)
-{
-	memmove(&list->jobs[i], &list->jobs[i + count], (list->count - i - count) * sizeof(Job *));
-	list->count -= count;
-}
-
-Job *
-dispatch_new_job(Dispatch *d)
-{
-	if (d->free.count == 0)
-		job_list_add(&d->free, MemoryContextAllocZero(TopMemoryContext, sizeof(Job)));
-	return d->free.jobs[--d->free.count];
-}
-
-void
-dispatch_free_job(Dispatch *d, Job *job)
-{
-	job_reset(job);
-	job_list_add(&d->free, job);
-}
-
-void
-dispatch_count(Dispatch *d, WorkerCounter counter, int n)
-{
-	if (d->entry)
-		pg_atomic_fetch_add_u64(&d->entry->counters[counter], n);
-}
-
-/* Errors that say nothing against the rows: try the same again. */
-bool
-dispatch_is_passing(int sqlstate)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return category == ERRCODE_TRANSACTION_ROLLBACK || category == ERRCODE_INSUFFICIENT_RESOURCES ||
-		category == ERRCODE_OPERATOR_INTERVENTION || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
-		sqlstate == ERRCODE_UNDEFINED_TABLE || sqlstate == ERRCODE_UNDEFINED_COLUMN ||
-		sqlstate == ERRCODE_UNDEFINED_FUNCTION || sqlstate == ERRCODE_INVALID_SCHEMA_NAME ||
-		sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlstate == ERRCODE_READ_ONLY_SQL_TRANSACTION;
-}
-
-/* One transaction; NULL on success, else the error, in the turn's context. */
-ErrorData *
-dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
-{
-	ErrorData  *volatile error = NULL;
-
-	PG_TRY();
-	{
-		queue_begin();
-		work(d, arg);
-		queue_commit(synchronous);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(d->context);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortCurrentTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(d->context);
-	pgstat_report_stat(false);
-	return error;
-}
-
-void
-dispatch_report(ErrorData *error, const char *what)
-{
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("triage worker could not %s: %s", what, error->message),
-			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 error->hint ? errhint("%s", error->hint) : 0));
-}
-
-int
-dispatch_limit(const Dispatch *d)
-{
-	if (d->unreachable > 0)
-		return 1;
-	if (d->provider.max_in_flight > 0)
-		return Min(triage_max_in_flight, d->provider.max_in_flight);
-	return triage_max_in_flight;
-}
 
 Dispatch *
 dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
@@ -273,14 +170,14 @@ dispatch_give_back(Dispatch *d)
 	calls_take_replies(d);
 	for (int i = 0; i < d->ready.count; i++)
 	{
-		claims_return(d->ready.jobs[i], 0);
+		dispatch_return_job(d->ready.jobs[i], 0);
 		job_list_add(&d->answered, d->ready.jobs[i]);
 	}
 	for (int i = 0; i < d->flying.count; i++)
 	{
 		Job		   *job = d->flying.jobs[i];
 
-		claims_return(job, 0);
+		dispatch_return_job(job, 0);
 		strlcpy(job->reason, "the worker was stopped before the answer came; the call may have been billed",
 				sizeof(job->reason));
 		job_list_add(&d->answered, job);

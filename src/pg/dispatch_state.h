@@ -3,7 +3,7 @@
  *	  What the parts of dispatch share: the worker's jobs in their four lists, the provider, and what is due when.
  *
  * A job is in one list at a time: free, ready (claimed, not called), flying, answered (to be written).
- * dispatch.c turns the wheel, claims.c fills ready, calls.c moves jobs through flying to answered, writes.c empties it.
+ * dispatch.c turns the wheel (nothing below calls it), claims.c fills ready, calls.c moves jobs through flying to answered, writes.c empties it.
  */
 #ifndef TRIAGE_PG_DISPATCH_STATE_H
 #define TRIAGE_PG_DISPATCH_STATE_H
@@ -77,7 +77,7 @@ in_ms(TimestampTz now, int64 ms)
 	return TimestampTzPlusMilliseconds(now, ms);
 }
 
-/* dispatch.c */
+/* dispatch_state.c */
 extern void job_list_add(JobList *list, Job *job);
 extern void job_list_remove(JobList *list, int i, int count);
 extern Job *dispatch_new_job(Dispatch *d);
@@ -89,17 +89,17 @@ extern ErrorData *dispatch_transact(Dispatch *d, Work work, void *arg, bool sync
 extern void dispatch_report(ErrorData *error, const char *what);
 /* How many calls may be in the air. */
 extern int	dispatch_limit(const Dispatch *d);
+extern void dispatch_add_answered(Dispatch *d, Job *job);
+/* The claim ends without a call, and its attempt is given back. */
+extern void dispatch_return_job(Job *job, int64 delay_ms);
 
 /* claims.c */
 /* Inside a transaction: the provider as it is now, and whether this worker is wanted. */
 extern void claims_read_provider(Dispatch *d);
 extern bool claims_due(const Dispatch *d, TimestampTz now);
 extern void claims_make(Dispatch *d, TimestampTz now);
-/* The claim ends without a call, and its attempt is given back. */
-extern void claims_return(Job *job, int64 delay_ms);
 
 /* calls.c */
-extern void calls_add_answered(Dispatch *d, Job *job);
 extern void calls_take_replies(Dispatch *d);
 extern void calls_start(Dispatch *d, TimestampTz now);
 

@@ -9,6 +9,25 @@
 
 #define MAX_ARGS 24
 
+static void
+read_types(Oid *types, int nargs, va_list args)
+{
+	Assert(nargs <= MAX_ARGS);
+	for (int i = 0; i < nargs; i++)
+		types[i] = va_arg(args, Oid);
+}
+
+static uint64
+check_result(int rc)
+{
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not execute a statement"),
+				 errdetail("%s", SPI_result_code_string(rc))));
+	return SPI_processed;
+}
+
 void
 spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 {
@@ -18,10 +37,8 @@ spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 
 	if (*plan != NULL)
 		return;
-	Assert(nargs <= MAX_ARGS);
 	va_start(args, nargs);
-	for (int i = 0; i < nargs; i++)
-		types[i] = va_arg(args, Oid);
+	read_types(types, nargs, args);
 	va_end(args);
 	/* generic: the arguments are arrays whose contents no plan should depend on */
 	prepared = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
@@ -36,14 +53,7 @@ spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 uint64
 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
 {
-	int			rc = SPI_execute_plan(plan, values, nulls, false, limit);
-
-	if (rc < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not execute a statement"),
-				 errdetail("%s", SPI_result_code_string(rc))));
-	return SPI_processed;
+	return check_result(SPI_execute_plan(plan, values, nulls, false, limit));
 }
 
 uint64
@@ -51,20 +61,11 @@ spi_execute_fresh(const char *sql, Datum *values, int nargs,...)
 {
 	Oid			types[MAX_ARGS];
 	va_list		args;
-	int			rc;
 
-	Assert(nargs <= MAX_ARGS);
 	va_start(args, nargs);
-	for (int i = 0; i < nargs; i++)
-		types[i] = va_arg(args, Oid);
+	read_types(types, nargs, args);
 	va_end(args);
-	rc = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
-	if (rc < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not execute a statement"),
-				 errdetail("%s", SPI_result_code_string(rc))));
-	return SPI_processed;
+	return check_result(SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0));
 }
 
 Datum

@@ -15,7 +15,7 @@
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
-#include "pg/control.h"
+#include "pg/config.h"
 #include "pg/guc.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
@@ -97,7 +97,7 @@ look_up_target(void)
 		return;
 	if (!start_demanded && !TimestampDifferenceExceeds(last_start, GetCurrentTimestamp(), RESTART_PAUSE_MS))
 		return;
-	if (control_worker_stopped())
+	if (config_worker_stopped())
 		return;
 	start_wanted = target == NULL && (start_demanded || triage_autostart);
 	/* whatever its last worker found there, now there is work */

@@ -1,0 +1,137 @@
+/*
+ * dispatch_state.c
+ *	  What the parts of dispatch do with the worker's jobs and transactions in common.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "pg/dispatch_state.h"
+#include "pg/guc.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+
+/* With fewer calls in the air nobody comes along to share a write with. */
+#define BUSY_IN_FLIGHT 16
+/* Under load answers wait a little for company, see writes.c. */
+#define GATHER_MIN_MS 5
+#define GATHER_MAX_MS 25
+#define GATHER_SHARE 5			/* of the calls' own latency: a fifth */
+
+void
+job_list_add(JobList *list, Job *job)
+{
+	if (list->count == list->size)
+	{
+		list->size = list->size ? list->size * 2 : 64;
+		if (list->jobs == NULL)
+			list->jobs = MemoryContextAlloc(TopMemoryContext, list->size * sizeof(Job *));
+		else
+			list->jobs = repalloc(list->jobs, list->size * sizeof(Job *));
+	}
+	list->jobs[list->count++] = job;
+}
+
+void
+job_list_remove(JobList *list, int i, int count)
+{
+	memmove(&list->jobs[i], &list->jobs[i + count], (list->count - i - count) * sizeof(Job *));
+	list->count -= count;
+}
+
+Job *
+dispatch_new_job(Dispatch *d)
+{
+	if (d->free.count == 0)
+		job_list_add(&d->free, MemoryContextAllocZero(TopMemoryContext, sizeof(Job)));
+	return d->free.jobs[--d->free.count];
+}
+
+void
+dispatch_free_job(Dispatch *d, Job *job)
+{
+	job_reset(job);
+	job_list_add(&d->free, job);
+}
+
+void
+dispatch_count(Dispatch *d, WorkerCounter counter, int n)
+{
+	if (d->entry)
+		pg_atomic_fetch_add_u64(&d->entry->counters[counter], n);
+}
+
+/* Errors that say nothing against the rows: try the same again. */
+bool
+dispatch_is_passing(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_TRANSACTION_ROLLBACK || category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		category == ERRCODE_OPERATOR_INTERVENTION || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		sqlstate == ERRCODE_UNDEFINED_TABLE || sqlstate == ERRCODE_UNDEFINED_COLUMN ||
+		sqlstate == ERRCODE_UNDEFINED_FUNCTION || sqlstate == ERRCODE_INVALID_SCHEMA_NAME ||
+		sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlstate == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+}
+
+/* One transaction; NULL on success, else the error, in the turn's context. */
+ErrorData *
+dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
+{
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		queue_begin();
+		work(d, arg);
+		queue_commit(synchronous);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(d->context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(d->context);
+	pgstat_report_stat(false);
+	return error;
+}
+
+void
+dispatch_report(ErrorData *error, const char *what)
+{
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("triage worker could not %s: %s", what, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+}
+
+int
+dispatch_limit(const Dispatch *d)
+{
+	if (d->unreachable > 0)
+		return 1;
+	if (d->provider.max_in_flight > 0)
+		return Min(triage_max_in_flight, d->provider.max_in_flight);
+	return triage_max_in_flight;
+}
+
+void
+dispatch_add_answered(Dispatch *d, Job *job)
+{
+	job->state = JOB_ANSWERED;
+	if (d->answered.count == 0)
+		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) < BUSY_IN_FLIGHT ? 0 :
+							  Min(Max(job->latency_ms / GATHER_SHARE, GATHER_MIN_MS), GATHER_MAX_MS));
+	job_list_add(&d->answered, job);
+}
+
+void
+dispatch_return_job(Job *job, int64 delay_ms)
+{
+	job->outcome = OUTCOME_LOST;
+	job->decision = (RetryDecision) {.action = RETRY_LATER, .delay_ms = delay_ms};
+	job->state = JOB_ANSWERED;
+}

@@ -87,13 +87,13 @@ CREATE FUNCTION triage.prompts_immutable() RETURNS trigger
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RAISE EXCEPTION 'the text of prompt version % cannot be changed', OLD.version
+	RAISE EXCEPTION 'prompt version % cannot be changed or deleted', OLD.version
 		USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'Results name the version that produced them. Insert a new version, or set is_active.';
 END
 $$;
 COMMENT ON FUNCTION triage.prompts_immutable() IS
-	'trigger of prompts: raises 55000 when the text, kind, tenant or version of a prompt is changed';
+	'trigger of prompts: raises 55000 when the text, kind, tenant or version of a prompt is changed, or a prompt is deleted';
 
 CREATE FUNCTION triage.providers_changed() RETURNS trigger
 	LANGUAGE plpgsql

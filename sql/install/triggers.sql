@@ -41,7 +41,7 @@ BEGIN
 		BEFORE INSERT OR UPDATE ON triage.providers
 		FOR EACH ROW EXECUTE FUNCTION triage.providers_changed();
 	CREATE OR REPLACE TRIGGER prompts_immutable
-		BEFORE UPDATE OF tenant_id, kind, version, system_text ON triage.prompts
+		BEFORE DELETE OR UPDATE OF tenant_id, kind, version, system_text ON triage.prompts
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();
 END
 $install$;

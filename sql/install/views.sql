@@ -85,8 +85,7 @@ BEGIN
 			LEFT JOIN triage.worker_counters() c ON c.pid = a.pid
 			WHERE a.backend_type LIKE 'triage%';
 
-	-- A job that waits after a failed try is known by a run of its present fence: the claim counted the fence up, and
-	-- what takes the job back (a new request, an edit) counts it up again.
+	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
 				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model
@@ -104,8 +103,7 @@ BEGIN
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
 					FROM triage.ai_runs x
 					WHERE x.tenant_id = j.tenant_id AND x.ticket_id = j.ticket_id AND x.job_id = j.id
-						AND x.fence = j.fence AND x.outcome NOT IN ('succeeded', 'stale')
-					ORDER BY x.id DESC LIMIT 1) r ON true
+					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
 			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
 END

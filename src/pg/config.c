@@ -169,6 +169,18 @@ config_schema_fits(const char **why)
 	return version == SCHEMA_VERSION;
 }
 
+void
+config_require_schema(void)
+{
+	const char *why;
+
+	if (!config_schema_fits(&why))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why),
+				 errhint("Run SELECT triage.install().")));
+}
+
 /* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
 bool
 config_worker_stopped(void)

@@ -102,17 +102,9 @@ connect_spi(void)
 Datum
 triage_check_schema(PG_FUNCTION_ARGS)
 {
-	const char *why;
-	bool		fits;
-
 	connect_spi();
-	fits = config_schema_fits(&why);
+	config_require_schema();
 	SPI_finish();
-	if (!fits)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s", why),
-				 errhint("Run SELECT triage.install().")));
 	PG_RETURN_VOID();
 }
 
@@ -142,6 +134,7 @@ triage_worker_start(PG_FUNCTION_ARGS)
 
 	refuse_in_recovery();
 	connect_spi();
+	config_require_schema();
 	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
 				"WHERE stopped_at IS NOT NULL", 0);
 	spi_execute(plan, NULL, NULL, 0);
@@ -158,6 +151,7 @@ triage_worker_stop(PG_FUNCTION_ARGS)
 	Datum		values[1] = {CStringGetTextDatum(guc_actor())};
 
 	connect_spi();
+	config_require_schema();
 	spi_prepare(&plan, "INSERT INTO triage.worker_control AS c (id, stopped_at, stopped_by) VALUES (true, now(), $1) "
 				"ON CONFLICT (id) DO UPDATE SET stopped_at = coalesce(c.stopped_at, now()), "
 				"stopped_by = coalesce(c.stopped_by, $1)", 1, TEXTOID);
@@ -225,6 +219,9 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
+	connect_spi();
+	config_require_schema();
+	SPI_finish();
 	if (wait)
 	{
 		segment = dsm_create(sizeof(WorkerReport), 0);

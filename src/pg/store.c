@@ -525,7 +525,16 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 				4, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	execute_columns(plan, &tickets);
+	ticket_result_is_written = true;
+	PG_TRY();
+	{
+		execute_columns(plan, &tickets);
+	}
+	PG_FINALLY();
+	{
+		ticket_result_is_written = false;
+	}
+	PG_END_TRY();
 	AtEOXact_GUC(true, nest);
 }
 

@@ -12,8 +12,11 @@
 #include "core/ticket.h"
 #include "utils/relcache.h"
 
-/* The actor under which the worker writes: what it changes is not a person's choice. */
+/* The actor under which a result is written; a name only, which any session may claim. */
 #define ACTOR_TRIAGE "triage"
+
+/* Set while a result is written: what changes then is not a person's choice.  No session can set it from SQL. */
+extern bool ticket_result_is_written;
 
 typedef enum TicketColumn
 {

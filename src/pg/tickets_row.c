@@ -16,7 +16,6 @@
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
-#include "pg/guc.h"
 #include "pg/tickets.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -73,12 +72,6 @@ differs(const Row *old, const Row *new, TicketColumn column)
 	if (old_null || new_null)
 		return old_null != new_null;
 	return ticket_value_differs(a, b, TupleDescAttr(RelationGetDescr(new->rel), new->shape->attno[column] - 1));
-}
-
-static bool
-actor_is_triage(void)
-{
-	return triage_actor && strcmp(triage_actor, ACTOR_TRIAGE) == 0;
 }
 
 static TicketStatus
@@ -194,7 +187,7 @@ before_insert(Row *row, TimestampTz now)
 		value = get(row, COL_CREATED_AT, &null);
 		put(row, COL_WAITING_SINCE, value, null);
 	}
-	if (!actor_is_triage())
+	if (!ticket_result_is_written)
 	{
 		if (!is_null(row, COL_CATEGORY))
 			put(row, COL_CATEGORY_IS_MANUAL, BoolGetDatum(true), false);
@@ -209,7 +202,7 @@ before_insert(Row *row, TimestampTz now)
 static void
 mark_manual(const Row *old, Row *row, TicketColumn label, TicketColumn flag)
 {
-	if (differs(old, row, label) && !differs(old, row, flag) && !actor_is_triage())
+	if (differs(old, row, label) && !differs(old, row, flag) && !ticket_result_is_written)
 		put(row, flag, BoolGetDatum(true), false);
 }
 

@@ -13,6 +13,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+bool		ticket_result_is_written = false;
+
 static const char *const column_names[COL_COUNT] = {
 	[COL_TENANT_ID] = "tenant_id",
 	[COL_ID] = "id",

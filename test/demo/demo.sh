@@ -101,6 +101,14 @@ while [ "$left" -gt 0 ] && [ "$SECONDS" -lt "$deadline" ]; do
 		fi
 		progress=$line
 	fi
+	paused=$(sql -c "SELECT substring(activity FROM 'provider paused: (.*)') FROM triage.worker_status WHERE type = 'triage worker'")
+	if [ -n "$paused" ] && [ "$paused" != "${told:-}" ]; then
+		[ -z "${DEMO_TERMINAL:-}" ] || echo
+		echo "The provider is left alone for a while: $paused"
+		# worth a few more tries, not five minutes
+		[ -n "${told:-}" ] || deadline=$((SECONDS + 20))
+		told=$paused
+	fi
 	[ "$left" -eq 0 ] || sleep 0.05
 done
 [ -z "${DEMO_TERMINAL:-}" ] || echo

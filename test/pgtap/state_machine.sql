@@ -134,8 +134,8 @@ SELECT is(pg_temp.manual('k'), 'general high', 'one that was on can be taken off
 SET LOCAL triage.actor = 'triage';
 UPDATE triage.tickets SET category = 'technical', priority = 'urgent' WHERE external_id IN ('l', 'm');
 INSERT INTO triage.tickets (external_id, description, category, priority) VALUES ('n', 'x', 'billing', 'urgent');
-SELECT is(pg_temp.manual('n'), 'billing urgent', 'what the actor triage chooses is no person''s choice');
-SELECT is(pg_temp.manual('m'), 'technical urgent (manual)', 'nor does it touch the flags');
+SELECT is(pg_temp.manual('n'), 'billing (manual) urgent (manual)', 'who only calls himself triage is a person');
+SELECT is(pg_temp.manual('m'), 'technical (manual) urgent (manual)', 'with a change too: only a result is the model''s choice');
 RESET triage.actor;
 SELECT triage.create_ticket('x', 'x', external_id => 'o', priority => 'medium') AS id \gset
 SELECT is(pg_temp.manual('o'), '- medium (manual)', 'create_ticket(): said is said, even the default');

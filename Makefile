@@ -11,7 +11,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
-INSTALL_PARTS = header types functions builtin vocabulary tables triggers views policies \
+INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
 	api_tickets api_jobs api_admin install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.

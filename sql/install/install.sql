@@ -46,6 +46,7 @@ BEGIN
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
+	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 
 	INSERT INTO triage.schema_version (version) VALUES (current_version) ON CONFLICT DO NOTHING;

@@ -141,7 +141,7 @@ BEGIN
 	COMMENT ON COLUMN triage.providers.timeout_ms IS 'of a whole call, in milliseconds';
 	COMMENT ON COLUMN triage.providers.rank IS 'the lowest enabled one is asked first';
 
-	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT does all that create_ticket() does';
+	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT enqueues and audits as create_ticket() does';
 	COMMENT ON COLUMN triage.tickets.public_id IS 'to be shown outside, as in URLs: unlike id it cannot be guessed';
 	COMMENT ON COLUMN triage.tickets.source IS 'where it came from, such as api or email; with external_id it names a ticket once';
 	COMMENT ON COLUMN triage.tickets.external_id IS 'its id at the source, such as a Message-ID';

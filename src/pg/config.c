@@ -170,10 +170,11 @@ config_schema_fits(const char **why)
 }
 
 void
-config_require_schema(void)
+config_connect(void)
 {
 	const char *why;
 
+	spi_connect();
 	if (!config_schema_fits(&why))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -202,8 +203,7 @@ config_worker_stopped(void)
 	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
 						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	ReleaseSysCache(tuple);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
 	stopped = spi_execute(plan, NULL, NULL, 1) > 0;

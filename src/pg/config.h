@@ -37,8 +37,8 @@ extern void config_vocabularies(Job **jobs, int count);
 /* True when the tables are there and of SCHEMA_VERSION; else why says what to do. */
 extern bool config_schema_fits(const char **why);
 
-/* Raises 55000 with the call that helps, unless config_schema_fits(). */
-extern void config_require_schema(void);
+/* spi_connect() for a function that needs the tables: raises 55000 with the call that helps, unless they fit. */
+extern void config_connect(void);
 /* worker_stop() was called in this database and worker_start() not since; also while the tables are missing. */
 extern bool config_worker_stopped(void);
 

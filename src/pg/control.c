@@ -92,18 +92,10 @@ triage_enum_labels(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-}
-
 Datum
 triage_check_schema(PG_FUNCTION_ARGS)
 {
-	connect_spi();
-	config_require_schema();
+	config_connect();
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -133,8 +125,7 @@ triage_worker_start(PG_FUNCTION_ARGS)
 	bool		running;
 
 	refuse_in_recovery();
-	connect_spi();
-	config_require_schema();
+	config_connect();
 	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
 				"WHERE stopped_at IS NOT NULL", 0);
 	spi_execute(plan, NULL, NULL, 0);
@@ -150,8 +141,7 @@ triage_worker_stop(PG_FUNCTION_ARGS)
 	static SPIPlanPtr plan;
 	Datum		values[1] = {CStringGetTextDatum(guc_actor())};
 
-	connect_spi();
-	config_require_schema();
+	config_connect();
 	spi_prepare(&plan, "INSERT INTO triage.worker_control AS c (id, stopped_at, stopped_by) VALUES (true, now(), $1) "
 				"ON CONFLICT (id) DO UPDATE SET stopped_at = coalesce(c.stopped_at, now()), "
 				"stopped_by = coalesce(c.stopped_by, $1)", 1, TEXTOID);
@@ -219,8 +209,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
-	connect_spi();
-	config_require_schema();
+	config_connect();
 	SPI_finish();
 	if (wait)
 	{

@@ -25,14 +25,6 @@ PG_FUNCTION_INFO_V1(triage_complete_job);
 PG_FUNCTION_INFO_V1(triage_fail_job);
 PG_FUNCTION_INFO_V1(triage_reap_jobs);
 
-static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	config_require_schema();
-}
-
 static int64
 interval_ms(const Interval *interval)
 {
@@ -103,7 +95,7 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 		list[i] = &jobs[i];
 	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
 	cursor_reset(&cursor);
-	connect_spi();
+	config_connect();
 	claimed = queue_claim(&request, &cursor, list);
 	if (claimed > 0)
 		queue_read_tickets(list, claimed, texts);
@@ -192,7 +184,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence and answer must not be null")));
-	connect_spi();
+	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
 		SPI_finish();
@@ -238,7 +230,7 @@ triage_fail_job(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a job cannot fail with class %s", class)));
-	connect_spi();
+	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{
 		SPI_finish();
@@ -260,7 +252,7 @@ triage_reap_jobs(PG_FUNCTION_ARGS)
 {
 	int			reaped;
 
-	connect_spi();
+	config_connect();
 	reaped = queue_reap(NULL, GetCurrentTimestamp());
 	SPI_finish();
 	if (reaped > 0)

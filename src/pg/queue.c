@@ -403,8 +403,7 @@ queue_begin(void)
 	GetUserIdAndSecContext(&session_user_id, &session_context);
 	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	lock_schema();
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 

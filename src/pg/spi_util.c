@@ -29,6 +29,13 @@ check_result(int rc)
 }
 
 void
+spi_connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+void
 spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 {
 	Oid			types[MAX_ARGS];

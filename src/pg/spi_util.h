@@ -13,6 +13,8 @@
 
 #include "executor/spi.h"
 
+/* Undone by SPI_finish(). */
+extern void spi_connect(void);
 /* Prepares once: *plan is a static pointer of the caller.  The arguments' types follow. */
 extern void spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...);
 /* nulls: as SPI wants them, or NULL.  limit 0: all rows.  Returns the number of rows; SPI_tuptable holds them. */

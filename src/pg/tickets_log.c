@@ -337,8 +337,7 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 	KeyList		live = {0};
 	int			assignee;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	spi_connect();
 	changes_init(&changes, trigger->tg_relation);
 	assignee = changes.shape->attno[COL_ASSIGNEE_ID] - 1;
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
@@ -374,8 +373,7 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 			   *new;
 	Changes		changes;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	spi_connect();
 	changes_init(&changes, trigger->tg_relation);
 	old = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
 	new = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);

@@ -28,7 +28,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
@@ -39,12 +38,6 @@ PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
 PG_FUNCTION_INFO_V1(triage_worker_counters);
 PG_FUNCTION_INFO_V1(triage_run_pending);
-
-Datum
-triage_current_tenant(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(guc_tenant()));
-}
 
 Datum
 triage_current_actor(PG_FUNCTION_ARGS)

@@ -109,12 +109,6 @@ guc_define(void)
 }
 
 const char *
-guc_tenant(void)
-{
-	return triage_tenant && *triage_tenant ? triage_tenant : "default";
-}
-
-const char *
 guc_actor(void)
 {
 	return triage_actor && *triage_actor ? triage_actor : GetUserNameFromId(GetSessionUserId(), false);

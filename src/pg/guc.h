@@ -20,8 +20,7 @@ extern char *triage_tenant;
 
 extern void guc_define(void);
 
-/* The tenant and the actor of this session, after their defaults. */
-extern const char *guc_tenant(void);
+/* The actor of this session, after its default; the tenant is tenant.h's business. */
 extern const char *guc_actor(void);
 
 #endif

@@ -23,6 +23,7 @@
 #include "pg/spi_util.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
@@ -204,6 +205,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 	refuse_in_recovery();
 	config_connect();
 	SPI_finish();
+	worker_role_require(MyDatabaseId);
 	if (wait)
 	{
 		segment = dsm_create(sizeof(WorkerReport), 0);

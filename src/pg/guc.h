@@ -17,6 +17,7 @@ extern int	triage_max_in_flight;
 extern int	triage_poll_interval;
 extern char *triage_secrets_directory;
 extern char *triage_tenant;
+extern char *triage_worker_role;
 
 extern void guc_define(void);
 

@@ -401,7 +401,8 @@ queue_begin(void)
 	StartTransactionCommand();
 	/* no user's trigger on our tables may gain more rights than their owner has */
 	GetUserIdAndSecContext(&session_user_id, &session_context);
-	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (OidIsValid(owner))
+		SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());

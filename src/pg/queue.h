@@ -149,6 +149,7 @@ extern void job_forget_request(Job *job);
 extern void job_decide(Job *job, int64 hint_ms);
 
 /* The worker's own transactions.  Commit is asynchronous for a claim: a lost claim's caller died with it. */
+/* owner: whose rights they have; InvalidOid: the session's own. */
 extern void queue_set_owner(Oid owner);
 extern void queue_begin(void);
 extern void queue_commit(bool synchronous);

@@ -24,6 +24,7 @@
 #include "pg/shmem.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -132,6 +133,7 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
@@ -194,6 +196,8 @@ serve(Dispatch *d, bool oneshot)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			if (worker_role_changed())
+				break;
 			dispatch_reload(d);
 		}
 		dispatch_turn(d);
@@ -228,7 +232,7 @@ triage_worker_main(Datum arg)
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	set_up_signals();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	worker_role_connect(DatumGetObjectId(arg));
 	set_up_session();
 	owner = find_owner();
 	if (!OidIsValid(owner))
@@ -239,7 +243,10 @@ triage_worker_main(Datum arg)
 	slot = take_slot(&args);
 	if (slot < 0)
 		proc_exit(0);
-	queue_set_owner(owner);
+	/* no restart: what is missing must be granted first, and the next start asks for it beforehand */
+	if (!worker_role_may_serve(MyDatabaseId))
+		proc_exit(0);
+	queue_set_owner(worker_role_is_set() ? InvalidOid : owner);
 	shmem_set_unwanted(MyDatabaseId, false);
 	free_predecessor(slot);
 	d = dispatch_create(slot, args.slot == 0 ? -1 : args.max_jobs, shmem_join(slot));
@@ -247,6 +254,9 @@ triage_worker_main(Datum arg)
 	if (args.slot > 0)
 		report_to(args.report, dispatch_finished(d));
 	if (args.slot > 0)
+		proc_exit(0);
+	/* as another role, unless that one cannot */
+	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
 		proc_exit(0);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
 	if (shutdown_requested || !dispatch_still_unwanted(d))

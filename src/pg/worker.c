@@ -121,7 +121,7 @@ find_owner(void)
 static void
 set_up_session(void)
 {
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_OVERRIDE);
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);

@@ -18,7 +18,7 @@ INSTALL_PARTS = header types functions builtin vocabulary tables triggers views 
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api \
 	bad_input
 ISOLATION = claim_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
-	close_complete
+	close_complete role_tenants grant_grant
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################

@@ -60,6 +60,7 @@ struct Dispatch
 	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
+	bool		denied;			/* the last transaction lacked a right */
 	bool		unwanted;
 };
 

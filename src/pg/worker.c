@@ -201,6 +201,9 @@ serve(Dispatch *d, bool oneshot)
 			dispatch_reload(d);
 		}
 		dispatch_turn(d);
+		/* revoked while it runs: leave, instead of asking every second */
+		if (dispatch_is_denied(d) && !worker_role_may_serve(MyDatabaseId))
+			break;
 	}
 	QueryCancelPending = false;
 	dispatch_give_back(d);

@@ -110,6 +110,16 @@ SQL
 	all_done($node, what => "$how: what waited is done once the role may");
 	is(sql($node, "SELECT DISTINCT usename $WORKER"), 'bare', "$how: as the role that could not");
 
+	# revoked while it serves: it says so once and leaves
+	$position = log_position($node);
+	sql($node, q(SELECT triage.revoke_access('bare')));
+	ticket_of($node, 'default', 'revoked');
+	wait_until(sub { return log_since($node, $position) =~ /role "bare": it has no right to use schema triage/ }, "$how: revoked while it serves");
+	wait_for_worker($node, 0);
+	ticket_of($node, 'default', "revoked$_") for 1 .. 3;
+	is(sql($node, "SELECT count(*) $WORKER"), 0, "$how: a worker whose rights are revoked leaves, and is not started again");
+	cmp_ok(() = log_since($node, $position) =~ /permission denied/g, '<=', 5, "$how: without a line for each try");
+
 	# unset: the owner's rights again
 	with_role($node, '');
 	ticket_of($node, 'acme', 'unset');

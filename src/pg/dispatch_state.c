@@ -14,8 +14,8 @@
 #define BUSY_IN_FLIGHT 16
 /* Under load answers wait a little for company, see writes.c. */
 #define GATHER_MIN_MS 5
-#define GATHER_MAX_MS 25
-#define GATHER_SHARE 5			/* of the calls' own latency: a fifth */
+#define GATHER_MAX_MS 100
+#define GATHER_SHARE 4			/* of the calls' own latency: a quarter */
 
 void
 job_list_add(JobList *list, Job *job)

@@ -29,6 +29,12 @@ static const char *const header_names[HEADER_COUNT] = {
 	[HEADER_RETRY_AFTER_MS] = "retry-after-ms",
 	[HEADER_RESET_REQUESTS] = "x-ratelimit-reset-requests",
 	[HEADER_RESET_TOKENS] = "x-ratelimit-reset-tokens",
+	[HEADER_RESET_OTHER] = "x-ratelimit-reset",
+	[HEADER_RESET_OTHER + 1] = "anthropic-ratelimit-requests-reset",
+	[HEADER_RESET_OTHER + 2] = "anthropic-ratelimit-tokens-reset",
+	[HEADER_RESET_OTHER + 3] = "anthropic-ratelimit-input-tokens-reset",
+	[HEADER_RESET_OTHER + 4] = "anthropic-ratelimit-output-tokens-reset",
+	[HEADER_SHOULD_RETRY] = "x-should-retry",
 	[HEADER_DATE] = "date",
 	[HEADER_X_REQUEST_ID] = "x-request-id",
 	[HEADER_REQUEST_ID] = "request-id"
@@ -410,6 +416,9 @@ transfer_reply(Transfer *transfer, PoolReply *reply)
 		.retry_after_ms = header_or_null(transfer, HEADER_RETRY_AFTER_MS),
 		.ratelimit_reset_requests = header_or_null(transfer, HEADER_RESET_REQUESTS),
 		.ratelimit_reset_tokens = header_or_null(transfer, HEADER_RESET_TOKENS),
+		.should_retry = header_or_null(transfer, HEADER_SHOULD_RETRY),
 		.date = header_or_null(transfer, HEADER_DATE)
 	};
+	for (int i = 0; i < OTHER_RESETS; i++)
+		reply->reply.other_resets[i] = header_or_null(transfer, HEADER_RESET_OTHER + i);
 }

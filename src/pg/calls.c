@@ -68,35 +68,28 @@ follow_unreachable(Dispatch *d, Job *job)
 static void
 read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 {
-	Classified	classified;
 	VerdictResult result;
 
 	job->http_status = reply->reply.http_status;
 	job->latency_ms = reply->latency_ms;
 	strlcpy(job->request_id, reply->request_id, sizeof(job->request_id));
-	classify_reply(&reply->reply, GetCurrentTimestamp() / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
-				   (int64) SECS_PER_DAY * 1000, &classified);
-	job->outcome = classified.outcome;
-	strlcpy(job->reason, classified.reason, sizeof(job->reason));
+	verdict_of_call(&reply->reply, GetCurrentTimestamp() / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+					(int64) SECS_PER_DAY * 1000, job->vocabulary->categories, job->vocabulary->category_count, &result);
+	job->outcome = result.outcome;
+	job->truncated = result.truncated;
+	job->usage = result.usage;
+	strlcpy(job->reason, result.reason, sizeof(job->reason));
+	if (result.model[0])
+		strlcpy(job->model, result.model, sizeof(job->model));
+	if (result.outcome == OUTCOME_SUCCEEDED)
+		job->verdict = result.verdict;
 	if (reply->reply.transport == TRANSPORT_CONNECT || reply->reply.transport == TRANSPORT_RESOLVE)
 	{
 		follow_unreachable(d, job);
 		return;
 	}
 	d->unreachable = 0;
-	if (job->outcome == OUTCOME_SUCCEEDED)
-	{
-		verdict_parse(reply->reply.body, reply->reply.body_len, job->vocabulary->categories,
-					  job->vocabulary->category_count, &result);
-		job->outcome = result.outcome;
-		job->usage = result.usage;
-		strlcpy(job->reason, result.reason, sizeof(job->reason));
-		if (result.model[0])
-			strlcpy(job->model, result.model, sizeof(job->model));
-		if (result.outcome == OUTCOME_SUCCEEDED)
-			job->verdict = result.verdict;
-	}
-	follow_outcome(d, job, classified.retry_after_ms);
+	follow_outcome(d, job, result.retry_after_ms);
 }
 
 static void

@@ -35,10 +35,14 @@
 /* LIMITs 1, 2, 4 ... QUEUE_MAX_BATCH, each with a plan of its own */
 #define LADDER 8
 
-/* Full jitter between nothing and base * 2^n, capped; an unusable answer is asked for twice more. */
+/*
+ * Full jitter between nothing and base * 2^n, capped.  An unusable answer is asked for twice more; one that was cut at
+ * the model's output limit once more, for what cut it is there still.
+ */
 #define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 300000
 #define MAX_UNUSABLE_ANSWERS 3
+#define MAX_TRUNCATED_ANSWERS 2
 
 static Oid	owner = InvalidOid;
 static Oid	session_user_id = InvalidOid;
@@ -368,7 +372,7 @@ job_decide(Job *job, int64 hint_ms)
 {
 	const RetryPolicy policy = {
 		.max_attempts = triage_max_attempts,
-		.max_unusable_answers = MAX_UNUSABLE_ANSWERS,
+		.max_unusable_answers = job->truncated ? MAX_TRUNCATED_ANSWERS : MAX_UNUSABLE_ANSWERS,
 		.base_ms = RETRY_BASE_MS,
 		.cap_ms = RETRY_CAP_MS
 	};

@@ -77,6 +77,7 @@ typedef struct Job
 	TimestampTz started_at;
 	/* the answer */
 	RunOutcome	outcome;
+	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
 	int			http_status;	/* 0: none */
 	char		request_id[201];
 	char		reason[REASON_MAX];

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(72);
+SELECT plan(73);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -182,6 +182,7 @@ CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
 	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
+	('answer_quality', 'tenant_id kind prompt_version outcome runs share tickets given_up first_at last_at last_error'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),

@@ -190,11 +190,16 @@ BEGIN
 		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
 		FOR NO KEY UPDATE OF t;
 	DELETE FROM triage.ai_jobs j WHERE j.id = job_id AND j.tenant_id = triage.current_tenant();
-	RETURN FOUND;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	-- the worker cuts off the call, if one is in the air
+	PERFORM triage.wake_worker();
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION triage.cancel_job(bigint) IS
-	'withdraws a job; an answer that is on its way will be dropped; returns whether there was such a job in the current tenant';
+	'withdraws a job; a call that is in the air for it is cut off within a second and leaves a stale run; returns whether there was such a job in the current tenant';
 REVOKE ALL ON FUNCTION triage.cancel_job(bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.retry_failed(

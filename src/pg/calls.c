@@ -110,6 +110,13 @@ remove_flying(Dispatch *d, Job *job)
 }
 
 void
+calls_abort(Dispatch *d, Job *job)
+{
+	pool_cancel(d->pool, job);
+	remove_flying(d, job);
+}
+
+void
 calls_take_replies(Dispatch *d)
 {
 	PoolReply	reply;

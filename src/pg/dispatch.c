@@ -52,6 +52,7 @@ void
 dispatch_wake(Dispatch *d)
 {
 	d->look = true;
+	d->claims_suspect = true;
 }
 
 void
@@ -74,6 +75,7 @@ dispatch_turn(Dispatch *d)
 	pool_step(d->pool);
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
+	withdrawals_call_off(d, now);
 	calls_start(d, now);
 	writes_answers(d, now);
 	now = GetCurrentTimestamp();
@@ -107,6 +109,7 @@ dispatch_timeout(const Dispatch *d)
 		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
 	for (int i = 0; i < d->answered.count; i++)
 		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
+	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
 		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;

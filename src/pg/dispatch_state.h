@@ -3,7 +3,8 @@
  *	  What the parts of dispatch share: the worker's jobs in their four lists, the provider, and what is due when.
  *
  * A job is in one list at a time: free, ready (claimed, not called), flying, answered (to be written).
- * dispatch.c turns the wheel (nothing below calls it), claims.c fills ready, calls.c moves jobs through flying to answered, writes.c empties it.
+ * dispatch.c turns the wheel (nothing below calls it), claims.c fills ready, calls.c moves jobs through flying to answered,
+ * withdrawals.c moves there what was called off, writes.c empties it.
  */
 #ifndef TRIAGE_PG_DISPATCH_STATE_H
 #define TRIAGE_PG_DISPATCH_STATE_H
@@ -61,6 +62,8 @@ struct Dispatch
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
 	bool		unwanted;
+	bool		claims_suspect; /* woken: a claim may have been withdrawn */
+	TimestampTz claims_checked_at;
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);
@@ -102,6 +105,14 @@ extern void claims_make(Dispatch *d, TimestampTz now);
 /* calls.c */
 extern void calls_take_replies(Dispatch *d);
 extern void calls_start(Dispatch *d, TimestampTz now);
+/* Ends a call without an answer; the job is in no list then. */
+extern void calls_abort(Dispatch *d, Job *job);
+
+/* withdrawals.c */
+/* Calls off the claims that are not current any more, if it is time to look for them. */
+extern void withdrawals_call_off(Dispatch *d, TimestampTz now);
+/* Milliseconds until it is time. */
+extern long withdrawals_timeout(const Dispatch *d, TimestampTz now);
 
 /* writes.c */
 extern void writes_some(Dispatch *d, TimestampTz now);

@@ -301,6 +301,48 @@ queue_extend(Job **jobs, int count, TimestampTz lease_until)
 		jobs[i]->lease_until = lease_until;
 }
 
+void
+queue_find_current(Job **jobs, int count, bool *current)
+{
+	static SPIPlanPtr plan;
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Datum		value;
+	uint64		rows;
+
+	/* all rows, instead of a join with what is asked for: no plan of it can go through the whole queue */
+	spi_prepare(&plan, "SELECT j.id, j.fence, j.tenant_id FROM triage.ai_jobs j WHERE j.id = ANY ($1)", 1, INT8ARRAYOID);
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(jobs[i]->id);
+	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	rows = spi_execute(plan, &value, NULL, 0);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		null;
+		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		int			fence = DatumGetInt32(spi_value(row, 2, &null));
+		char	   *tenant_id = NULL;
+		int			low = 0,
+					high = count;
+
+		while (low < high)
+		{
+			int			middle = (low + high) / 2;
+
+			if (jobs[middle]->id < id)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		for (; low < count && jobs[low]->id == id; low++)
+		{
+			if (tenant_id == NULL)
+				tenant_id = TextDatumGetCString(spi_value(row, 3, &null));
+			if (jobs[low]->fence == fence && strcmp(jobs[low]->tenant_id, tenant_id) == 0)
+				current[low] = true;
+		}
+	}
+}
+
 TimestampTz
 queue_next_due(TimestampTz now)
 {

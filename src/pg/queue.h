@@ -138,6 +138,10 @@ extern int	queue_free_slot(int slot);
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
 /* Prolongs the leases of answers that wait for a locked ticket. */
 extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
+/*
+ * Which of the claims are the current ones of their jobs.  jobs[] is sorted by id and tenant; current[] comes zeroed.
+ */
+extern void queue_find_current(Job **jobs, int count, bool *current);
 /* When the next job that is not yet due becomes so; 0: there is none. */
 extern TimestampTz queue_next_due(TimestampTz now);
 

@@ -312,9 +312,13 @@ static void
 add_run(Rows *runs, const Job *job)
 {
 	RunOutcome	outcome = job->outcome;
+	const char *reason = job->reason;
 
 	if (job->stored == STORE_STALE && outcome == OUTCOME_SUCCEEDED)
+	{
 		outcome = OUTCOME_STALE;
+		reason = "the ticket moved on while the call was in the air";
+	}
 	rows_add_server_text(runs, job->tenant_id);
 	rows_add_int8(runs, job->id);
 	rows_add_int8(runs, job->ticket_id);
@@ -325,7 +329,7 @@ add_run(Rows *runs, const Job *job)
 	rows_add_text(runs, outcome_name(outcome));
 	rows_add_int4(runs, job->http_status > 0 ? job->http_status : -1);
 	rows_add_text_or_null(runs, job->request_id);
-	rows_add_text_or_null(runs, outcome == OUTCOME_STALE ? "the ticket moved on while the call was in the air" : job->reason);
+	rows_add_text_or_null(runs, reason);
 	rows_add_int4(runs, job->usage.input_tokens);
 	rows_add_int4(runs, job->usage.cached_tokens);
 	rows_add_int4(runs, job->usage.output_tokens);

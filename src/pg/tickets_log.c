@@ -31,6 +31,7 @@
 
 PG_FUNCTION_INFO_V1(triage_tickets_after_insert);
 PG_FUNCTION_INFO_V1(triage_tickets_after_update);
+PG_FUNCTION_INFO_V1(triage_tickets_after_delete);
 
 /* Rows of history gathered before they are written: bounds the memory of a bulk update. */
 #define HISTORY_BATCH 1000
@@ -145,9 +146,11 @@ request_jobs_again(KeyList *list, bool only_without_result)
 static void
 call_off_jobs(KeyList *list)
 {
-	rows_execute_fresh(&list->rows,
-					   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
-					   NULL, 0);
+	/* the worker cuts off the calls that are in the air for them */
+	if (rows_execute_fresh(&list->rows,
+						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
+						   NULL, 0) > 0)
+		wake_at_commit();
 }
 
 static void
@@ -375,5 +378,17 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	if (changes.reopened.any)
 		request_jobs_again(&changes.reopened, true);
 	SPI_finish();
+	return PointerGetDatum(NULL);
+}
+
+/* The jobs go by cascade; the worker is told, for there may be calls in the air for them. */
+Datum
+triage_tickets_after_delete(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "tickets_after_delete")));
+	wake_at_commit();
 	return PointerGetDatum(NULL);
 }

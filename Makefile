@@ -12,10 +12,10 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin install privileges
+	api_tickets api_jobs api_admin api_control install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
-REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api \
+REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api control \
 	bad_input
 ISOLATION = claim_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	close_complete
@@ -90,8 +90,8 @@ DATA_built = sql/triage--1.0.sql
 
 CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
-PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher queue rows shmem spi_util \
-	store tickets_log tickets_row tickets_shape wake withdrawals worker writes
+PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher pause queue rows shmem \
+	spi_util store tickets_log tickets_row tickets_shape wake withdrawals worker writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)
 NET_OBJS = $(NET:%=src/net/%.o)

@@ -137,17 +137,20 @@ BEGIN
 			('tickets', 'updated_at', 'set by the trigger at every change'),
 			('worker_control', 'id', 'always true: there is one row'),
 			('worker_control', 'stopped_by', 'the actor who called worker_stop()'),
+			('worker_control', 'paused_at', 'set: nothing is claimed or called until resume()'),
+			('worker_control', 'paused_by', 'the actor who called pause() last'),
+			('worker_control', 'pause_reason', 'what pause() was told'),
 			('worker_status', 'pid', 'of the process'),
 			('worker_status', 'type', 'resident worker, one-shot worker or launcher'),
 			('worker_status', 'database', 'the one it serves'),
 			('worker_status', 'started_at', 'when the process began'),
-			('worker_status', 'activity', 'how many calls are in the air, and why a provider is left alone'),
+			('worker_status', 'activity', 'how many calls are in the air, and why nothing is called or a provider is left alone'),
 			('worker_status', 'in_flight', 'calls in the air; null, like what follows, unless the library is preloaded'),
 			('worker_status', 'claimed', 'jobs claimed since it started'),
 			('worker_status', 'written', 'results stored'),
 			('worker_status', 'retried', 'jobs sent back to the queue'),
 			('worker_status', 'failed', 'jobs given up'),
-			('worker_status', 'stale', 'answers that came after the ticket had moved on')
+			('worker_status', 'stale', 'calls cut off, and answers that came, after the ticket had moved on')
 		) AS v (relation, name, comment)
 		UNION ALL
 		SELECT c.relname, 'tenant_id', 'the tenant it belongs to'

@@ -18,6 +18,10 @@ BEGIN
 		id         boolean NOT NULL DEFAULT true CONSTRAINT worker_control_pkey PRIMARY KEY,
 		stopped_at timestamptz,
 		stopped_by text,
+		paused_at  timestamptz,
+		paused_by  text,
+		pause_reason text,
+		CONSTRAINT worker_control_pause_reason_length CHECK (length(pause_reason) <= 200),
 		CONSTRAINT worker_control_one_row CHECK (id));
 
 	CREATE TABLE IF NOT EXISTS triage.tenants (

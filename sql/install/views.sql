@@ -132,7 +132,7 @@ CREATE FUNCTION triage.install_comments() RETURNS void
 AS $install$
 BEGIN
 	COMMENT ON TABLE triage.schema_version IS 'which version of the tables this is; install() brings it up to date';
-	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off';
+	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
 

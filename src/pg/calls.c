@@ -193,7 +193,7 @@ start_call(Dispatch *d, Job *job)
 static bool
 may_start(const Dispatch *d, const Job *job, TimestampTz now)
 {
-	return d->has_provider && job->provider_version == d->provider.updated_at &&
+	return dispatch_hold(d) == NULL && d->has_provider && job->provider_version == d->provider.updated_at &&
 		strcmp(job->provider, d->provider.name) == 0 && now >= d->provider_closed_until &&
 		job->lease_until >= in_ms(now, d->provider.timeout_ms + LEASE_MARGIN_MS / 2);
 }

@@ -188,7 +188,8 @@ claim_work(Dispatch *d, void *arg)
 	ClaimRequest request = {.slot = d->slot, .now = claim->now};
 
 	claims_read_provider(d);
-	if (d->unwanted || !d->has_provider || claim->now < d->provider_closed_until)
+	d->held = pause_in_force(d->hold, sizeof(d->hold));
+	if (d->unwanted || d->held || !d->has_provider || claim->now < d->provider_closed_until)
 		return;
 	if (claim->now >= d->next_rescan)
 	{

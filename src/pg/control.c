@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/guc.h"
+#include "pg/pause.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
 #include "pg/wake.h"
@@ -210,6 +211,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
 	config_connect();
+	pause_refuse();
 	SPI_finish();
 	if (wait)
 	{

@@ -127,6 +127,14 @@ dispatch_trouble(const Dispatch *d)
 	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
 }
 
+const char *
+dispatch_hold(const Dispatch *d)
+{
+	if (!triage_enabled)
+		return "triage.enabled is off";
+	return d->held ? d->hold : NULL;
+}
+
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {

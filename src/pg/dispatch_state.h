@@ -15,6 +15,7 @@
 #include "net/secret.h"
 #include "pg/config.h"
 #include "pg/dispatch.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
 #include "utils/timestamp.h"
@@ -64,6 +65,8 @@ struct Dispatch
 	bool		unwanted;
 	bool		claims_suspect; /* woken: a claim may have been withdrawn */
 	TimestampTz claims_checked_at;
+	bool		held;			/* nothing is claimed and called, as of the last claim */
+	char		hold[PAUSE_TEXT_MAX];	/* why */
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
@@ -151,20 +152,27 @@ free_predecessor(int slot)
 static void
 show_activity(const Dispatch *d)
 {
-	static char activity[256];
+	static char activity[1024];
 	static int	shown = -1;
 	static const char *shown_trouble = NULL;
 	static TimestampTz shown_since = 0;
+	static char shown_hold[PAUSE_TEXT_MAX] = "";
 	int			in_flight = dispatch_in_flight(d);
 	const char *trouble = dispatch_trouble(d);
+	const char *hold = dispatch_hold(d) ? dispatch_hold(d) : "";
 
-	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since)
+	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since &&
+		strcmp(hold, shown_hold) == 0)
 		return;
 	shown = in_flight;
 	shown_trouble = trouble;
 	shown_since = dispatch_trouble_since(d);
-	snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
-			 trouble ? "; provider paused: " : "", trouble ? trouble : "");
+	strlcpy(shown_hold, hold, sizeof(shown_hold));
+	if (*hold)
+		snprintf(activity, sizeof(activity), "%d calls in flight; %s", in_flight, hold);
+	else
+		snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
+				 trouble ? "; provider paused: " : "", trouble ? trouble : "");
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 

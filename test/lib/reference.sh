@@ -30,9 +30,9 @@ INSERT INTO place (chapter, name)
 		FROM (VALUES
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
-			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
+			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
-			(4, 'worker_start worker_stop run_pending worker_counters'),
+			(4, 'worker_start worker_stop pause resume run_pending worker_counters'),
 			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '

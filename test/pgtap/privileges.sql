@@ -105,7 +105,8 @@ SELECT is(pg_temp.outcome('INSERT INTO triage.tickets (id, description) OVERRIDI
 SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 	FROM (VALUES ('SELECT triage.run_pending(1)'), ('SELECT triage.claim_jobs()'), ('SELECT triage.complete_job(1, 1, ''{}'')'),
 		('SELECT triage.fail_job(1, 1, ''transient'', ''x'')'), ('SELECT triage.reap_jobs()'), ('SELECT triage.worker_start()'),
-		('SELECT triage.worker_stop()'), ('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
+		('SELECT triage.worker_stop()'), ('SELECT triage.pause()'), ('SELECT triage.resume()'), ('SELECT triage.reprioritise(1, ''low'')'),
+		('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.set_provider(''p'', ''builtin'')'),
 		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
 		('SELECT triage.retry_failed()'), ('SELECT triage.request_triage(1)'), ('SELECT triage.load_default_vocabulary(''default'')')) AS c (command);
@@ -134,7 +135,7 @@ RESET ROLE;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
-		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed',
+		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters')$$,
 	'these functions run as the owner, and no others');
 

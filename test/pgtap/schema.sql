@@ -160,7 +160,10 @@ INSERT INTO pg_temp.expected_table VALUES
 		version integer NOT NULL DEFAULT 1$$),
 	('worker_control', $$id boolean NOT NULL DEFAULT true
 		stopped_at timestamp with time zone
-		stopped_by text$$);
+		stopped_by text
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text$$);
 
 CREATE TEMP VIEW actual_table AS
 	SELECT c.relname AS name, string_agg(concat(a.attname, ' ', format_type(a.atttypid, a.atttypmod),

@@ -82,9 +82,91 @@ sub withdraw
 	return $node;
 }
 
+sub activity
+{
+	my ($node) = @_;
+	return sql($node, "SELECT activity FROM triage.worker_status WHERE type = 'triage worker' AND database = current_database()");
+}
+
+sub wait_for_activity
+{
+	my ($node, $wanted, $what) = @_;
+	return wait_until(sub { my $seen = activity($node); return (scalar($seen =~ $wanted), $seen) }, $what);
+}
+
+# pause() and resume()
+sub hold
+{
+	my ($node, $name) = @_;
+
+	$model->reset;
+	add_tickets($node, map { [ "air$_", 'latency=1500' ] } 1 .. 8);
+	$model->wait_for_in_flight(8);
+	add_tickets($node, map { "next$_" } 1 .. 20);
+	wait_for($node, 'SELECT count(*) > 8 FROM triage.ai_jobs WHERE lease_until > now()', 't', 'claims ahead of need');
+	is(sql($node, "SELECT triage.pause('moving house')"), 't', "$name: paused");
+	my $began = time();
+	wait_for_activity($node, qr/; paused: moving house$/, 'the pause');
+	cmp_ok(time() - $began, '<', 1, "$name: the worker knows it within a second, and shows the reason");
+	wait_for($node, 'SELECT count(*) FROM triage.ai_jobs WHERE lease_until > now()', 8, 'what was claimed and not called goes back');
+	wait_for($node, q(SELECT count(*) FROM triage.ai_state s JOIN triage.tickets t ON t.id = s.ticket_id WHERE t.external_id LIKE 'TOKEN-air%' AND ai_state = 'processed'),
+		8, 'the answers of the calls in the air');
+	add_tickets($node, 'late', 'edited3');
+	my $edited = id_of($node, 'edited3');
+	sql($node, "UPDATE triage.tickets SET subject = 'edit $_' WHERE id = $edited") for 1 .. 3;
+	is(sql($node, 'SELECT count(*), sum(attempts), count(lease_until) FROM triage.ai_jobs'), '22|0|0', "$name: the rest waits, no try spent, and tickets are enqueued");
+	is(sqlstate($node, 'SELECT triage.run_pending(5, true)'), '55000', "$name: run_pending() refuses");
+
+	$node->restart;
+	add_tickets($node, 'afterwards');
+	wait_for_activity($node, qr/^0 calls in flight; paused: moving house$/, 'a pause that outlives a restart');
+	is(scalar($model->log), 8, "$name: no call was made meanwhile");
+	is(sql($node, 'SELECT triage.resume()'), 't', "$name: resumed");
+	all_done($node);
+	is(scalar($model->log('edited3')), 1, "$name: a ticket edited three times while its job waited is asked about once");
+	unlike(activity($node), qr/paused/, "$name: the pause is over");
+	ledger_is_sound($node, "$name, paused");
+	return;
+}
+
+# triage.enabled
+sub kill_switch
+{
+	my ($node, $name) = @_;
+	my $requests;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE other');
+	sql($node, "CREATE EXTENSION triage; SELECT triage.create_ticket('Invoice', 'My invoice is wrong')", 'other');
+	all_done($node, database => 'other');
+	add_tickets($node, [ 'flying', 'latency=1500' ]);
+	$model->wait_for_requests(1, 'flying');
+	$node->append_conf('postgresql.conf', 'triage.enabled = off');
+	$node->reload;
+	wait_for_activity($node, qr/; triage\.enabled is off$/, 'the kill switch');
+	add_tickets($node, 'forbidden');
+	sql($node, "SELECT triage.create_ticket('Invoice', 'Another one')", 'other');
+	wait_for($node, 'SELECT ai_state FROM triage.ai_state WHERE ticket_id = ' . id_of($node, 'flying'), 'processed', 'the call in the air');
+	$requests = $model->requests;
+	like(sql_error($node, 'SELECT triage.run_pending(5, true)'), qr/55000: .*triage\.enabled is off.*HINT: .*pg_reload_conf/s, "$name: run_pending() says what is off and how to put it on");
+	is(sql($node, 'SELECT count(*) FROM triage.claim_jobs(10)'), 0, "$name: nor can another worker claim");
+	is(sql($node, 'SELECT pending FROM triage.queue_stats'), 1, "$name: off: nothing is claimed");
+	is(sql($node, 'SELECT pending FROM triage.queue_stats', 'other'), 1, "$name: nor in another database, which needs no network");
+	is($model->requests, $requests, "$name: and no call was made");
+	$node->append_conf('postgresql.conf', 'triage.enabled = on');
+	$node->reload;
+	all_done($node);
+	all_done($node, database => 'other');
+	pass("$name: on again: the rest is done in both");
+	ledger_is_sound($node, "$name, switched off");
+	return;
+}
+
 for my $preload (1, 0)
 {
 	my $node = withdraw($preload);
+	my $name = $preload ? 'preloaded' : 'not preloaded';
+	hold($node, $name);
+	kill_switch($node, $name);
 	$node->stop;
 	unlike(log_since($node), qr/PANIC|was terminated by signal|could not/, 'the server log is clean');
 }

@@ -153,6 +153,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at DESC, id DESC);
 	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
 		WHERE requester_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_search ON triage.tickets USING gin (search);
 
 	CREATE TABLE IF NOT EXISTS triage.ticket_comments (
@@ -309,6 +310,15 @@ BEGIN
 		CONSTRAINT ticket_ai_results_draft_length CHECK (length(draft_reply) <= 20000),
 		CONSTRAINT ticket_ai_results_summary_length CHECK (length(summary) <= 4000),
 		CONSTRAINT ticket_ai_results_language_length CHECK (length(language) <= 35));
+	CREATE INDEX IF NOT EXISTS ticket_ai_results_superseded ON triage.ticket_ai_results (superseded_at)
+		WHERE superseded_at IS NOT NULL;
+
+	-- At least a day: '90' is an interval, of 90 seconds.
+	CREATE TABLE IF NOT EXISTS triage.retention (
+		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
+		keep   interval,
+		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets')),
+		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
 END
 $install$;
 COMMENT ON FUNCTION triage.install_tables() IS

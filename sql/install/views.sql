@@ -134,6 +134,9 @@ BEGIN
 	COMMENT ON TABLE triage.schema_version IS 'which version of the tables this is; install() brings it up to date';
 	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
+	COMMENT ON TABLE triage.retention IS 'how long what is over is kept, for all tenants; for ever until the owner says otherwise; apply_retention() goes by it';
+	COMMENT ON COLUMN triage.retention.target IS 'ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results, since another took their place; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
+	COMMENT ON COLUMN triage.retention.keep IS 'NULL: for ever; else a day at least';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
 
 	COMMENT ON TABLE triage.people IS 'requesters, agents and authors, known by the id that the application itself gives them';

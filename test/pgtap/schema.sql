@@ -78,6 +78,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		rank integer NOT NULL DEFAULT 100
 		enabled boolean NOT NULL DEFAULT true
 		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('retention', $$target text NOT NULL
+		keep interval$$),
 	('schema_version', $$version integer NOT NULL
 		installed_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('tenants', $$id text NOT NULL
@@ -224,8 +226,8 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers')$$,
-	'every table is a tenant table, but for the four that are global');
+	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers', 'retention')$$,
+	'every table is a tenant table, but for those that are global');
 
 -- keys as the names of their columns, in order
 CREATE TEMP VIEW key AS

@@ -161,12 +161,32 @@ sub kill_switch
 	return;
 }
 
+# Nobody wakes a one-shot worker: it looks for itself.
+sub oneshot
+{
+	my ($node, $name) = @_;
+
+	$model->reset;
+	sql($node, 'SELECT triage.worker_stop()');
+	wait_for_worker($node, 0);
+	add_tickets($node, [ 'oneshot', 'hang' ]);
+	my $run = start_sql($node, 'SELECT triage.run_pending(10, true)');
+	$model->wait_for_in_flight(1);
+	my $began = time();
+	sql($node, 'SELECT triage.close_ticket(' . id_of($node, 'oneshot') . ')');
+	is($run->(), 1, "$name: a one-shot worker whose call is withdrawn ends");
+	cmp_ok(time() - $began, '<', 3, "$name: soon");
+	is(runs_of($node, id_of($node, 'oneshot')), 'stale', "$name: and leaves its run");
+	return;
+}
+
 for my $preload (1, 0)
 {
 	my $node = withdraw($preload);
 	my $name = $preload ? 'preloaded' : 'not preloaded';
 	hold($node, $name);
 	kill_switch($node, $name);
+	oneshot($node, $name);
 	$node->stop;
 	unlike(log_since($node), qr/PANIC|was terminated by signal|could not/, 'the server log is clean');
 }

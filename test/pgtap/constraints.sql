@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(125);
+SELECT plan(130);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -26,6 +26,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('schema_version_pkey', $$INSERT INTO triage.schema_version (version) SELECT version FROM triage.schema_version$$),
 	('worker_control_pkey', $$INSERT INTO triage.worker_control (id) VALUES (true)$$),
 	('worker_control_one_row', $$INSERT INTO triage.worker_control (id) VALUES (false)$$),
+	('worker_control_pause_reason_length', $$UPDATE triage.worker_control SET pause_reason = repeat('x', 201)$$),
+
+	('retention_pkey', $$INSERT INTO triage.retention (target) VALUES ('ai_runs')$$),
+	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
 
 	('tenants_pkey', $$INSERT INTO triage.tenants (id) VALUES ('default')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),

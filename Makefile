@@ -88,7 +88,7 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
+CORE = breaker bucket buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
 PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher pause queue rows shmem \
 	spi_util store tickets_log tickets_row tickets_shape wake withdrawals worker writes

@@ -38,6 +38,8 @@ typedef struct CallReply
 	const char *retry_after_ms;
 	const char *ratelimit_reset_requests;
 	const char *ratelimit_reset_tokens;
+	const char *ratelimit_remaining_requests;
+	const char *ratelimit_remaining_tokens;
 	const char *other_resets[OTHER_RESETS]; /* the same of other providers: x-ratelimit-reset, anthropic-ratelimit-*-reset */
 	const char *should_retry;	/* x-should-retry */
 	const char *date;			/* the server's clock, to read an HTTP-date against */

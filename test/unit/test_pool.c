@@ -792,10 +792,11 @@ odd_responses_are_read_right(void)
 	serve_by_hand(pool, listener, "]}",
 				  "HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\nX-Request-Id: early\r\n\r\n"
 				  "HTTP/1.1 503 Busy\r\nRequest-Id: \tid\xff\x01z  \r\nRETRY-AFTER-MS:1500\r\n"
-				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\nX-RateLimit-Reset: 1784111777000\r\n"
 				  "anthropic-ratelimit-requests-reset: 2025-08-21T12:41:01Z\r\nanthropic-ratelimit-tokens-reset: 2025-08-21T12:41:02Z\r\n"
 				  "anthropic-ratelimit-input-tokens-reset: 2025-08-21T12:41:03Z\r\n"
 				  "anthropic-ratelimit-output-tokens-reset: 2025-08-21T12:41:04Z\r\nX-Should-Retry: true\r\n"
+				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\nX-RateLimit-Reset: 1784111777000\r\n"
+				  "X-RateLimit-Remaining-Requests: 59\r\nanthropic-ratelimit-tokens-remaining: 0\r\n"
 				  "Content-Length: 0\r\nConnection: close\r\n\r\n", received, sizeof(received));
 	next_reply(pool, &reply);
 	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
@@ -810,6 +811,8 @@ odd_responses_are_read_right(void)
 	CHECK_STR(reply.reply.other_resets[3], "2025-08-21T12:41:03Z");
 	CHECK_STR(reply.reply.other_resets[4], "2025-08-21T12:41:04Z");
 	CHECK_STR(reply.reply.should_retry, "true");
+	CHECK_STR(reply.reply.ratelimit_remaining_requests, "59");
+	CHECK_STR(reply.reply.ratelimit_remaining_tokens, "0");
 	CHECK_STR(reply.request_id, "id??z");
 	pool_done(pool, &reply);
 

@@ -93,7 +93,7 @@ BEGIN
 	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.ai_failures,
-		triage.ai_state, triage.answer_quality;
+		triage.ai_state, triage.answer_quality, triage.provider_status;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,

@@ -83,13 +83,22 @@ BEGIN
 		rank          int NOT NULL DEFAULT 100,
 		enabled       boolean NOT NULL DEFAULT true,
 		updated_at    timestamptz NOT NULL DEFAULT now(),
+		requests_per_minute int,
+		tokens_per_minute   int,
+		paused_at     timestamptz,
+		paused_by     text,
+		pause_reason  text,
 		CONSTRAINT providers_name CHECK (name ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$'),
 		CONSTRAINT providers_openai_complete CHECK (api <> 'openai' OR (base_url IS NOT NULL AND model IS NOT NULL)),
 		CONSTRAINT providers_base_url CHECK (base_url ~ '^https?://[^[:space:][:cntrl:]@?#]+$' AND length(base_url) <= 2000),
 		CONSTRAINT providers_model_length CHECK (length(model) BETWEEN 1 AND 200),
 		CONSTRAINT providers_secret_name CHECK (secret ~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$'),
 		CONSTRAINT providers_max_in_flight CHECK (max_in_flight BETWEEN 1 AND 4096),
-		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000));
+		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000),
+		CONSTRAINT providers_requests_per_minute CHECK (requests_per_minute > 0),
+		CONSTRAINT providers_tokens_per_minute CHECK (tokens_per_minute > 0),
+		CONSTRAINT providers_pause CHECK ((paused_at IS NULL) = (paused_by IS NULL)
+			AND (pause_reason IS NULL OR (paused_at IS NOT NULL AND length(pause_reason) BETWEEN 1 AND 500))));
 
 	-- The columns a result or an agent changes stand last and together: an update then logs little more than
 	-- what changed.  None of category, priority, version and updated_at is in an index, so that the update that

@@ -85,6 +85,20 @@ BEGIN
 			LEFT JOIN triage.worker_counters() c ON c.pid = a.pid
 			WHERE a.backend_type LIKE 'triage%';
 
+	-- What a row says comes before what its gate says; without preload there is no gate to ask.
+	CREATE OR REPLACE VIEW triage.provider_status WITH (security_invoker = true) AS
+		SELECT p.name, p.api, p.model, p.rank, p.enabled,
+				CASE WHEN NOT p.enabled THEN 'disabled'
+					WHEN p.paused_at IS NOT NULL THEN 'paused by hand'
+					WHEN triage.origin_refusal(p.base_url) IS NOT NULL THEN 'not listed'
+					ELSE coalesce(g.state, 'serving') END AS state,
+				coalesce(p.paused_at, g.since) AS since, g.closed_until,
+				CASE WHEN p.paused_at IS NOT NULL THEN p.pause_reason
+					ELSE coalesce(triage.origin_refusal(p.base_url), g.reason) END AS reason,
+				g.in_flight, g.failures_in_a_row, p.requests_per_minute, p.tokens_per_minute, g.calls, g.last_success_at
+			FROM triage.providers p
+			LEFT JOIN LATERAL triage.provider_gates(p.base_url, p.model, p.secret) g ON true;
+
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
@@ -156,7 +170,14 @@ BEGIN
 	COMMENT ON COLUMN triage.providers.secret IS 'name of the file in triage.secrets_directory that holds the key; never the key';
 	COMMENT ON COLUMN triage.providers.max_in_flight IS 'calls at once; NULL: the setting triage.max_in_flight alone limits them';
 	COMMENT ON COLUMN triage.providers.timeout_ms IS 'of a whole call, in milliseconds';
-	COMMENT ON COLUMN triage.providers.rank IS 'the lowest enabled one is asked first';
+	COMMENT ON COLUMN triage.providers.rank IS
+		'the lowest enabled one is asked first, and while it cannot serve the next; from 1000 on only while none below is enabled';
+	COMMENT ON COLUMN triage.providers.requests_per_minute IS 'at most so many, over all workers; NULL: no limit';
+	COMMENT ON COLUMN triage.providers.tokens_per_minute IS
+		'at most so many, estimated before a call and counted after it, over all workers; NULL: no limit';
+	COMMENT ON COLUMN triage.providers.paused_at IS 'set: pause_provider() was called, and resume_provider() not since';
+	COMMENT ON COLUMN triage.providers.paused_by IS 'the actor who paused it';
+	COMMENT ON COLUMN triage.providers.pause_reason IS 'what pause_provider() was told';
 
 	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT enqueues and audits as create_ticket() does';
 	COMMENT ON COLUMN triage.tickets.public_id IS 'to be shown outside, as in URLs: unlike id it cannot be guessed';
@@ -241,6 +262,17 @@ BEGIN
 	COMMENT ON COLUMN triage.queue_stats.next_run_at IS 'when the next job that nobody holds is due; in the past when some are pending';
 	COMMENT ON VIEW triage.worker_status IS
 		'the worker''s processes on this server and their counters since they started; who is not in pg_read_all_stats sees only processes of roles it is a member of';
+	COMMENT ON VIEW triage.provider_status IS
+		'each provider and whether it serves; what its gate says (since, closed_until, reason, in_flight, failures_in_a_row, calls, last_success_at) counts for all databases of the server that use the same account, and is null unless the library is preloaded';
+	COMMENT ON COLUMN triage.provider_status.state IS
+		'serving; disabled; paused by hand; not listed: its origin is not in triage.allowed_origins; paused: key, account, model or URL were refused; throttled: it asked to wait; unreachable: no connection; failing: ten calls in a row failed; probing: one call is on its way that decides';
+	COMMENT ON COLUMN triage.provider_status.since IS 'when it got into its state; null: it was never in another since the server started';
+	COMMENT ON COLUMN triage.provider_status.closed_until IS 'not called before this time';
+	COMMENT ON COLUMN triage.provider_status.reason IS 'why it does not serve, in words';
+	COMMENT ON COLUMN triage.provider_status.in_flight IS 'calls on their way';
+	COMMENT ON COLUMN triage.provider_status.failures_in_a_row IS 'server errors, timeouts and cut connections since the last answer; ten close the gate';
+	COMMENT ON COLUMN triage.provider_status.calls IS 'calls since the server started';
+	COMMENT ON COLUMN triage.provider_status.last_success_at IS 'when it last gave an answer that could be used';
 	COMMENT ON VIEW triage.ai_failures IS 'what failed, and what waits after a failed try';
 	COMMENT ON COLUMN triage.ai_failures.state IS 'failed: given up; retrying: will be tried again at next_try_at';
 	COMMENT ON COLUMN triage.ai_failures.class IS 'how the last try ended';

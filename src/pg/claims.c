@@ -64,12 +64,14 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
 	job->provider_version = provider->updated_at;
+	job->timeout_ms = provider->timeout_ms;
 }
 
 static void
 prepare_work(Dispatch *d, void *arg)
 {
 	Batch	   *batch = arg;
+	const Provider *provider = &d->serving->provider;
 	Job		  **jobs = batch->jobs;
 	int			n = batch->count;
 	TicketText *texts = palloc(n * sizeof(TicketText));
@@ -85,13 +87,13 @@ prepare_work(Dispatch *d, void *arg)
 
 		if (!texts[i].found)
 			dispatch_return_job(jobs[i], 0);
-		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && provider->api != API_BUILTIN))
 		{
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
 							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
-			dispatch_return_job(jobs[i], PROVIDER_PAUSE_MS);
+			dispatch_return_job(jobs[i], TENANT_PAUSE_MS);
 		}
 		else
 		{
@@ -99,11 +101,11 @@ prepare_work(Dispatch *d, void *arg)
 			ready[ready_count++] = jobs[i];
 		}
 	}
-	if (d->provider.api == API_BUILTIN)
+	if (provider->api == API_BUILTIN)
 		builtin_provider_answer(ready, inputs, ready_count);
 	else
 		for (int i = 0; i < ready_count; i++)
-			build_request(&d->provider, ready[i], &inputs[i]);
+			build_request(provider, ready[i], &inputs[i]);
 }
 
 /*
@@ -143,7 +145,6 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 void
 claims_read_provider(Dispatch *d)
 {
-	Provider	provider;
 	bool		stopped;
 	const char *why;
 
@@ -157,14 +158,8 @@ claims_read_provider(Dispatch *d)
 				 errhint("Run SELECT triage.install().")));
 		return;
 	}
-	d->has_provider = config_provider(&provider, &stopped);
+	endpoints_read(d, &stopped);
 	d->unwanted = stopped && d->slot == 0;
-	if (!d->has_provider || (strcmp(provider.name, d->provider.name) == 0 && provider.updated_at == d->provider.updated_at))
-		return;
-	d->provider = provider;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
-	d->secret_known = false;
 }
 
 /* How many to claim: to fill the air, and under load some ahead, so that a free place never waits for a claim. */
@@ -173,8 +168,15 @@ wanted(const Dispatch *d)
 {
 	int			limit = dispatch_limit(d);
 	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
-	int			n = limit + ahead - pool_in_flight(d->pool) - d->ready.count;
+	int			n = triage_max_in_flight + ahead - pool_in_flight(d->pool) - d->ready.count;
 
+	if (d->serving && d->serving->gate)
+	{
+		/* what is in the air to another provider takes nothing from this one */
+		if (d->serving->provider.max_in_flight > 0)
+			n = Min(n, limit + ahead - gate_in_flight_here(d->serving->gate) - d->ready.count);
+		n = Min(n, d->serving_room);
+	}
 	if (d->answered.count > limit + QUEUE_MAX_BATCH)
 		return 0;				/* not faster than answers can be written */
 	n = Min(n, QUEUE_MAX_BATCH);
@@ -189,7 +191,10 @@ claim_work(Dispatch *d, void *arg)
 
 	claims_read_provider(d);
 	d->held = pause_in_force(d->hold, sizeof(d->hold));
-	if (d->unwanted || d->held || !d->has_provider || claim->now < d->provider_closed_until)
+	if (d->unwanted || d->held)
+		return;
+	endpoints_choose(d, claim->now);
+	if (d->serving == NULL)
 		return;
 	if (claim->now >= d->next_rescan)
 	{
@@ -207,8 +212,8 @@ claim_work(Dispatch *d, void *arg)
 	for (int i = 0; i < claim->asked; i++)
 		claim->jobs[i] = dispatch_new_job(d);
 	request.max_jobs = claim->asked;
-	request.provider = d->provider.name;
-	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
+	request.provider = d->serving->provider.name;
+	request.lease_until = in_ms(claim->now, 2 * (int64) d->serving->provider.timeout_ms + LEASE_MARGIN_MS);
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
 	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
 	{
@@ -284,8 +289,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	d->next_look = in_ms(now, triage_poll_interval);
 	if (claim.next_due != 0)
 		d->next_look = Min(d->next_look, claim.next_due);
-	if (d->provider_closed_until > now)
-		d->next_look = Min(d->next_look, d->provider_closed_until);
+	if (d->serving == NULL)
+		d->next_look = Min(d->next_look, d->open_at);
 }
 
 bool
@@ -297,7 +302,7 @@ claims_due(const Dispatch *d, TimestampTz now)
 		return false;
 	if (!d->look && !d->more && now < d->next_look)
 		return false;
-	n = d->has_provider ? wanted(d) : 1;
+	n = d->serving ? wanted(d) : 1;
 	if (d->jobs_left == 0)
 		return false;
 	if (n <= 0)

@@ -59,9 +59,7 @@ void
 dispatch_reload(Dispatch *d)
 {
 	pool_set_max_in_flight(d->pool, triage_max_in_flight);
-	d->secret_known = false;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
+	endpoints_reload(d);
 	d->look = true;
 }
 
@@ -79,6 +77,7 @@ dispatch_turn(Dispatch *d)
 	calls_start(d, now);
 	writes_answers(d, now);
 	now = GetCurrentTimestamp();
+	endpoints_watch(d, now);
 	if (!d->unwanted && claims_due(d, now))
 	{
 		claims_make(d, now);
@@ -102,11 +101,14 @@ dispatch_timeout(const Dispatch *d)
 	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
-	if (claims_due(d, now) || (d->ready.count > 0 && pool_room(d->pool) > 0 &&
-								 pool_in_flight(d->pool) < dispatch_limit(d)))
+	if (claims_due(d, now))
 		timeout = 0;
 	else if (d->look)
 		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
+	if (d->ready.count > 0 && pool_room(d->pool) > 0 && pool_in_flight(d->pool) < triage_max_in_flight)
+		timeout = Min(timeout, ms_until(d->next_start, now));
+	if (d->next_watch != 0)
+		timeout = Min(timeout, ms_until(d->next_watch, now));
 	for (int i = 0; i < d->answered.count; i++)
 		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
 	timeout = Min(timeout, withdrawals_timeout(d, now));
@@ -124,7 +126,7 @@ dispatch_in_flight(const Dispatch *d)
 const char *
 dispatch_trouble(const Dispatch *d)
 {
-	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
+	return d->trouble[0] && d->open_at > GetCurrentTimestamp() ? d->trouble : NULL;
 }
 
 const char *
@@ -138,7 +140,7 @@ dispatch_hold(const Dispatch *d)
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {
-	return d->provider_closed_until;
+	return d->trouble_since;
 }
 
 int

@@ -111,10 +111,8 @@ dispatch_report(ErrorData *error, const char *what)
 int
 dispatch_limit(const Dispatch *d)
 {
-	if (d->unreachable > 0)
-		return 1;
-	if (d->provider.max_in_flight > 0)
-		return Min(triage_max_in_flight, d->provider.max_in_flight);
+	if (d->serving && d->serving->provider.max_in_flight > 0)
+		return Min(triage_max_in_flight, d->serving->provider.max_in_flight);
 	return triage_max_in_flight;
 }
 

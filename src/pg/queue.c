@@ -343,6 +343,22 @@ queue_find_current(Job **jobs, int count, bool *current)
 	}
 }
 
+/* The success must have been asked for after the refusal, or it proves nothing. */
+bool
+queue_refused_alone(const Job *job)
+{
+	static SPIPlanPtr plan;
+	Datum		values[5] = {CStringGetTextDatum(job->tenant_id), Int64GetDatum(job->ticket_id), Int64GetDatum(job->id),
+	CStringGetTextDatum(job->provider), Int32GetDatum(job->http_status)};
+
+	spi_prepare(&plan,
+				"SELECT FROM triage.ai_runs r WHERE r.tenant_id = $1 AND r.ticket_id = $2 AND r.job_id = $3 "
+				"AND r.provider = $4 AND r.http_status = $5 AND EXISTS (SELECT FROM triage.ai_runs s WHERE s.id > r.id "
+				"AND s.provider = r.provider AND s.outcome = 'succeeded' AND s.started_at > r.started_at)",
+				5, TEXTOID, INT8OID, INT8OID, TEXTOID, INT4OID);
+	return spi_execute(plan, values, NULL, 1) > 0;
+}
+
 TimestampTz
 queue_next_due(TimestampTz now)
 {

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "pg/gate.h"
 #include "pg/shmem.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -27,13 +28,16 @@ request_hook(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	RequestAddinShmemSpace(sizeof(TriageShared));
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	RequestAddinShmemSpace(gate_shared_size());
+	/* the workers' list, the gates' table */
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
 
 static void
 startup_hook(void)
 {
 	bool		found;
+	void	   *gates;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -47,6 +51,8 @@ startup_hook(void)
 			for (int c = 0; c < COUNTER_COUNT; c++)
 				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
 	}
+	gates = ShmemInitStruct("triage gates", gate_shared_size(), &found);
+	gate_shared_init(gates, found, &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -110,6 +116,18 @@ shmem_find_worker(Oid database)
 			latch = triage_shared->workers[i].latch;
 	LWLockRelease(triage_shared->lock);
 	return latch;
+}
+
+void
+shmem_wake_workers(void)
+{
+	if (triage_shared == NULL)
+		return;
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+		if (triage_shared->workers[i].latch && triage_shared->workers[i].pid != MyProcPid)
+			SetLatch(triage_shared->workers[i].latch);
+	LWLockRelease(triage_shared->lock);
 }
 
 static int

@@ -57,6 +57,8 @@ extern void shmem_request(void);
 extern WorkerEntry *shmem_join(int slot);
 /* Latch of the database's worker, or NULL. */
 extern Latch *shmem_find_worker(Oid database);
+/* Wakes the workers of all databases but the caller: a gate has opened. */
+extern void shmem_wake_workers(void);
 /* A worker says whether its database wants one; when the list is full the launcher's back-off has to do. */
 extern void shmem_set_unwanted(Oid database, bool unwanted);
 extern bool shmem_is_unwanted(Oid database);

@@ -30,9 +30,12 @@ static void
 extend_work(Dispatch *d, void *arg)
 {
 	Batch	   *batch = arg;
+	int			timeout_ms = 0;
 
-	queue_extend(batch->jobs, batch->count,
-				 in_ms(GetCurrentTimestamp(), d->provider.timeout_ms + LEASE_MARGIN_MS));
+	(void) d;
+	for (int i = 0; i < batch->count; i++)
+		timeout_ms = Max(timeout_ms, batch->jobs[i]->timeout_ms);
+	queue_extend(batch->jobs, batch->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
 }
 
 /* An answer that the tables refuse, whatever the parser thought of it: said, and treated as unusable. */

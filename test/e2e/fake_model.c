@@ -121,6 +121,7 @@ typedef struct Settings
 	int			status;
 	char		retry_after[64];
 	bool		hang;
+	char		limits[4][64];	/* the limit_headers, "" for none */
 } Settings;
 
 typedef struct Server
@@ -156,6 +157,18 @@ typedef struct Server
 
 static Server server;
 static volatile sig_atomic_t stop_requested;
+
+/* What is left of a provider's own limits: setting and response header. */
+static const struct
+{
+	const char *setting;
+	const char *header;
+}			limit_headers[4] = {
+	{"remaining_requests", "x-ratelimit-remaining-requests"},
+	{"reset_requests", "x-ratelimit-reset-requests"},
+	{"remaining_tokens", "x-ratelimit-remaining-tokens"},
+	{"reset_tokens", "x-ratelimit-reset-tokens"}
+};
 
 /* Memory: a test tool may die of its lack. */
 static void *
@@ -896,7 +909,7 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 {
 	static Text body;
 	char		model[128] = "fake-model";
-	char		extra[256];
+	char		extra[1024];
 	int			used;
 
 	if (plan->garbage)
@@ -913,7 +926,11 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 		make_error(&body, plan);
 	used = snprintf(extra, sizeof(extra), "x-request-id: req-%ld\r\n", server.requests);
 	if (plan->retry_after[0] != '\0')
-		snprintf(extra + used, sizeof(extra) - (size_t) used, "retry-after: %s\r\n", plan->retry_after);
+		used += snprintf(extra + used, sizeof(extra) - (size_t) used, "retry-after: %s\r\n", plan->retry_after);
+	for (int i = 0; i < 4; i++)
+		if (server.settings.limits[i][0] != '\0')
+			used += snprintf(extra + used, sizeof(extra) - (size_t) used, "%s: %s\r\n", limit_headers[i].header,
+							 server.settings.limits[i]);
 	add_response(conn, plan->status, "application/json", extra, &body);
 	if (plan->cut)
 	{
@@ -1013,6 +1030,13 @@ apply_setting(const char *key, size_t key_len, const char *value, size_t len)
 {
 	Settings   *settings = &server.settings;
 
+	for (int i = 0; i < 4; i++)
+	{
+		if (!is_key(key, key_len, limit_headers[i].setting))
+			continue;
+		set_text(settings->limits[i], sizeof(settings->limits[i]), value, len);
+		return true;
+	}
 	if (is_key(key, key_len, "latency_ms"))
 		settings->latency_ms = to_long(value, len);
 	else if (is_key(key, key_len, "jitter_ms"))
@@ -1383,7 +1407,8 @@ usage(void)
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: category urgency sentiment\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
-		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=");
+		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=\n"
+		 "    &remaining_requests=&reset_requests=&remaining_tokens=&reset_tokens=");
 }
 
 static void

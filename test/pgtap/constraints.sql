@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(130);
+SELECT plan(136);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -84,6 +84,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('providers_max_in_flight', $$UPDATE triage.providers SET max_in_flight = 4097$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 99$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 3600001$$),
+	('providers_requests_per_minute', $$UPDATE triage.providers SET requests_per_minute = 0$$),
+	('providers_tokens_per_minute', $$UPDATE triage.providers SET tokens_per_minute = 0$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now()$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_by = 'ann'$$),
+	('providers_pause', $$UPDATE triage.providers SET pause_reason = 'x'$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now(), paused_by = 'ann', pause_reason = repeat('x', 501)$$),
 
 	('tickets_pkey', $$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE SELECT pg_temp.ticket('a'), 'x'$$),
 	('tickets_tenant_fkey', $$INSERT INTO triage.tickets (tenant_id, description) VALUES ('nowhere', 'x')$$),

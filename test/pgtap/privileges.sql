@@ -108,7 +108,9 @@ SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 		('SELECT triage.worker_stop()'), ('SELECT triage.pause()'), ('SELECT triage.resume()'), ('SELECT triage.reprioritise(1, ''low'')'), ('SELECT triage.apply_retention()'),
 		('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.set_provider(''p'', ''builtin'')'),
-		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
+		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.pause_provider(''builtin'')'),
+		('SELECT triage.resume_provider(''builtin'')'), ('SELECT triage.provider_gates(''x'', ''x'', ''x'')'),
+		('SELECT triage.open_gate(''x'', ''x'', ''x'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
 		('SELECT triage.retry_failed()'), ('SELECT triage.request_triage(1)'), ('SELECT triage.load_default_vocabulary(''default'')')) AS c (command);
 
 -- EXECUTE alone: what runs as the caller needs the caller's rights -----------------------------------------------------------------
@@ -116,6 +118,7 @@ SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 SET LOCAL ROLE regress_triage_caller;
 SELECT is(pg_temp.outcome(c.command), '42501', c.command || ' needs rights on the tables')
 	FROM (VALUES ('SELECT triage.set_provider(''p'', ''builtin'')'), ('SELECT triage.drop_provider(''builtin'')'),
+		('SELECT triage.pause_provider(''builtin'')'), ('SELECT triage.resume_provider(''builtin'')'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.create_ticket(''x'', ''x'')'),
 		('SELECT triage.update_ticket(1, ''{"subject": "x"}'')'), ('SELECT triage.assign_ticket(1, ''ann'')'),
 		('SELECT triage.unassign_ticket(1)'), ('SELECT triage.resolve_ticket(1)'), ('SELECT triage.close_ticket(1)'),

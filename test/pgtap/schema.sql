@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(74);
+SELECT plan(75);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -77,7 +77,12 @@ INSERT INTO pg_temp.expected_table VALUES
 		timeout_ms integer NOT NULL DEFAULT 60000
 		rank integer NOT NULL DEFAULT 100
 		enabled boolean NOT NULL DEFAULT true
-		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		updated_at timestamp with time zone NOT NULL DEFAULT now()
+		requests_per_minute integer
+		tokens_per_minute integer
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text$$),
 	('retention', $$target text NOT NULL
 		keep interval$$),
 	('schema_version', $$version integer NOT NULL
@@ -191,6 +196,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
 	('worker_status', 'pid type database started_at activity in_flight claimed written retried failed stale');
 CREATE TEMP VIEW actual_view AS
@@ -349,7 +355,7 @@ CREATE TEMP VIEW search_path_not_pinned AS
 			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
 				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'origin_refusal',
-					'origin_refusal'));
+					'open_gate', 'provider_gates'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 		WHERE d.deptype = 'e' AND e.extname = 'triage';

@@ -343,6 +343,24 @@ try_start(Dispatch *d, Job *job, TimestampTz now)
 	}
 }
 
+/* Also while every place in the air is taken: what will not be called must not wait for one to go back. */
+void
+calls_recheck(Dispatch *d, TimestampTz now)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < d->ready.count; i++)
+	{
+		Job		   *job = d->ready.jobs[i];
+
+		if (may_start(d, endpoint_find(d, job->provider), job, now))
+			d->ready.jobs[kept++] = job;
+		else
+			return_uncalled(d, job);
+	}
+	d->ready.count = kept;
+}
+
 void
 calls_start(Dispatch *d, TimestampTz now)
 {

@@ -81,6 +81,7 @@ dispatch_turn(Dispatch *d)
 	if (!d->unwanted && claims_due(d, now))
 	{
 		claims_make(d, now);
+		calls_recheck(d, now);
 		calls_start(d, GetCurrentTimestamp());
 	}
 	if (d->entry)

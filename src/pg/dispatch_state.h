@@ -122,6 +122,8 @@ extern void claims_make(Dispatch *d, TimestampTz now);
 
 /* calls.c */
 extern void calls_take_replies(Dispatch *d);
+/* After the providers were read anew: claims that may not be called any more go back. */
+extern void calls_recheck(Dispatch *d, TimestampTz now);
 extern void calls_start(Dispatch *d, TimestampTz now);
 /* Ends a call without an answer; the job is in no list then. */
 extern void calls_abort(Dispatch *d, Job *job);

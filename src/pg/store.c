@@ -158,17 +158,21 @@ is_final(const Job *job)
 	return job->outcome == OUTCOME_SUCCEEDED || job->decision.action != RETRY_LATER;
 }
 
-/* The job that a row of the current result is about: its first two columns are id and tenant. */
+/*
+ * The claim that a row of the current result is about: its first three columns are job, tenant and fence.  One batch may
+ * hold two claims of a job: the answer that an edit made stale, and the answer to the edited text.
+ */
 static int
 find_job(Job **jobs, int count, uint64 row)
 {
 	bool		null;
 	int64		id = DatumGetInt64(spi_value(row, 1, &null));
+	int			fence = DatumGetInt32(spi_value(row, 3, &null));
 	char	   *tenant_id = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (jobs[i]->id != id)
+		if (jobs[i]->id != id || jobs[i]->fence != fence)
 			continue;
 		if (tenant_id == NULL)
 			tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
@@ -209,13 +213,13 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 		rows_add_int8(&letters, job->id);
 		rows_add_server_text(&letters, job->tenant_id);
 		rows_add_int8(&letters, job->ticket_id);
-		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 3, &null)));
 		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 4, &null)));
+		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 5, &null)));
 		rows_add_int4(&letters, job->fence);
 		rows_add_int4(&letters, job->attempts);
 		rows_add_text(&letters, outcome_name(job->outcome));
 		rows_add_text(&letters, job->reason);
-		rows_add_time(&letters, DatumGetTimestampTz(spi_value(row, 5, &null)));
+		rows_add_time(&letters, DatumGetTimestampTz(spi_value(row, 6, &null)));
 	}
 	if (letters.count == 0)
 		return;
@@ -257,7 +261,7 @@ finish_jobs(Job **jobs, int count)
 	rows = rows_execute(&keys, &plan,
 						"DELETE FROM triage.ai_jobs j USING u WHERE j.id = ANY ($1) AND j.id = u.id "
 						"AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
-						"RETURNING j.id, j.tenant_id, j.kind::text, j.priority::text, j.created_at",
+						"RETURNING j.id, j.tenant_id, j.fence, j.kind::text, j.priority::text, j.created_at",
 						&value, 1, INT8ARRAYOID);
 	mark_current(jobs, count, rows);
 	add_dead_letters(jobs, count, rows);
@@ -297,7 +301,7 @@ return_jobs(Job **jobs, int count)
 							  "UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
 							  "attempts = greatest(j.attempts - u.given_back, 0) FROM u "
 							  "WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence "
-							  "AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id RETURNING j.id, j.tenant_id",
+							  "AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id RETURNING j.id, j.tenant_id, j.fence",
 							  &value, 1, INT8ARRAYOID));
 }
 
@@ -359,13 +363,13 @@ write_runs(Job **jobs, int count, int64 *run_ids)
 						"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, "
 						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
 						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
-						"clock_timestamp() FROM u RETURNING job_id, tenant_id, id",
+						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
 						NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
 
-		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 3, &null));
+		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 4, &null));
 	}
 }
 

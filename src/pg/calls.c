@@ -18,6 +18,8 @@
 #define BYTES_PER_TOKEN 4
 /* Places that other workers hold are given back without a word to us. */
 #define BLOCKED_MS 20
+/* A job that a limit turned away: longest time until the gate is asked again. */
+#define LIMITED_MAX_MS 1000
 /* Between a refusal that may be the ticket's and its next try: time for another ticket to be served. */
 #define SUSPECT_MS 1000
 
@@ -103,6 +105,7 @@ tell_gate(Dispatch *d, Job *job, GateEvent event, int64 hint_ms)
 		snprintf(reason, sizeof(reason), "%d calls in a row failed, the last with: %s", BREAKER_FAILURES, job->reason);
 	else
 		strlcpy(reason, job->reason, sizeof(reason));
+	reason[utf8_clip(reason, strlen(reason), REASON_MAX - 1)] = '\0';
 	change = gate_report(job->gate, &report, &state, &stand_back_ms);
 	say_change(job, change, state, reason);
 	if (change != GATE_UNCHANGED)
@@ -150,7 +153,7 @@ follow_outcome(Dispatch *d, Job *job, Transport transport, int64 hint_ms)
 static void
 settle_limits(Dispatch *d, const Job *job, const CallReply *reply, int64 now_ms)
 {
-	const Endpoint *endpoint = endpoint_find(d, job->provider);
+	Endpoint   *endpoint = endpoint_find(d, job->provider);
 	GateUse		use = {job->tokens, -1, -1, -1, -1, -1};
 
 	if (reply->date)
@@ -163,8 +166,11 @@ settle_limits(Dispatch *d, const Job *job, const CallReply *reply, int64 now_ms)
 	if (!bucket_read_headers(reply->ratelimit_remaining_tokens, reply->ratelimit_reset_tokens, now_ms,
 							 &use.tokens_left, &use.tokens_reset_ms))
 		use.tokens_left = -1;
-	if (endpoint)
-		gate_settle(job->gate, &endpoint->limits, &use, GetCurrentTimestamp());
+	if (endpoint == NULL || !gate_settle(job->gate, &endpoint->limits, &use, GetCurrentTimestamp()) ||
+		endpoint->limited_until == 0)
+		return;
+	endpoint->limited_until = 0;
+	d->look = true;
 }
 
 static int64
@@ -332,7 +338,8 @@ try_start(Dispatch *d, Job *job, TimestampTz now)
 			d->next_start = in_ms(now, BLOCKED_MS);
 			return false;
 		case ENTRY_LIMITED:
-			endpoint->limited_until = until;
+			/* not longer: somebody may raise or lift the limit meanwhile, and the gate knows best */
+			endpoint->limited_until = Min(until, in_ms(now, LIMITED_MAX_MS));
 			/* fall through */
 		case ENTRY_CLOSED:
 			return_uncalled(d, job);

@@ -16,6 +16,8 @@
 /* Most bytes of a response: a triage answer has some thousand. */
 #define MAX_BODY (1024 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
+/* A one-shot worker waits for its provider's limit, but not for a quota of a day. */
+#define LIMIT_WAIT_MS 60000
 
 Dispatch *
 dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
@@ -155,6 +157,9 @@ dispatch_is_done(const Dispatch *d)
 {
 	bool		idle = d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
 
+	/* a limit per minute makes it slow, not done */
+	if (d->serving == NULL && d->limited && d->jobs_left > 0 && d->open_at < in_ms(GetCurrentTimestamp(), LIMIT_WAIT_MS))
+		return false;
 	return d->jobs_left >= 0 && idle && (d->jobs_left == 0 || (!d->look && !d->more));
 }
 

@@ -50,6 +50,7 @@ struct Dispatch
 	Endpoint   *serving;		/* the first that may be called; NULL: none */
 	int			serving_room;	/* calls that it may be sent now */
 	TimestampTz open_at;		/* while none serves: when to look again */
+	bool		limited;		/* while none serves: a limit per minute is why */
 	char		trouble[REASON_MAX];	/* while none serves: why, for pg_stat_activity; in UTF-8 */
 	TimestampTz trouble_since;
 	TimestampTz next_watch;		/* when to look at key files; 0: no provider waits for one */

@@ -127,9 +127,15 @@ look_at(Dispatch *d, Endpoint *endpoint, TimestampTz now, char *trouble)
 		gate_look(endpoint->gate, &endpoint->limits, now, &view);
 	endpoint->watched = view.state == GATE_PAUSED && endpoint->provider.secret[0];
 	if (view.answer != GATE_WAIT && now < endpoint->limited_until)
+	{
 		note_closed(d, endpoint->limited_until, "the limit per minute is used up", trouble);
+		d->limited = true;
+	}
 	else if (view.answer == GATE_WAIT)
+	{
 		note_closed(d, view.until, view.reason, trouble);
+		d->limited = d->limited || view.state == GATE_OPEN;
+	}
 	else
 	{
 		d->serving = endpoint;
@@ -151,6 +157,7 @@ endpoints_choose(Dispatch *d, TimestampTz now)
 
 	d->serving = NULL;
 	d->open_at = DT_NOEND;
+	d->limited = false;
 	for (int i = 0; i < d->endpoint_count; i++)
 	{
 		bool		serves = look_at(d, &d->endpoints[i], now, trouble);

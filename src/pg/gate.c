@@ -21,6 +21,10 @@
 #define FORGET_MS (3600 * INT64CONST(1000))
 /* Beyond the call's own timeout, before a probe is held to be lost. */
 #define PROBE_MARGIN_MS 5000
+/* Of so many calls, roughly, the usual one is the mean. */
+#define USUAL_OF 8
+/* More than any claim takes. */
+#define MAX_ROOM 1000000
 
 static GateTable *shared_table = NULL;
 static GateTable *local_table = NULL;
@@ -200,21 +204,26 @@ gate_look(Gate *gate, const GateLimits *limits, TimestampTz now, GateView *view)
 	int64		now_ms = to_ms(now);
 	int64		until_ms = 0;
 	int64		wait_ms;
+	double		usual_tokens;
+	double		room;
 
 	memset(view, 0, offsetof(GateView, reason) + 1);
 	SpinLockAcquire(&gate->lock);
 	gate->used_at = now_ms;
+	usual_tokens = Max(gate->usual_tokens, 1);
 	view->state = gate->breaker.state;
 	view->answer = breaker_ask(&gate->breaker, now_ms, &until_ms);
 	if (view->answer == GATE_WAIT)
 		strlcpy(view->reason, gate->reason, sizeof(view->reason));
-	else if ((wait_ms = limits_wait_ms(gate, limits, 1, now_ms)) > 0)
+	else if ((wait_ms = limits_wait_ms(gate, limits, usual_tokens, now_ms)) > 0)
 	{
 		view->answer = GATE_WAIT;
 		until_ms = now_ms + wait_ms;
 		strlcpy(view->reason, limit_reason(gate, now_ms), sizeof(view->reason));
 	}
-	view->room = (int) Min(bucket_room(&gate->requests, limits->requests_per_minute, now_ms), 1000000);
+	room = bucket_room(&gate->tokens, limits->tokens_per_minute, now_ms) / usual_tokens;
+	room = Min(Max(room, 1), (double) bucket_room(&gate->requests, limits->requests_per_minute, now_ms));
+	view->room = (int) Min(room, MAX_ROOM);
 	if (view->answer == GATE_PROBE && gate->failed_database == MyDatabaseId)
 		view->avoid_job = gate->failed_job;
 	SpinLockRelease(&gate->lock);
@@ -264,7 +273,8 @@ gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, Tim
 		entry = ENTRY_CLOSED;
 	else if (limits->max_in_flight > 0 && gate->in_flight >= limits->max_in_flight)
 		entry = ENTRY_FULL;
-	else if ((wait_ms = limits_wait_ms(gate, limits, tokens, now_ms)) > 0)
+	/* by the usual size, as gate_look() did: a larger call goes into debt, and the next one waits for it */
+	else if ((wait_ms = limits_wait_ms(gate, limits, Min(tokens, Max(gate->usual_tokens, 1)), now_ms)) > 0)
 	{
 		entry = ENTRY_LIMITED;
 		until_ms = now_ms + wait_ms;
@@ -276,6 +286,7 @@ gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, Tim
 			breaker_probe(&gate->breaker, now_ms + timeout_ms + PROBE_MARGIN_MS);
 		bucket_take(&gate->requests, limits->requests_per_minute, 1, now_ms);
 		bucket_take(&gate->tokens, limits->tokens_per_minute, tokens, now_ms);
+		gate->usual_tokens += (tokens - gate->usual_tokens) / USUAL_OF;
 		gate->in_flight++;
 		gate->calls++;
 	}
@@ -336,17 +347,18 @@ gate_report(Gate *gate, const GateReport *report, GateState *state, int64 *stand
 	return change;
 }
 
-void
+bool
 gate_settle(Gate *gate, const GateLimits *limits, const GateUse *use, TimestampTz now)
 {
 	int64		now_ms = to_ms(now);
+	int			too_many = use->tokens >= 0 ? use->estimated_tokens - use->tokens : 0;
 
 	SpinLockAcquire(&gate->lock);
-	if (use->tokens >= 0)
-		bucket_refund(&gate->tokens, limits->tokens_per_minute, use->estimated_tokens - use->tokens);
+	bucket_refund(&gate->tokens, limits->tokens_per_minute, too_many);
 	bucket_narrow(&gate->requests, use->requests_left, use->requests_reset_ms, now_ms);
 	bucket_narrow(&gate->tokens, use->tokens_left, use->tokens_reset_ms, now_ms);
 	SpinLockRelease(&gate->lock);
+	return too_many > 0 && limits->tokens_per_minute > 0;
 }
 
 void

@@ -85,7 +85,8 @@ extern void gate_leave(Gate *gate, bool probe);
 extern void gate_refund(Gate *gate, const GateLimits *limits, int tokens);
 /* state: what the gate is in afterwards; stand_back_ms: breaker_stand_back_ms(). */
 extern GateChange gate_report(Gate *gate, const GateReport *report, GateState *state, int64 *stand_back_ms);
-extern void gate_settle(Gate *gate, const GateLimits *limits, const GateUse *use, TimestampTz now);
+/* True: tokens were given back, so that a call may leave sooner than was said. */
+extern bool gate_settle(Gate *gate, const GateLimits *limits, const GateUse *use, TimestampTz now);
 extern void gate_note_success(Gate *gate, TimestampTz now);
 /* Calls of this process in the air. */
 extern int	gate_in_flight_here(const Gate *gate);

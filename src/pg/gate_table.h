@@ -20,6 +20,7 @@ struct Gate
 	Breaker		breaker;
 	Bucket		requests;
 	Bucket		tokens;
+	double		usual_tokens;	/* what a call is estimated at, lately */
 	int			in_flight;
 	uint32		pauses;
 	uint64		calls;			/* since the server started */

@@ -184,6 +184,9 @@ the_longer_wait_counts(void)
 	CHECK(bucket_wait_ms(&bucket, 6, 1, T0) >= 10 * S);
 	bucket_narrow(&bucket, 0, 30 * S, T0);
 	CHECK_INT(bucket_wait_ms(&bucket, 6, 1, T0), 30 * S);
+	/* and the smaller number */
+	bucket_narrow(&bucket, 700, 3600 * S, T0);
+	CHECK_INT(bucket_room(&bucket, 60, T0 + 60 * S), 5);
 }
 
 typedef struct HeaderRow

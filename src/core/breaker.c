@@ -16,8 +16,8 @@
 /* Where a person has to act, a call says nothing new for a long time. */
 #define PAUSED_MS (60 * SECOND_MS)
 #define PAUSED_MAX_MS (3600 * SECOND_MS)
-/* Long enough for ten others to be tried at one probe a minute, short enough for a ticket. */
-#define STAND_BACK_MAX_MS (600 * SECOND_MS)
+/* Long enough for five others to be tried at one probe a minute; no longer than any failure makes a job wait. */
+#define STAND_BACK_MAX_MS (300 * SECOND_MS)
 
 static int64_t
 doubled(int64_t base_ms, int64_t max_ms, int rounds)

@@ -29,10 +29,7 @@ forget_secret(Endpoint *endpoint)
 static void
 find_gate(Endpoint *endpoint)
 {
-	const Provider *provider = &endpoint->provider;
-
-	endpoint->gate = provider->api == API_BUILTIN ? NULL :
-		gate_find(provider->base_url, provider->model, provider->secret);
+	endpoint->gate = endpoint->provider.api == API_BUILTIN ? NULL : gate_find(endpoint->gate_key);
 }
 
 static void
@@ -45,6 +42,7 @@ make_endpoint(Endpoint *endpoint, const Provider *provider)
 		.requests_per_minute = provider->requests_per_minute,
 		.tokens_per_minute = provider->tokens_per_minute
 	};
+	endpoint->gate_key = gate_key(provider->base_url, provider->model, provider->secret);
 	find_gate(endpoint);
 }
 

@@ -15,6 +15,7 @@ typedef struct Endpoint
 {
 	Provider	provider;
 	GateLimits	limits;
+	uint64		gate_key;
 	Gate	   *gate;			/* NULL: builtin, which nothing closes */
 	char	   *secret;			/* SECRET_MAX + 1 bytes, or NULL */
 	bool		secret_known;

@@ -9,6 +9,7 @@
 
 #include "common/hashfn.h"
 #include "core/bucket.h"
+#include "core/origin.h"
 #include "miscadmin.h"
 #include "pg/gate.h"
 #include "pg/gate_table.h"
@@ -89,14 +90,30 @@ unlock_table(GateTable *table)
 		LWLockRelease(table->lock);
 }
 
+static uint64
+hash_text(const char *text, uint64 seed)
+{
+	return hash_bytes_extended((const unsigned char *) text, (int) strlen(text), seed);
+}
+
 /* Never 0, which is a free place. */
 uint64
 gate_key(const char *base_url, const char *model, const char *secret)
 {
-	uint64		key = hash_bytes_extended((const unsigned char *) base_url, (int) strlen(base_url), 0);
+	Origin		origin;
+	const char *why;
+	const char *path = strstr(base_url, "://");
+	uint64		key;
 
-	key = hash_bytes_extended((const unsigned char *) model, (int) strlen(model), key);
-	key = hash_bytes_extended((const unsigned char *) secret, (int) strlen(secret), key);
+	if (path && origin_parse(base_url, &origin, &why))
+	{
+		path = strchr(path + 3, '/');
+		key = hash_text(origin.host, (uint64) origin.port << 1 | origin.https);
+		key = hash_text(path ? path : "", key);
+	}
+	else
+		key = hash_text(base_url, 0);	/* it will be refused, and paused as what it is */
+	key = hash_text(secret, hash_text(model, key));
 	return key ? key : 1;
 }
 
@@ -153,10 +170,9 @@ make_gate(GateTable *table, uint64 key)
 }
 
 Gate *
-gate_find(const char *base_url, const char *model, const char *secret)
+gate_find(uint64 key)
 {
 	GateTable  *table = gate_table();
-	uint64		key = gate_key(base_url, model, secret);
 	Gate	   *gate;
 	int			i;
 

@@ -71,8 +71,10 @@ typedef struct GateUse
 extern Size gate_shared_size(void);
 extern void gate_shared_init(void *memory, bool found, LWLock *lock);
 
+/* What names an account; all in UTF-8.  However its origin is spelled. */
+extern uint64 gate_key(const char *base_url, const char *model, const char *secret);
 /* Never NULL.  Good as long as it is asked for again now and then, and while a call is in the air. */
-extern Gate *gate_find(const char *base_url, const char *model, const char *secret);
+extern Gate *gate_find(uint64 key);
 extern void gate_look(Gate *gate, const GateLimits *limits, TimestampTz now, GateView *view);
 /*
  * Takes a place for one call, which gate_leave() gives back.  until: with ENTRY_LIMITED, when to try again.  pauses

@@ -25,29 +25,28 @@ static const char *const state_names[GATE_STATE_COUNT] = {
 	[GATE_FAILING] = "failing"
 };
 
-/* A copy, taken under its lock; false: there is no such gate. */
-static bool
-copy_gate(FunctionCallInfo fcinfo, Gate *copy)
+/* The worker names accounts in UTF-8. */
+static const char *
+utf8_argument(FunctionCallInfo fcinfo, int i)
+{
+	const char *value = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
+
+	return pg_server_to_any(value, (int) strlen(value), PG_UTF8);
+}
+
+static Gate *
+find_argument(FunctionCallInfo fcinfo)
 {
 	GateTable  *table;
-	Gate	   *gate;
 	int			i;
 
 	if (triage_shared == NULL || PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		return false;
+		return NULL;
 	table = gate_table();
 	LWLockAcquire(table->lock, LW_SHARED);
-	i = gate_search(table, gate_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
-									PG_ARGISNULL(2) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(2))));
-	if (i >= 0)
-	{
-		gate = &table->gates[i];
-		SpinLockAcquire(&gate->lock);
-		*copy = *gate;
-		SpinLockRelease(&gate->lock);
-	}
+	i = gate_search(table, gate_key(utf8_argument(fcinfo, 0), utf8_argument(fcinfo, 1), utf8_argument(fcinfo, 2)));
 	LWLockRelease(table->lock);
-	return i >= 0;
+	return i < 0 ? NULL : &table->gates[i];
 }
 
 static void
@@ -93,13 +92,17 @@ Datum
 triage_provider_gates(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Gate	   *found = find_argument(fcinfo);
 	Gate		gate;
 	Datum		values[COLUMNS] = {0};
 	bool		nulls[COLUMNS] = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (!copy_gate(fcinfo, &gate))
+	if (found == NULL)
 		return (Datum) 0;
+	SpinLockAcquire(&found->lock);
+	gate = *found;
+	SpinLockRelease(&found->lock);
 	describe_state(&gate, GetCurrentTimestamp() / 1000, values, nulls);
 	values[4] = Int32GetDatum(gate.in_flight);
 	values[5] = Int32GetDatum(gate.breaker.failures);
@@ -113,11 +116,9 @@ triage_provider_gates(PG_FUNCTION_ARGS)
 Datum
 triage_open_gate(PG_FUNCTION_ARGS)
 {
-	Gate		gate;
+	Gate	   *gate = find_argument(fcinfo);
 
-	if (copy_gate(fcinfo, &gate))
-		gate_resume(gate_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
-							  PG_ARGISNULL(2) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(2))),
-					true, GetCurrentTimestamp());
+	if (gate)
+		gate_resume(gate, true, GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }

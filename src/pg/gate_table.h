@@ -39,7 +39,6 @@ typedef struct GateTable
 } GateTable;
 
 extern GateTable *gate_table(void);
-extern uint64 gate_key(const char *base_url, const char *model, const char *secret);
 /* Place of the account's gate, or negative.  The caller holds the table's lock. */
 extern int	gate_search(const GateTable *table, uint64 key);
 

@@ -275,7 +275,7 @@ the_job_of_a_failed_probe_stands_back(void)
 		now = breaker.closed_until;
 		breaker_event(&breaker, EVENT_FAILED, now, now, -1);
 	}
-	CHECK_INT(breaker_stand_back_ms(&breaker, now), 600 * S);
+	CHECK_INT(breaker_stand_back_ms(&breaker, now), 300 * S);
 }
 
 static const CheckTest tests[] = {

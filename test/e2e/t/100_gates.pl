@@ -229,6 +229,19 @@ all_done($node);
 is(sql($node, q(SELECT count(*) FROM triage.ai_dead_letters)), 1, 'after the outage all are served');
 like(log_since($node, $position), qr/LOG:  triage provider "fake" serves again/, 'which is said');
 
+# a ticket that is tried first, and alone makes the provider fail, does not keep it closed
+$model->config(status => 500);
+add_tickets($node, map { "behind$_" } 1 .. 15);
+wait_for_state('failing');
+sql($node, q(INSERT INTO triage.tickets (external_id, description, priority) VALUES ('TOKEN-stubborn', 'TOKEN-stubborn [[fake status=500]]', 'urgent')));
+$model->config(status => 0);
+wait_for($node, q(SELECT count(*) FROM triage.tickets t JOIN triage.ticket_ai_results r ON r.ticket_id = t.id WHERE t.external_id ~ 'behind'), 15,
+	'the others are served');
+pass('a ticket that alone makes the provider fail stands back for another\'s probe');
+all_done($node);
+is(sql($node, q(SELECT class, attempts FROM triage.ai_dead_letters WHERE ticket_id = ) . id_of($node, 'stubborn')), 'transient|3',
+	'and is given up after its attempts');
+
 # no connection: the same, from the first failure on
 $model->stop;
 $position = log_position($node);

@@ -91,7 +91,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = breaker bucket buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
 PG = builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc jobs launcher \
-	pause queue rows shmem spi_util store tickets_log tickets_row tickets_shape wake withdrawals worker writes
+	pause queue rows shmem spi_util stats store tickets_log tickets_row tickets_shape wake withdrawals worker writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)
 NET_OBJS = $(NET:%=src/net/%.o)

@@ -57,7 +57,10 @@ COMMENT ON FUNCTION triage.run_pending(int, boolean) IS
 
 CREATE FUNCTION triage.worker_counters()
 	RETURNS TABLE (pid int, slot int, started_at timestamptz, in_flight int, claimed bigint, written bigint,
-		retried bigint, failed bigint, stale bigint)
+		retried bigint, failed bigint, stale bigint,
+		runs_succeeded bigint, runs_throttled bigint, runs_account bigint, runs_misconfigured bigint, runs_bad_request bigint,
+		runs_refused bigint, runs_transient bigint, runs_unusable_answer bigint, runs_stale bigint, runs_lost bigint,
+		bytes_sent bigint, bytes_received bigint, wakes bigint, wake_mean_ms float8, wake_max_ms float8)
 	LANGUAGE c SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_worker_counters';

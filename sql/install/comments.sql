@@ -157,7 +157,32 @@ BEGIN
 			('worker_status', 'written', 'results stored'),
 			('worker_status', 'retried', 'jobs sent back to the queue'),
 			('worker_status', 'failed', 'jobs given up'),
-			('worker_status', 'stale', 'calls cut off, and answers that came, after the ticket had moved on')
+			('worker_status', 'stale', 'calls cut off, and answers that came, after the ticket had moved on'),
+			('worker_stats', 'pid', 'of the process'),
+			('worker_stats', 'type', 'resident or one-shot worker'),
+			('worker_stats', 'slot', '0: the resident worker'),
+			('worker_stats', 'started_at', 'when it began, and to count'),
+			('worker_stats', 'in_flight', 'calls in the air now'),
+			('worker_stats', 'claimed', 'jobs claimed'),
+			('worker_stats', 'written', 'results stored'),
+			('worker_stats', 'retried', 'jobs sent back to the queue'),
+			('worker_stats', 'failed', 'jobs given up'),
+			('worker_stats', 'stale', 'answers, good or bad, that came after their claim had ended'),
+			('worker_stats', 'runs_succeeded', 'calls that ended so; the same for each outcome that follows'),
+			('worker_stats', 'runs_throttled', 'the endpoint asked to wait'),
+			('worker_stats', 'runs_account', 'key, credit or quota'),
+			('worker_stats', 'runs_misconfigured', 'URL, model, TLS'),
+			('worker_stats', 'runs_bad_request', 'the request was not accepted'),
+			('worker_stats', 'runs_refused', 'by the model or a filter'),
+			('worker_stats', 'runs_transient', 'server errors, time-outs, cut connections'),
+			('worker_stats', 'runs_unusable_answer', 'not the JSON asked for'),
+			('worker_stats', 'runs_stale', 'good answers that came after the ticket had moved on'),
+			('worker_stats', 'runs_lost', 'leases of others that had ended without an answer'),
+			('worker_stats', 'bytes_sent', 'of request bodies'),
+			('worker_stats', 'bytes_received', 'of response bodies'),
+			('worker_stats', 'wakes', 'claims that followed a commit''s wake-up'),
+			('worker_stats', 'wake_mean_ms', 'from the commit to the end of the claim, in milliseconds; null before the first'),
+			('worker_stats', 'wake_max_ms', 'the longest of these')
 		) AS v (relation, name, comment)
 		UNION ALL
 		SELECT c.relname, 'tenant_id', 'the tenant it belongs to'

@@ -99,6 +99,17 @@ BEGIN
 			FROM triage.providers p
 			LEFT JOIN LATERAL triage.provider_gates(p.base_url, p.model, p.secret) g ON true;
 
+	-- From both sides: who may not see the processes sees the counters, and without shared memory there are only processes.
+	CREATE OR REPLACE VIEW triage.worker_stats WITH (security_invoker = true) AS
+		SELECT pid, a.type, c.slot, coalesce(c.started_at, a.backend_start) AS started_at, c.in_flight, c.claimed, c.written,
+				c.retried, c.failed, c.stale, c.runs_succeeded, c.runs_throttled, c.runs_account, c.runs_misconfigured,
+				c.runs_bad_request, c.runs_refused, c.runs_transient, c.runs_unusable_answer, c.runs_stale, c.runs_lost,
+				c.bytes_sent, c.bytes_received, c.wakes, c.wake_mean_ms, c.wake_max_ms
+			FROM (SELECT s.pid, s.backend_type AS type, s.backend_start
+					FROM pg_stat_activity s
+					WHERE s.backend_type IN ('triage worker', 'triage one-shot worker') AND s.datname = current_database()) a
+			FULL JOIN triage.worker_counters() c USING (pid);
+
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
@@ -273,6 +284,8 @@ BEGIN
 	COMMENT ON COLUMN triage.provider_status.failures_in_a_row IS 'server errors, timeouts and cut connections since the last answer; ten close the gate';
 	COMMENT ON COLUMN triage.provider_status.calls IS 'calls since the server started';
 	COMMENT ON COLUMN triage.provider_status.last_success_at IS 'when it last gave an answer that could be used';
+	COMMENT ON VIEW triage.worker_stats IS
+		'what each worker process of this database did since it started; all but pid, type and started_at is null unless the library is preloaded; type is null for who may not see the process';
 	COMMENT ON VIEW triage.ai_failures IS 'what failed, and what waits after a failed try';
 	COMMENT ON COLUMN triage.ai_failures.state IS 'failed: given up; retrying: will be tried again at next_try_at';
 	COMMENT ON COLUMN triage.ai_failures.class IS 'how the last try ended';

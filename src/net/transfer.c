@@ -381,6 +381,9 @@ transfer_finish(Transfer *transfer, CURLcode code)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+	transfer->bytes_sent = transfer->bytes_received = 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &transfer->bytes_sent);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &transfer->bytes_received);
 	transfer->http_status = (int) status;
 	transfer->latency_ms = (int) (total_us / 1000);
 	transfer->transport = transport_of(transfer, code);
@@ -420,6 +423,8 @@ transfer_reply(Transfer *transfer, PoolReply *reply)
 	reply->tag = transfer->tag;
 	reply->transfer = transfer;
 	reply->latency_ms = transfer->latency_ms;
+	reply->bytes_sent = transfer->bytes_sent;
+	reply->bytes_received = transfer->bytes_received;
 	snprintf(reply->request_id, sizeof(reply->request_id), "%s", id);
 	reply->reply = (CallReply) {
 		.transport = transfer->transport,

@@ -82,6 +82,8 @@ typedef struct Transfer
 	Transport	transport;
 	int			http_status;
 	int			latency_ms;
+	curl_off_t	bytes_sent;
+	curl_off_t	bytes_received;
 	char		message[CURL_ERROR_SIZE];
 } Transfer;
 

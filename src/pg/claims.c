@@ -22,6 +22,7 @@ typedef struct Claim
 	Job		   *jobs[QUEUE_MAX_BATCH];
 	int			asked;
 	int			claimed;
+	int			lost;			/* leases that had run out */
 	TimestampTz now;
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
@@ -116,8 +117,10 @@ static void
 prepare_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
-	ErrorData  *error = dispatch_transact(d, prepare_work, &batch, false);
+	ErrorData  *error;
 
+	dispatch_show(d, "reading tickets");
+	error = dispatch_transact(d, prepare_work, &batch, false);
 	if (error == NULL)
 		return;
 	for (int i = 0; i < n; i++)
@@ -199,7 +202,7 @@ claim_work(Dispatch *d, void *arg)
 	if (claim->now >= d->next_rescan)
 	{
 		/* with the end of the queue in sight, all of it is looked through */
-		queue_reap(d->more ? &d->cursor : NULL, claim->now);
+		claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
 		cursor_reset(&d->cursor);
 		claim->rescanned = true;
 	}
@@ -245,6 +248,23 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 	}
 }
 
+/* From a commit's wake-up to the claim that took its job.  With no place free there is nothing to learn. */
+static void
+count_wake(Dispatch *d, const Claim *claim)
+{
+	int64		took_us = GetCurrentTimestamp() - d->woken_at;
+	bool		woken = d->woken_at != 0;
+
+	d->woken_at = 0;
+	if (!woken || claim->claimed == 0 || took_us < 0)
+		return;
+	dispatch_count(d, COUNTER_WAKES, 1);
+	dispatch_count(d, COUNTER_WAKE_US, took_us);
+	/* nobody else writes it */
+	if (took_us > (int64) pg_atomic_read_u64(&d->entry->counters[COUNTER_WAKE_MAX_US]))
+		pg_atomic_write_u64(&d->entry->counters[COUNTER_WAKE_MAX_US], took_us);
+}
+
 void
 claims_make(Dispatch *d, TimestampTz now)
 {
@@ -254,7 +274,9 @@ claims_make(Dispatch *d, TimestampTz now)
 
 	if (now < d->paused_until)
 		return;
+	dispatch_show(d, "claiming jobs");
 	error = dispatch_transact(d, claim_work, &claim, false);
+	count_wake(d, &claim);
 	if (error == NULL && claim.claimed > 0)
 		prepare_range(d, claim.jobs, claim.claimed);
 	sort_claimed(d, &claim, error != NULL);
@@ -268,6 +290,7 @@ claims_make(Dispatch *d, TimestampTz now)
 		return;
 	}
 	dispatch_count(d, COUNTER_CLAIMED, claim.claimed);
+	dispatch_count(d, COUNTER_OUTCOMES + OUTCOME_LOST, claim.lost);
 	if (d->jobs_left >= 0)
 		d->jobs_left -= claim.claimed;
 	d->more = claim.full || (claim.asked > 0 && claim.claimed == claim.asked);

@@ -55,6 +55,17 @@ dispatch_wake(Dispatch *d)
 {
 	d->look = true;
 	d->claims_suspect = true;
+	if (d->entry && d->woken_at == 0)
+		d->woken_at = (TimestampTz) pg_atomic_exchange_u64(&d->entry->woken_at, 0);
+}
+
+bool
+dispatch_showed(Dispatch *d)
+{
+	bool		showed = d->showed;
+
+	d->showed = false;
+	return showed;
 }
 
 void

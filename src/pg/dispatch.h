@@ -27,6 +27,8 @@ extern int	dispatch_in_flight(const Dispatch *d);
 extern const char *dispatch_trouble(const Dispatch *d);
 /* Why nothing is claimed and called, or NULL. */
 extern const char *dispatch_hold(const Dispatch *d);
+/* True once after each stretch in which pg_stat_activity told of transactions. */
+extern bool dispatch_showed(Dispatch *d);
 /* Changes with each trouble. */
 extern TimestampTz dispatch_trouble_since(const Dispatch *d);
 extern int	dispatch_finished(const Dispatch *d);

@@ -54,10 +54,20 @@ dispatch_free_job(Dispatch *d, Job *job)
 }
 
 void
-dispatch_count(Dispatch *d, WorkerCounter counter, int n)
+dispatch_count(Dispatch *d, WorkerCounter counter, int64 n)
 {
 	if (d->entry)
 		pg_atomic_fetch_add_u64(&d->entry->counters[counter], n);
+}
+
+void
+dispatch_show(Dispatch *d, const char *what)
+{
+	char		activity[64];
+
+	snprintf(activity, sizeof(activity), "%s; %d calls in flight", what, pool_in_flight(d->pool));
+	pgstat_report_activity(STATE_RUNNING, activity);
+	d->showed = true;
 }
 
 /* Errors that say nothing against the rows: try the same again. */

@@ -64,11 +64,13 @@ struct Dispatch
 	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
+	TimestampTz woken_at;		/* a wake-up that no claim has followed yet; 0: none */
 	bool		unwanted;
 	bool		claims_suspect; /* woken: a claim may have been withdrawn */
 	TimestampTz claims_checked_at;
 	bool		held;			/* nothing is claimed and called, as of the last claim */
 	char		hold[PAUSE_TEXT_MAX];	/* why */
+	bool		showed;			/* pg_stat_activity tells of a transaction */
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);
@@ -90,7 +92,9 @@ extern void job_list_add(JobList *list, Job *job);
 extern void job_list_remove(JobList *list, int i, int count);
 extern Job *dispatch_new_job(Dispatch *d);
 extern void dispatch_free_job(Dispatch *d, Job *job);
-extern void dispatch_count(Dispatch *d, WorkerCounter counter, int n);
+extern void dispatch_count(Dispatch *d, WorkerCounter counter, int64 n);
+/* What the next transaction does, for pg_stat_activity. */
+extern void dispatch_show(Dispatch *d, const char *what);
 extern bool dispatch_is_passing(int sqlstate);
 /* One transaction; NULL on success, else the error, in the turn's context. */
 extern ErrorData *dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous);

@@ -21,6 +21,8 @@ TriageShared *triage_shared = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 static WorkerEntry *my_entry = NULL;
+/* The worker found last.  When it is gone meanwhile, another one measures a wake-up that was not its own. */
+static WorkerEntry *found_entry = NULL;
 
 static void
 request_hook(void)
@@ -48,8 +50,11 @@ startup_hook(void)
 		memset(triage_shared, 0, sizeof(TriageShared));
 		triage_shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+		{
 			for (int c = 0; c < COUNTER_COUNT; c++)
 				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
+			pg_atomic_init_u64(&triage_shared->workers[i].woken_at, 0);
+		}
 	}
 	gates = ShmemInitStruct("triage gates", gate_shared_size(), &found);
 	gate_shared_init(gates, found, &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock);
@@ -97,6 +102,7 @@ shmem_join(int slot)
 		entry->started_at = GetCurrentTimestamp();
 		for (int c = 0; c < COUNTER_COUNT; c++)
 			pg_atomic_write_u64(&entry->counters[c], 0);
+		pg_atomic_write_u64(&entry->woken_at, 0);
 		my_entry = entry;
 	}
 	LWLockRelease(triage_shared->lock);
@@ -113,7 +119,10 @@ shmem_find_worker(Oid database)
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
 	for (int i = 0; i < SHMEM_MAX_WORKERS && latch == NULL; i++)
 		if (triage_shared->workers[i].database == database && triage_shared->workers[i].slot == 0)
-			latch = triage_shared->workers[i].latch;
+		{
+			found_entry = &triage_shared->workers[i];
+			latch = found_entry->latch;
+		}
 	LWLockRelease(triage_shared->lock);
 	return latch;
 }
@@ -128,6 +137,16 @@ shmem_wake_workers(void)
 		if (triage_shared->workers[i].latch && triage_shared->workers[i].pid != MyProcPid)
 			SetLatch(triage_shared->workers[i].latch);
 	LWLockRelease(triage_shared->lock);
+}
+
+void
+shmem_note_wake(void)
+{
+	uint64		none = 0;
+
+	/* the first one counts: it is the one that waits longest */
+	if (triage_shared && found_entry)
+		pg_atomic_compare_exchange_u64(&found_entry->woken_at, &none, (uint64) GetCurrentTimestamp());
 }
 
 static int

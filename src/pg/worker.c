@@ -150,7 +150,7 @@ free_predecessor(int slot)
 }
 
 static void
-show_activity(const Dispatch *d)
+show_activity(Dispatch *d)
 {
 	static char activity[1024];
 	static int	shown = -1;
@@ -161,7 +161,7 @@ show_activity(const Dispatch *d)
 	const char *trouble = dispatch_trouble(d);
 	const char *hold = dispatch_hold(d) ? dispatch_hold(d) : "";
 
-	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since &&
+	if (!dispatch_showed(d) && in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since &&
 		strcmp(hold, shown_hold) == 0)
 		return;
 	shown = in_flight;

@@ -70,9 +70,11 @@ static void
 store_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
-	ErrorData  *error = dispatch_transact(d, store_work, &batch, true);
+	ErrorData  *error;
 	bool		locked;
 
+	dispatch_show(d, "writing answers");
+	error = dispatch_transact(d, store_work, &batch, true);
 	if (error == NULL)
 		return;
 	locked = is_lock_error(error->sqlerrcode);
@@ -109,6 +111,12 @@ static void
 count_stored(Dispatch *d, const Job *job)
 {
 	d->finished++;
+	if (job->called)
+	{
+		bool		stale = job->stored == STORE_STALE && job->outcome == OUTCOME_SUCCEEDED;
+
+		dispatch_count(d, COUNTER_OUTCOMES + (stale ? OUTCOME_STALE : job->outcome), 1);
+	}
 	if (job->stored == STORE_STALE)
 		dispatch_count(d, COUNTER_STALE, 1);
 	else if (job->outcome == OUTCOME_SUCCEEDED)

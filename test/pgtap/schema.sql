@@ -198,6 +198,9 @@ INSERT INTO pg_temp.expected_view VALUES
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
 	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
+	('worker_stats', 'pid type slot started_at in_flight claimed written retried failed stale runs_succeeded runs_throttled runs_account '
+		'runs_misconfigured runs_bad_request runs_refused runs_transient runs_unusable_answer runs_stale runs_lost bytes_sent bytes_received '
+		'wakes wake_mean_ms wake_max_ms'),
 	('worker_status', 'pid type database started_at activity in_flight claimed written retried failed stale');
 CREATE TEMP VIEW actual_view AS
 	SELECT c.relname AS name, string_agg(a.attname, ' ' ORDER BY a.attnum) AS columns

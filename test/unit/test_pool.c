@@ -764,6 +764,8 @@ request_on_the_wire_is_what_was_asked_for(void)
 	CHECK_CONTAINS(received, "\r\n\r\n{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}");
 	next_reply(pool, &reply);
 	CHECK_STR(reply.reply.body, "{}");
+	CHECK_INT(reply.bytes_sent, strlen("{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}"));
+	CHECK_INT(reply.bytes_received, 2);
 	pool_done(pool, &reply);
 
 	/* the handle keeps nothing of the key */

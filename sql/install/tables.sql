@@ -265,6 +265,8 @@ BEGIN
 		CONSTRAINT ai_dead_letters_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
 
+	CREATE INDEX IF NOT EXISTS ai_dead_letters_failed ON triage.ai_dead_letters (failed_at);
+
 	-- No foreign key to tickets: the money was spent, whatever became of the ticket.
 	CREATE TABLE IF NOT EXISTS triage.ai_runs (
 		tenant_id      text NOT NULL,

@@ -140,7 +140,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention',
-		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters')$$,
+		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters',
+		'health', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 
 -- Nothing of this changed anything ---------------------------------------------------------------------------------------------

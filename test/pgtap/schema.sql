@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(75);
+SELECT plan(76);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -217,6 +217,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		WHERE l.enumtypid = to_regtype('triage.' || e.name)), e.labels, 'labels of ' || e.name)
 	FROM (VALUES
 		('comment_visibility', 'public internal'),
+		('health_level', 'ok warning critical'),
 		('job_kind', 'triage'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
@@ -225,7 +226,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 9::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 10::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

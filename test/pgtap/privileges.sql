@@ -141,7 +141,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters',
-		'health', 'hold_reason', 'prompt_sha256')$$,
+		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 
 -- Nothing of this changed anything ---------------------------------------------------------------------------------------------

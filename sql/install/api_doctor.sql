@@ -227,6 +227,13 @@ AS $$
 			'-- in postgresql.conf, beside what is there, then restart: shared_preload_libraries = ''triage'''
 		FROM triage.library_state() s WHERE NOT s.preloaded
 	UNION ALL
+	SELECT 'switched off', 'triage.enabled is off: no model is called from any database of this server',
+			'ALTER SYSTEM SET triage.enabled = on; SELECT pg_reload_conf();'
+		WHERE NOT current_setting('triage.enabled')::boolean
+	UNION ALL
+	SELECT 'paused', format('paused by %s at %s', c.paused_by, c.paused_at) || coalesce(': ' || c.pause_reason, ''), 'SELECT triage.resume();'
+		FROM triage.worker_control c WHERE c.paused_at IS NOT NULL
+	UNION ALL
 	SELECT 'worker stopped', format('stopped by %s at %s', c.stopped_by, c.stopped_at), 'SELECT triage.worker_start();'
 		FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL
 	UNION ALL
@@ -288,6 +295,37 @@ COMMENT ON FUNCTION triage.doctor_providers() IS
 	'part of doctor(): what keeps providers from being called, or tenants'' tickets from being asked about; raises nothing';
 REVOKE ALL ON FUNCTION triage.doctor_providers() FROM PUBLIC;
 
+CREATE FUNCTION triage.doctor_maintenance() RETURNS TABLE (finding text, detail text, fix_sql text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- its tables are named in statements that are not planned without it
+	IF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron') THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+		SELECT 'no maintenance', format('pg_cron is here, and has no job %s for this database', n.name),
+				'SELECT * FROM triage.schedule_maintenance();'
+			FROM (VALUES ('triage reap'), ('triage retention')) AS n (name)
+			WHERE NOT EXISTS (SELECT FROM cron.job j
+				WHERE j.jobname = n.name AND j.database = current_database() AND j.active);
+	RETURN QUERY
+		SELECT 'maintenance failed', format('the last run of %s, at %s, failed: %s', j.jobname, d.start_time, d.return_message),
+				'SELECT * FROM triage.maintenance_jobs();'
+			FROM cron.job j
+			CROSS JOIN LATERAL (
+				SELECT r.start_time, r.status, r.return_message
+					FROM cron.job_run_details r
+					WHERE r.jobid = j.jobid AND r.status IN ('succeeded', 'failed') ORDER BY r.runid DESC LIMIT 1) d
+			WHERE j.jobname IN ('triage reap', 'triage retention', 'triage purge', 'triage run_pending')
+				AND j.database = current_database() AND d.status = 'failed';
+END
+$$;
+COMMENT ON FUNCTION triage.doctor_maintenance() IS
+	'part of doctor(): whether pg_cron, if it is in this database, has the jobs of schedule_maintenance(), and how they went; raises nothing';
+REVOKE ALL ON FUNCTION triage.doctor_maintenance() FROM PUBLIC;
+
 CREATE FUNCTION triage.doctor(pinned_for interval DEFAULT '5 minutes')
 	RETURNS TABLE (finding text, detail text, fix_sql text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -306,6 +344,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM triage.doctor_schema();
 	RETURN QUERY SELECT * FROM triage.doctor_worker();
 	RETURN QUERY SELECT * FROM triage.doctor_providers();
+	RETURN QUERY SELECT * FROM triage.doctor_maintenance();
 	RETURN QUERY SELECT * FROM triage.doctor_vacuum(coalesce(pinned_for, '5 minutes'));
 END
 $$;

@@ -108,9 +108,13 @@ DECLARE
 	state record;
 BEGIN
 	SELECT * INTO state FROM triage.library_state();
-	SELECT c.stopped_at, c.stopped_by INTO control FROM triage.worker_control c;
+	SELECT * INTO control FROM triage.worker_control c;
 	IF pg_is_in_recovery() THEN
 		RETURN 'this server is a standby';
+	ELSIF NOT current_setting('triage.enabled')::boolean THEN
+		RETURN 'triage.enabled is off';
+	ELSIF control.paused_at IS NOT NULL THEN
+		RETURN format('%s paused all work', control.paused_by) || coalesce(': ' || control.pause_reason, '');
 	ELSIF control.stopped_at IS NOT NULL THEN
 		RETURN format('the worker was stopped by %s', control.stopped_by);
 	ELSIF NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled) THEN
@@ -150,7 +154,21 @@ BEGIN
 	END IF;
 	RETURN NEXT;
 
-	SELECT c.stopped_at, c.stopped_by INTO control FROM triage.worker_control c;
+	SELECT * INTO control FROM triage.worker_control c;
+	check_name := 'enabled';
+	level := CASE WHEN current_setting('triage.enabled')::boolean THEN 'ok' ELSE 'warning' END;
+	what := CASE level WHEN 'ok' THEN 'models may be called' ELSE 'triage.enabled is off: no model is called from any database of this server' END;
+	what_to_do := CASE WHEN level > 'ok' THEN 'ALTER SYSTEM SET triage.enabled = on; SELECT pg_reload_conf();' END;
+	RETURN NEXT;
+
+	check_name := 'pause';
+	level := CASE WHEN control.paused_at IS NULL THEN 'ok' ELSE 'warning' END;
+	since := control.paused_at;
+	what := CASE level WHEN 'ok' THEN 'nobody paused the work of this database'
+		ELSE format('%s paused all work', control.paused_by) || coalesce(': ' || control.pause_reason, '') END;
+	what_to_do := CASE WHEN level > 'ok' THEN 'SELECT triage.resume();' END;
+	RETURN NEXT;
+
 	check_name := 'worker';
 	since := NULL;
 	level := 'ok';
@@ -180,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.health_worker(timestamptz) IS
-	'part of health(): checks library and worker; oldest_due: since when the oldest job that nobody holds has been due; raises nothing';
+	'part of health(): checks library, switches and worker; oldest_due: since when the oldest job that nobody holds has been due; raises nothing';
 REVOKE ALL ON FUNCTION triage.health_worker(timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION triage.health_queue()

@@ -44,6 +44,13 @@ SELECT is(pg_temp.level('worker'), 'warning', 'a worker that was stopped by hand
 SELECT is((SELECT since FROM triage.health() WHERE check_name = 'worker'), now(), 'since when');
 SELECT matches(pg_temp.says('worker'), session_user, 'and by whom');
 ROLLBACK TO a;
+SET LOCAL triage.actor = 'ann';
+SELECT triage.pause('a big import');
+SELECT is(pg_temp.level('pause'), 'warning', 'work that somebody paused');
+SELECT is(pg_temp.says('pause'), 'ann paused all work: a big import', 'who, and why');
+SELECT is((SELECT since FROM triage.health() WHERE check_name = 'pause'), now(), 'since when');
+SELECT is((SELECT what_to_do FROM triage.health() WHERE check_name = 'pause'), 'SELECT triage.resume();', 'and how to go on');
+ROLLBACK TO a;
 SELECT triage.create_ticket('old', 'old', external_id => 'old') > 0;
 SELECT is(pg_temp.level('worker'), 'ok', 'a job that has just come needs no worker yet');
 UPDATE triage.ai_jobs SET run_at = statement_timestamp() - interval '2 minutes';

@@ -60,6 +60,14 @@ is(health('since = (SELECT stopped_at FROM triage.worker_control)', 'worker'), '
 sql($node, 'SELECT triage.worker_start()');
 comes_to('worker', 'ok', qr/runs/, 'started');
 
+$node->append_conf('postgresql.conf', 'triage.enabled = off');
+$node->reload;
+comes_to('enabled', 'warning', qr/any database of this server/, 'the switch for all databases');
+like(sql($node, q(SELECT string_agg(finding, ', ') FROM triage.doctor())), qr/switched off/, 'doctor() says so too');
+$node->append_conf('postgresql.conf', 'triage.enabled = on');
+$node->reload;
+comes_to('enabled', 'ok', qr/may be called/, 'switched on');
+
 ################ the provider ################
 
 $model->config(status => 401);

@@ -119,6 +119,27 @@ eval { $reader->quit };
 $standby->stop;
 $node->stop;
 
+################ pg_cron ################
+
+$node = start_server('scheduled', preload => 1, conf => "shared_preload_libraries = 'triage, pg_cron'\ncron.database_name = 'postgres'\n"
+	. "cron.use_background_workers = on\ncron.launch_active_jobs = off");
+wait_for_worker($node);
+is(findings(), '', 'pg_cron that is not in this database is left alone');
+sql($node, 'CREATE EXTENSION pg_cron');
+is(sql($node, q(SELECT count(*) FROM triage.doctor() WHERE finding = 'no maintenance')), 2, 'pg_cron without the jobs of maintenance');
+sql($node, sql($node, q(SELECT DISTINCT fix_sql FROM triage.doctor() WHERE finding = 'no maintenance')));
+is(findings(), '', 'mended by what it says');
+sql($node, q(UPDATE cron.job SET active = false WHERE jobname = 'triage reap'));
+is(sql($node, q(SELECT detail FROM triage.doctor() WHERE finding = 'no maintenance')), 'pg_cron is here, and has no job triage reap for this database', 'a job that is switched off');
+sql($node, q(UPDATE cron.job SET active = true));
+sql($node, q(INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, return_message, start_time)
+	SELECT jobid, r, 'postgres', 'postgres', command, s, m, now() FROM cron.job, (VALUES (1, 'succeeded', 'SELECT 1'), (2, 'failed', 'ERROR: no such luck')) AS d (r, s, m)
+		WHERE jobname = 'triage retention'));
+like(sql($node, q(SELECT detail FROM triage.doctor() WHERE finding = 'maintenance failed')), qr/^the last run of triage retention, at .*, failed: ERROR: no such luck$/, 'a job whose last run failed');
+sql($node, q(UPDATE cron.job_run_details SET status = 'succeeded' WHERE runid = 2));
+is(findings(), '', 'until it runs well again');
+$node->stop;
+
 ################ no slot left for the worker ################
 
 # the logical replication launcher and triage's own take the two

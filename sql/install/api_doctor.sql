@@ -277,6 +277,10 @@ AS $$
 			format('-- in the shell, as the server''s user, in triage.secrets_directory: install -m 600 KEYFILE %s; then SELECT pg_reload_conf();', p.secret)
 		FROM triage.providers p WHERE p.enabled AND triage.secret_refusal(p.secret) IS NOT NULL
 	UNION ALL
+	SELECT 'provider paused', format('provider %s does not serve: %s', t.name, t.what), format('SELECT triage.resume_provider(%L);', t.name)
+		FROM triage.provider_troubles() t JOIN triage.providers p USING (name)
+		WHERE NOT t.serves AND NOT t.soon AND triage.origin_refusal(p.base_url) IS NULL AND triage.secret_refusal(p.secret) IS NULL
+	UNION ALL
 	SELECT 'unencrypted origin', format('triage.allowed_origins lists %s: tickets and keys travel there in clear', e.origin),
 			'-- let the endpoint speak https, or put a TLS proxy before it; then ALTER SYSTEM SET triage.allowed_origins = ...'
 		FROM triage.exposed_origins() e

@@ -69,35 +69,69 @@ COMMENT ON FUNCTION triage.latest_runs() IS
 	'part of health(): the runs of the last hour, at most the latest 1000, newest first; raises nothing';
 REVOKE ALL ON FUNCTION triage.latest_runs() FROM PUBLIC;
 
-CREATE FUNCTION triage.provider_refusal(provider text) RETURNS text
+-- A provider of rank 1000 or more serves only while none below is enabled, as the worker has it.
+CREATE FUNCTION triage.provider_troubles()
+	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, level triage.health_level, what text, since timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	p record;
-	last record;
 BEGIN
-	SELECT * INTO p FROM triage.providers x WHERE x.name = provider_refusal.provider;
-	IF p.api = 'builtin' THEN
-		RETURN NULL;
-	ELSIF triage.origin_refusal(p.base_url) IS NOT NULL THEN
-		RETURN triage.origin_refusal(p.base_url);
-	ELSIF triage.secret_refusal(p.secret) IS NOT NULL THEN
-		RETURN 'its key cannot be read: ' || triage.secret_refusal(p.secret);
-	END IF;
-	SELECT r.outcome, r.error INTO last
-		FROM triage.latest_runs() r
-		WHERE r.provider = p.name AND r.finished_at >= p.updated_at AND r.outcome NOT IN ('lost', 'stale')
-		LIMIT 1;
-	IF last.outcome IN ('account', 'misconfigured') THEN
-		RETURN last.error;
-	END IF;
-	RETURN NULL;
+	FOR p IN
+		SELECT x.*, g.state AS gate, g.reason AS gate_reason, g.since AS gate_since, g.closed_until,
+				x.rank < 1000 OR NOT EXISTS (SELECT FROM triage.providers o WHERE o.enabled AND o.rank < 1000) AS in_turn,
+				l.outcome AS last_outcome, l.error AS last_error, l.finished_at AS last_at
+			FROM triage.providers x
+			LEFT JOIN LATERAL triage.provider_gates(x.base_url, x.model, x.secret) g ON true
+			-- without shared memory there is no gate to ask: then what the last call was told has to do
+			LEFT JOIN LATERAL (
+				SELECT r.outcome, r.error, r.finished_at
+					FROM triage.latest_runs() r
+					WHERE g.state IS NULL AND r.provider = x.name AND r.finished_at >= x.updated_at AND r.outcome NOT IN ('lost', 'stale')
+					LIMIT 1) l ON true
+			WHERE x.enabled
+			ORDER BY x.rank, x.name
+	LOOP
+		name := p.name;
+		in_turn := p.in_turn;
+		serves := false;
+		soon := false;
+		level := 'critical';
+		since := NULL;
+		IF p.paused_at IS NOT NULL THEN
+			level := 'warning';
+			what := format('paused by %s', p.paused_by) || coalesce(': ' || p.pause_reason, '');
+			since := p.paused_at;
+		ELSIF triage.origin_refusal(p.base_url) IS NOT NULL THEN
+			what := triage.origin_refusal(p.base_url);
+		ELSIF triage.secret_refusal(p.secret) IS NOT NULL THEN
+			what := 'its key cannot be read: ' || triage.secret_refusal(p.secret);
+		ELSIF p.gate = 'paused' OR p.last_outcome IN ('account', 'misconfigured') THEN
+			what := coalesce(p.gate_reason, p.last_error);
+			since := coalesce(p.gate_since, p.last_at);
+		ELSIF p.gate IN ('unreachable', 'failing') THEN
+			level := CASE WHEN p.gate_since > statement_timestamp() - interval '5 minutes' THEN 'warning' ELSE 'critical' END;
+			what := format('%s: %s', p.gate, p.gate_reason);
+			since := p.gate_since;
+		ELSIF p.gate IN ('throttled', 'probing') THEN
+			soon := true;
+			level := 'warning';
+			what := CASE p.gate WHEN 'throttled' THEN format('it asked to wait until %s: %s', p.closed_until, p.gate_reason)
+				ELSE coalesce(p.gate_reason || '; ', '') || 'one call is on its way that tries it again' END;
+			since := p.gate_since;
+		ELSE
+			serves := true;
+			level := 'ok';
+			what := CASE WHEN p.in_turn THEN 'nothing is known against it' ELSE 'in reserve until no provider of a rank below 1000 is enabled' END;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION triage.provider_refusal(text) IS
-	'part of health(): why this provider cannot serve, in words: its origin, its key, or what its last call was answered; null when nothing is known against it; raises nothing';
-REVOKE ALL ON FUNCTION triage.provider_refusal(text) FROM PUBLIC;
+COMMENT ON FUNCTION triage.provider_troubles() IS
+	'part of health(): each enabled provider by rank: whether it is in turn (rank below 1000, or none such is enabled), whether it serves, or will do so soon without anybody''s help, and what is known against it; raises nothing';
+REVOKE ALL ON FUNCTION triage.provider_troubles() FROM PUBLIC;
 
 CREATE FUNCTION triage.hold_reason() RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -106,6 +140,7 @@ AS $$
 DECLARE
 	control record;
 	state record;
+	trouble text;
 BEGIN
 	SELECT * INTO state FROM triage.library_state();
 	SELECT * INTO control FROM triage.worker_control c;
@@ -119,9 +154,14 @@ BEGIN
 		RETURN format('the worker was stopped by %s', control.stopped_by);
 	ELSIF NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled) THEN
 		RETURN 'no provider is enabled';
-	ELSIF NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled AND triage.provider_refusal(p.name) IS NULL) THEN
-		RETURN (SELECT format('provider %s cannot serve: %s', p.name, triage.provider_refusal(p.name))
-			FROM triage.providers p WHERE p.enabled ORDER BY p.rank, p.name LIMIT 1);
+	END IF;
+	SELECT format('provider %s cannot serve: %s', t.name, t.what) INTO trouble
+		FROM triage.provider_troubles() t
+		WHERE t.in_turn
+			AND NOT EXISTS (SELECT FROM triage.provider_troubles() o WHERE o.in_turn AND o.serves)
+		LIMIT 1;
+	IF trouble IS NOT NULL THEN
+		RETURN trouble;
 	ELSIF NOT state.worker_running THEN
 		RETURN 'no worker runs';
 	END IF;
@@ -258,32 +298,35 @@ AS $$
 DECLARE
 	p record;
 	serving text;
+	soon boolean := false;
 	enabled int := 0;
 BEGIN
-	FOR p IN SELECT x.name, triage.provider_refusal(x.name) AS refusal FROM triage.providers x WHERE x.enabled ORDER BY x.rank, x.name
-	LOOP
+	FOR p IN SELECT * FROM triage.provider_troubles() LOOP
 		enabled := enabled + 1;
-		check_name := 'provider ' || p.name;
-		IF p.refusal IS NULL THEN
+		IF p.in_turn AND p.serves THEN
 			serving := coalesce(serving, p.name);
-			level := 'ok';
-			what := 'nothing is known against it';
-			what_to_do := NULL;
-		ELSE
-			level := 'critical';
-			what := p.refusal;
-			what_to_do := 'Mend its origin, key or model (SELECT * FROM triage.doctor() says what), or '
-				|| format('UPDATE triage.providers SET enabled = false WHERE name = %L;', p.name);
 		END IF;
+		soon := soon OR (p.in_turn AND p.soon);
+		check_name := 'provider ' || p.name;
+		level := p.level;
+		what := p.what;
+		since := p.since;
+		what_to_do := CASE WHEN p.level = 'ok' THEN NULL
+			WHEN p.soon THEN 'It goes on by itself. If it happens often, lower its max_in_flight or requests_per_minute.'
+			ELSE format('Mend its origin, key, account or model (SELECT * FROM triage.doctor() may know more), then SELECT triage.resume_provider(%L);', p.name) END;
 		RETURN NEXT;
 	END LOOP;
 
 	check_name := 'providers';
-	level := CASE WHEN serving IS NULL THEN 'critical' ELSE 'ok' END;
+	level := CASE WHEN serving IS NOT NULL THEN 'ok' WHEN soon THEN 'warning' ELSE 'critical' END;
+	since := NULL;
 	what := CASE WHEN enabled = 0 THEN 'no provider is enabled'
-		WHEN serving IS NULL THEN format('none of the %s enabled providers can serve', enabled)
-		ELSE format('provider %s serves', serving) END;
-	what_to_do := CASE WHEN serving IS NULL THEN 'SELECT triage.set_provider(...); the provider builtin needs no network.' END;
+		WHEN serving IS NOT NULL THEN format('provider %s serves', serving)
+		WHEN soon THEN 'every provider whose turn it is has asked to wait'
+		ELSE 'no provider whose turn it is can serve' END;
+	what_to_do := CASE level WHEN 'ok' THEN NULL
+		WHEN 'warning' THEN 'Wait, or add another provider: SELECT triage.set_provider(...);'
+		ELSE 'Mend one, or SELECT triage.set_provider(...); the provider builtin needs no network, and is in turn with a rank below 1000.' END;
 	RETURN NEXT;
 END
 $$;

@@ -37,7 +37,7 @@ INSERT INTO place (chapter, name)
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
 			(7, 'clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '
 				'explain_job explain_results explain_runs exposed_origins health_failures health_providers health_queue '
-				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_refusal queue_head secret_refusal '
+				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '
 				'load_default_vocabulary lock_ticket open_gate score_categories ts_config wake_worker written_here')) v (chapter, names);

@@ -86,9 +86,26 @@ ROLLBACK TO a;
 SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'm');
 SELECT is(pg_temp.level('provider acme'), 'critical', 'an origin that is not listed');
 SELECT matches(pg_temp.says('provider acme'), 'allowed origins', 'said so');
-SELECT is(pg_temp.level('providers'), 'ok', 'builtin serves all the same');
-DELETE FROM triage.providers WHERE name = 'builtin';
-SELECT is(pg_temp.level('providers'), 'critical', 'unless it is not there');
+SELECT is(pg_temp.level('provider builtin'), 'ok', 'builtin has nothing against it');
+SELECT matches(pg_temp.says('provider builtin'), '^in reserve', 'but it is in reserve');
+SELECT is(pg_temp.level('providers'), 'critical', 'so nobody serves');
+UPDATE triage.providers SET rank = 999 WHERE name = 'builtin';
+SELECT is(pg_temp.says('providers'), 'provider builtin serves', 'unless its rank lets it');
+ROLLBACK TO a;
+SET LOCAL triage.actor = 'ann';
+SELECT triage.pause_provider('builtin', 'too simple');
+SELECT is(pg_temp.level('provider builtin'), 'warning', 'a provider that was paused by hand');
+SELECT is(pg_temp.says('provider builtin'), 'paused by ann: too simple', 'by whom, and why');
+SELECT is((SELECT since FROM triage.health() WHERE check_name = 'provider builtin'), now(), 'since when');
+SELECT is(pg_temp.level('providers'), 'critical', 'and nobody serves');
+ROLLBACK TO a;
+-- without shared memory: what its last call was told
+SELECT pg_temp.runs(1, 'account', '-1 seconds');
+UPDATE triage.providers SET name = 'acme', updated_at = now() - interval '1 hour';
+SELECT is(pg_temp.level('provider acme'), 'critical', 'a provider whose last call was told that the key is not good');
+SELECT is(pg_temp.says('provider acme'), 'account', 'in its words');
+SELECT pg_temp.runs(1, 'succeeded', '-2 seconds');
+SELECT is(pg_temp.level('provider acme'), 'ok', 'until one succeeds');
 ROLLBACK TO a;
 
 -- Calls ----------------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(76);
+SELECT plan(77);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 

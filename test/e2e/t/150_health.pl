@@ -73,12 +73,27 @@ comes_to('enabled', 'ok', qr/may be called/, 'switched on');
 $model->config(status => 401);
 add_tickets($node, 'unauthorized');
 comes_to('provider fake', 'critical', qr/401/, 'a key that is refused');
-comes_to('providers', 'ok', qr/builtin/, 'with builtin behind it')
-  if sql($node, q(SELECT count(*) FROM triage.providers WHERE name = 'builtin' AND enabled));
-sql($node, q(UPDATE triage.providers SET enabled = false WHERE name = 'builtin'));
-comes_to('providers', 'critical', qr/none of the 1 enabled/, 'and nobody else');
+is(health('since > now() - interval \'1 minute\'', 'provider fake'), 't', 'since when');
+comes_to('providers', 'critical', qr/no provider whose turn it is/, 'with only builtin in reserve');
 $model->config(status => 0);
-use_model($node, $model, timeout_ms => 5000);
+sql($node, q(SELECT triage.resume_provider('fake')));
+all_done($node);
+comes_to('provider fake', 'ok', qr/./, 'resumed');
+
+$model->config(status => 429, retry_after => 3);
+add_tickets($node, 'throttled');
+comes_to('provider fake', 'warning', qr/asked to wait until 20.*429/, 'an endpoint that is busy');
+comes_to('providers', 'warning', qr/asked to wait/, 'and nobody else');
+$model->config(status => 0);
+all_done($node);
+comes_to('provider fake', 'ok', qr/./, 'the wait is over');
+
+$model->stop;
+add_tickets($node, 'unreachable');
+comes_to('provider fake', 'warning', qr/^unreachable: .*connect/i, 'an endpoint that is down');
+comes_to('providers', 'critical', qr/no provider whose turn it is/, 'and nobody else');
+$model->start;
+sql($node, q(SELECT triage.resume_provider('fake')));
 all_done($node);
 comes_to('provider fake', 'ok', qr/./, 'mended');
 comes_to('providers', 'ok', qr/fake/, 'mended');

@@ -5,7 +5,7 @@
 # keeps PGXS out.
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
-	valgrindcheck eval-builtin reference deps help
+	valgrindcheck soak eval-builtin reference deps help
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -42,6 +42,8 @@ pgtapcheck:     ; $(RUN) pgtap
 isolationcheck: ; $(RUN) isolation
 e2echeck:       ; $(RUN) e2e
 valgrindcheck:  ; $(RUN) valgrind
+soak:           ; @test/lib/deps.sh check
+	@SOAK_SECONDS=$$(( $(or $(MINUTES),1) * 60 )) SEED='$(SEED)' test/run.sh soak
 deps:           ; @test/lib/deps.sh check
 
 demo:           ; @test/lib/deps.sh demo
@@ -68,6 +70,7 @@ help:
 	@echo 'make check-all       also valgrind, long fuzzing, the server under sanitizers'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
+	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'

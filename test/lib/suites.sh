@@ -321,18 +321,35 @@ suite_e2e()
 	for file in $(selected test/e2e/t/*.pl); do
 		name=$(basename "$file" .pl)
 		mkdir -p "$SANDBOX/e2e/$name"
-		if ! TEST_TIMEOUT=${TEST_TIMEOUT:-600} tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
-			PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
-			TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
-			PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT=60 TREE_BIN="$TREE_BIN" PG_CONFIG="$TREE_BIN/pg_config" \
-			${E2E_ENV:-} perl "$file"; then
-			for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
-				[ -f "$log" ] || continue
-				echo "  the end of ${log##*/}:" >>"$details"
-				tail -30 "$log" | sed 's/^/  | /' >>"$details"
-			done
-		fi
+		TEST_TIMEOUT=${TEST_TIMEOUT:-600} cluster_program "$name" "$file" || true
 	done
+}
+
+# A program of PostgreSQL::Test::Cluster; when it fails, the ends of its servers' logs are shown.
+cluster_program()				# cluster_program NAME FILE
+{
+	local name=$1 file=$2 log
+	tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
+		PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
+		TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
+		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" TREE_BIN="$TREE_BIN" \
+		PG_CONFIG="$TREE_BIN/pg_config" ${E2E_ENV:-} perl "$file" && return
+	for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
+		[ -f "$log" ] || continue
+		echo "  the end of ${log##*/}:" >>"$details"
+		tail -30 "$log" | sed 's/^/  | /' >>"$details"
+	done
+	return 1
+}
+
+# One server, one model, everything that can go wrong; SOAK_SECONDS and SEED choose how long and in which order.
+suite_soak()
+{
+	need_tree || return 0
+	need_fake_model || return 0
+	mkdir -p "$SANDBOX/e2e/soak"
+	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_program soak test/soak/soak.pl || true
+	grep '^# ' "$SANDBOX/log/soak.soak" | sed 's/^#/    /' || true
 }
 
 # The regression, pgTAP and end-to-end tests once more, with the extension built under UndefinedBehaviorSanitizer.  The

@@ -266,7 +266,7 @@ sub log_is_clean
 		qr/terminating background worker "triage.*" due to administrator command/,
 		qr/terminating autovacuum process due to administrator command/,
 		qr/the database system is (starting up|shutting down|in recovery mode|not yet accepting connections|not accepting connections)/,
-		qr/triage provider "fake" cannot serve: .*(HTTP 40[14]|could not connect|connection ended early)/);
+		qr/triage provider "fake" cannot serve: .*(HTTP 40[14]|could not connect|connection ended early|calls in a row failed)/);
 	my $log = log_since($node);
 	my @alien;
 

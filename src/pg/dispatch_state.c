@@ -34,6 +34,9 @@ job_list_add(JobList *list, Job *job)
 void
 job_list_remove(JobList *list, int i, int count)
 {
+	/* a list that never held anything has no memory to move */
+	if (count == 0)
+		return;
 	memmove(&list->jobs[i], &list->jobs[i + count], (list->count - i - count) * sizeof(Job *));
 	list->count -= count;
 }

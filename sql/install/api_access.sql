@@ -13,11 +13,12 @@ AS $$
 		FROM (VALUES
 			('reader', 'function', 'EXECUTE',
 				'current_tenant current_actor check_schema written_here search_tickets list_tickets wait_for_triage '
-				'worker_counters'),
+				'worker_counters health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 '
+				'hold_reason'),
 			('reader', 'relation', 'SELECT',
 				'tenants people ticket_categories tickets ticket_comments ticket_history ticket_assignments ai_jobs '
 				'ai_dead_letters ai_runs ticket_ai_results '
-				'ai_state inbox dashboard queue_stats worker_status ai_failures'),
+				'ai_state inbox dashboard queue_stats worker_status worker_stats ai_failures answer_quality'),
 
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
@@ -28,8 +29,10 @@ AS $$
 
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
-				'run_pending worker_start worker_stop wake_worker'),
-			('admin', 'relation', 'SELECT', 'worker_control schema_version'),
+				'run_pending worker_start worker_stop wake_worker pause resume reprioritise pause_provider resume_provider '
+				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
+				'maintenance_jobs purge_run_details check_pg_cron'),
+			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
@@ -47,6 +50,9 @@ AS $$
 			('owner', 'function', '',
 				'install uninstall install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels '
+				'health_worker health_queue health_providers health_runs health_failures latest_runs library_state '
+				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
+				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
 			('owner', 'relation', '', 'role_tenants')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)

@@ -133,7 +133,10 @@ xact_callback(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			if (target)
+			{
+				shmem_note_wake();
 				SetLatch(target);
+			}
 			if (start_wanted || launch_wanted)
 				start_target();
 			break;

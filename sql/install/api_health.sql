@@ -356,7 +356,7 @@ BEGIN
 	level := CASE WHEN r.calls < 10 OR r.good >= 0.9 * r.calls THEN 'ok' WHEN r.good >= 0.5 * r.calls THEN 'warning' ELSE 'critical' END;
 	what := CASE WHEN r.calls = 0 THEN 'no call in the last hour'
 		ELSE format('%s of the latest %s calls in the last hour succeeded', r.good, r.calls)
-			|| coalesce(format(', the others mostly %s', r.mostly), '') END;
+			|| coalesce(', the others mostly ' || r.mostly, '') END;
 	what_to_do := CASE WHEN level > 'ok'
 		THEN 'SELECT class, message, count(*) FROM triage.ai_failures GROUP BY 1, 2 ORDER BY 3 DESC;' END;
 	RETURN NEXT;
@@ -364,7 +364,7 @@ BEGIN
 	check_name := 'latency';
 	level := CASE WHEN r.p95 >= 0.8 * r.timeout_ms THEN 'warning' ELSE 'ok' END;
 	what := CASE WHEN r.p95 IS NULL THEN 'no call in the last hour'
-		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(format(', the timeout is %s ms', r.timeout_ms), '') END;
+		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(', the timeout is ' || r.timeout_ms || ' ms', '') END;
 	what_to_do := CASE WHEN level > 'ok' THEN 'Raise the provider''s timeout_ms, or lower its max_in_flight.' END;
 	RETURN NEXT;
 
@@ -576,7 +576,7 @@ BEGIN
 		WHEN NOT EXISTS (SELECT FROM triage.ticket_categories c WHERE c.tenant_id = tenant AND c.is_active)
 			THEN 'the tenant has no active category'
 		WHEN triage.hold_reason() IS NOT NULL THEN triage.hold_reason()
-		WHEN j.run_at > statement_timestamp() THEN coalesce(format('its last try ended as %s', last.outcome), 'its time has not come')
+		WHEN j.run_at > statement_timestamp() THEN coalesce('its last try ended as ' || last.outcome, 'its time has not come')
 		ELSE 'others that are more urgent or older come first' END;
 	RETURN jsonb_build_object('job_id', j.id, 'state', CASE WHEN waits_because IS NULL THEN 'processing' ELSE 'pending' END,
 		'priority', j.priority, 'attempts', j.attempts, 'max_attempts', current_setting('triage.max_attempts')::int,

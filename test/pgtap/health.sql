@@ -131,6 +131,10 @@ SELECT pg_temp.runs(94, 'succeeded', '1 minute', 100), pg_temp.runs(6, 'succeede
 SELECT is(pg_temp.level('latency'), 'warning', 'the slowest twentieth near the timeout');
 SELECT pg_temp.runs(100, 'succeeded', '1 minute', 100);
 SELECT is(pg_temp.level('latency'), 'ok', 'fewer than that are ok');
+SELECT is(pg_temp.says('latency'), '95 of 100 calls took 100 ms at most, the timeout is 1000 ms', 'in figures');
+UPDATE triage.providers SET name = 'gone';
+SELECT is(pg_temp.says('latency'), '95 of 100 calls took 100 ms at most', 'and without a timeout when the provider is gone');
+UPDATE triage.providers SET name = 'acme';
 SELECT is(pg_temp.level('prices'), 'ok', 'calls that told no tokens cost nothing that could be known');
 SELECT pg_temp.runs(1, 'succeeded', '1 minute', 100, 1000);
 SELECT is(pg_temp.level('prices'), 'warning', 'tokens without a price');

@@ -349,7 +349,7 @@ suite_soak()
 	need_fake_model || return 0
 	mkdir -p "$SANDBOX/e2e/soak"
 	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_program soak test/soak/soak.pl || true
-	grep '^# ' "$SANDBOX/log/soak.soak" | sed 's/^#/    /' || true
+	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
 }
 
 # The regression, pgTAP and end-to-end tests and a soak once more, with the extension built under AddressSanitizer and

@@ -334,6 +334,7 @@ CREATE FUNCTION triage.doctor(pinned_for interval DEFAULT '5 minutes')
 	RETURNS TABLE (finding text, detail text, fix_sql text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 BEGIN
 	BEGIN

@@ -74,6 +74,7 @@ CREATE FUNCTION triage.provider_troubles()
 	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, level triage.health_level, what text, since timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	p record;
@@ -136,6 +137,7 @@ REVOKE ALL ON FUNCTION triage.provider_troubles() FROM PUBLIC;
 CREATE FUNCTION triage.hold_reason() RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	control record;
@@ -421,6 +423,7 @@ CREATE FUNCTION triage.health()
 	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 BEGIN
 	check_name := 'tables';
@@ -591,6 +594,7 @@ REVOKE ALL ON FUNCTION triage.explain_job(bigint) FROM PUBLIC;
 CREATE FUNCTION triage.explain_ticket(ticket_id bigint) RETURNS jsonb
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

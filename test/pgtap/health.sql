@@ -162,6 +162,11 @@ SELECT is(pg_temp.level('failures'), 'warning', 'fewer failures than answers');
 SELECT matches(pg_temp.says('failures'), '^10 jobs .*, 11 in the last day: 10 transient, 1 refused$', 'by class');
 ROLLBACK TO a;
 
+-- What it costs (how many pages it reads is in 150_health.pl): the planner takes the functions for dear, and would compile
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'triage'::regnamespace
+	AND p.proname IN ('health', 'doctor', 'explain_ticket', 'run_stats', 'hold_reason') AND NOT coalesce(p.proconfig @> '{jit=off}', false)$$,
+	'what is asked every few seconds is not compiled each time');
+
 -- Who may ask -------------------------------------------------------------------------------------------------------------------------
 
 CREATE ROLE regress_triage_watcher;

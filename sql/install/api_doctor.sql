@@ -339,12 +339,15 @@ AS $$
 BEGIN
 	BEGIN
 		PERFORM triage.check_schema();
-	EXCEPTION WHEN object_not_in_prerequisite_state THEN
-		finding := 'tables';
-		detail := SQLERRM;
-		fix_sql := 'SELECT triage.install();';
-		RETURN NEXT;
-		RETURN;
+	EXCEPTION
+		WHEN lock_not_available THEN
+			RAISE;
+		WHEN object_not_in_prerequisite_state THEN
+			finding := 'tables';
+			detail := SQLERRM;
+			fix_sql := 'SELECT triage.install();';
+			RETURN NEXT;
+			RETURN;
 	END;
 	RETURN QUERY SELECT * FROM triage.doctor_schema();
 	RETURN QUERY SELECT * FROM triage.doctor_worker();

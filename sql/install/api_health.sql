@@ -424,29 +424,37 @@ CREATE FUNCTION triage.health()
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
+	-- whoever watches must not wait in the line that is the trouble
+	SET lock_timeout = '1s'
 AS $$
 BEGIN
-	check_name := 'tables';
-	BEGIN
-		PERFORM triage.check_schema();
-	EXCEPTION WHEN object_not_in_prerequisite_state THEN
-		level := 'critical';
-		what := SQLERRM;
-		what_to_do := 'SELECT triage.install();';
-		RETURN NEXT;
-		RETURN;
-	END;
-	level := 'ok';
-	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;
-	RETURN NEXT;
+	PERFORM triage.check_schema();
 	RETURN QUERY SELECT * FROM triage.health_queue();
 	RETURN QUERY SELECT * FROM triage.health_providers();
 	RETURN QUERY SELECT * FROM triage.health_failures();
 	RETURN QUERY SELECT * FROM triage.health_runs();
+	check_name := 'tables';
+	level := 'ok';
+	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;
+	RETURN NEXT;
+EXCEPTION
+	-- first the one that is of the other's class
+	WHEN lock_not_available THEN
+		check_name := 'tables';
+		level := 'critical';
+		what := 'somebody has locked a table of triage against everybody else: tickets are not triaged meanwhile, and what was not checked is missing here';
+		what_to_do := 'SELECT pid, mode, relation::regclass FROM pg_locks WHERE relation::regclass::text LIKE ''triage.%'' AND mode = ''AccessExclusiveLock'';';
+		RETURN NEXT;
+	WHEN object_not_in_prerequisite_state THEN
+		check_name := 'tables';
+		level := 'critical';
+		what := SQLERRM;
+		what_to_do := 'SELECT triage.install();';
+		RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION triage.health() IS
-	'the state of triage in this database, one row a check: its name, how bad it is (ok, warning, critical), what was found, since when if that is known, and what to do about it; SELECT max(level) for the whole; takes some milliseconds whatever the tables hold; raises nothing';
+	'the state of triage in this database, one row a check: its name, how bad it is (ok, warning, critical), what was found, since when if that is known, and what to do about it; SELECT max(level) for the whole; takes some milliseconds whatever the tables hold, and waits a second at most for a lock; raises nothing';
 REVOKE ALL ON FUNCTION triage.health() FROM PUBLIC;
 
 -- Runs by time -----------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
 PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher queue shmem spi_util store tickets_log tickets_row \
-	tickets_shape wake worker writes
+	tickets_shape wake worker writes yield
 
 CORE_OBJS = $(CORE:%=src/core/%.o)
 NET_OBJS = $(NET:%=src/net/%.o)

@@ -16,6 +16,7 @@ DECLARE
 	foreign_object record;
 	member record;
 	present boolean := to_regclass('triage.schema_version') IS NOT NULL;
+	homeless boolean := to_regclass('triage.home') IS NULL;
 	found_version int;
 BEGIN
 	-- somebody else's table in our place would run with our triggers' rights, or ours with his
@@ -52,6 +53,10 @@ BEGIN
 	INSERT INTO triage.schema_version (version) VALUES (current_version) ON CONFLICT DO NOTHING;
 	INSERT INTO triage.worker_control (id) VALUES (true) ON CONFLICT DO NOTHING;
 	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
+	-- a copy's home stays where it was, or unknown, until somebody calls adopt()
+	IF homeless THEN
+		PERFORM triage.write_home();
+	END IF;
 	PERFORM triage.load_default_vocabulary('default');
 	-- ranked last: whatever the DBA adds serves before it
 	INSERT INTO triage.providers (name, api, rank) VALUES ('builtin', 'builtin', 1000) ON CONFLICT DO NOTHING;
@@ -94,7 +99,7 @@ BEGIN
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,
-		triage.schema_version;
+		triage.home, triage.schema_version;
 	PERFORM triage.wake_worker();
 END
 $uninstall$;

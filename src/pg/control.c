@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/guc.h"
+#include "pg/home.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
 #include "pg/wake.h"
@@ -34,6 +35,7 @@ PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
 PG_FUNCTION_INFO_V1(triage_origin_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
+PG_FUNCTION_INFO_V1(triage_home_refusal);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
@@ -100,6 +102,19 @@ triage_check_schema(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+Datum
+triage_home_refusal(PG_FUNCTION_ARGS)
+{
+	const char *why;
+
+	config_connect();
+	why = home_refusal(home_state());
+	SPI_finish();
+	if (why == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
 static void
 refuse_in_recovery(void)
 {
@@ -126,6 +141,7 @@ triage_worker_start(PG_FUNCTION_ARGS)
 
 	refuse_in_recovery();
 	config_connect();
+	home_check();
 	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
 				"WHERE stopped_at IS NOT NULL", 0);
 	spi_execute(plan, NULL, NULL, 0);
@@ -210,6 +226,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
 	config_connect();
+	home_check();
 	SPI_finish();
 	if (wait)
 	{

@@ -32,12 +32,12 @@ INSERT INTO place (chapter, name)
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
-			(4, 'worker_start worker_stop run_pending worker_counters'),
+			(4, 'worker_start worker_stop run_pending worker_counters adopt home_refusal'),
 			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '
-				'load_default_vocabulary lock_ticket score_categories ts_config wake_worker written_here')) v (chapter, names);
+				'load_default_vocabulary lock_ticket score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS
 	SELECT p.oid, p.proname::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.prosecdef AS is_definer,

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(72);
+SELECT plan(73);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -55,6 +55,13 @@ INSERT INTO pg_temp.expected_table VALUES
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('home', $$id boolean NOT NULL DEFAULT true
+		system_identifier bigint NOT NULL
+		database_oid bigint NOT NULL
+		table_oid bigint NOT NULL
+		written_in bigint NOT NULL
+		adopted_at timestamp with time zone NOT NULL DEFAULT now()
+		adopted_by text NOT NULL$$),
 	('people', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id text NOT NULL
 		role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
@@ -220,8 +227,8 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers')$$,
-	'every table is a tenant table, but for the four that are global');
+	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers')$$,
+	'every table is a tenant table, but for those that are global');
 
 -- keys as the names of their columns, in order
 CREATE TEMP VIEW key AS

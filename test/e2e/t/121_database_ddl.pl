@@ -71,7 +71,8 @@ for my $preload (1, 0)
 		makes_room($node, 'CREATE DATABASE copy TEMPLATE two', "$name, as a template");
 		works_on($node, 'two', "$name, as a template");
 		makes_room($node, 'DROP DATABASE two', "$name, drop");
-		is(sql($node, 'SELECT count(*) FROM triage.tickets', 'copy'), 20, "$name: the copy is whole");
+		is(sql($node, 'SELECT count(*), triage.home_refusal() FROM triage.tickets', 'copy'), '20|the tables were copied from another database',
+			"$name: the copy is whole, and knows what it is");
 		sql($node, 'DROP DATABASE copy');
 
 		database($node, 'one', $busy);

@@ -33,6 +33,7 @@ is(sql($standby, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 
 is(sql($standby, q(SELECT count(*), count(DISTINCT ai_state), min(ai_state) FROM triage.inbox)), '5|1|processed', 'but it shows everything');
 is(sql($standby, q(SELECT count(*) FROM triage.search_tickets('p3'))), 1, 'and searches');
 is(sql($standby, q(SELECT triage.wait_for_triage(1))), 'processed', 'wait_for_triage() sees what is there');
+is(sql($standby, 'SELECT triage.home_refusal() IS NULL'), 't', 'it is at home, as the primary is');
 is(sql($standby, 'SELECT count(*) FROM triage.worker_status'), 0, 'worker_status is empty');
 
 my %refused = (
@@ -46,6 +47,7 @@ my %refused = (
 	'SELECT triage.worker_stop()' => 'worker_stop',
 	'SELECT triage.run_pending(1)' => 'run_pending',
 	'SELECT triage.run_pending(1, true)' => 'run_pending with wait',
+	'SELECT triage.adopt()' => 'adopt',
 	'SELECT triage.install()' => 'install',
 	"SELECT triage.uninstall('delete all tickets')" => 'uninstall',
 	"SELECT triage.create_tenant('t')" => 'create_tenant',

@@ -41,3 +41,10 @@ CREATE FUNCTION triage.home_refusal() RETURNS text
 COMMENT ON FUNCTION triage.home_refusal() IS
 	'why no model is called from this database: it is a copy, or its queue is filled by a subscription; null when it is at home, see adopt(); raises 55000 when the tables do not fit';
 REVOKE ALL ON FUNCTION triage.home_refusal() FROM PUBLIC;
+
+CREATE FUNCTION triage.in_extension_script() RETURNS boolean
+	LANGUAGE c STABLE
+	AS 'MODULE_PATHNAME', 'triage_in_extension_script';
+COMMENT ON FUNCTION triage.in_extension_script() IS
+	'part of install(): whether a script of CREATE EXTENSION or ALTER EXTENSION UPDATE is running; raises nothing';
+REVOKE ALL ON FUNCTION triage.in_extension_script() FROM PUBLIC;

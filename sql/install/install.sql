@@ -42,6 +42,18 @@ BEGIN
 		END IF;
 	END IF;
 
+	-- Inside an extension's script the server lets CREATE ... IF NOT EXISTS and OR REPLACE find the extension's own
+	-- objects only, so that nobody's trap is taken for one of them.  Whose these are was seen above.
+	IF triage.in_extension_script() THEN
+		FOR member IN
+			SELECT c.oid::regclass AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+			FROM pg_class c
+			WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT EXISTS (
+				SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+		LOOP
+			EXECUTE format('ALTER EXTENSION triage ADD %s %s', member.kind, member.name);
+		END LOOP;
+	END IF;
 	PERFORM triage.install_tables();
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();

@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "core/labels.h"
 #include "core/origin.h"
 #include "core/states.h"
@@ -36,6 +37,7 @@ PG_FUNCTION_INFO_V1(triage_enum_labels);
 PG_FUNCTION_INFO_V1(triage_origin_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_home_refusal);
+PG_FUNCTION_INFO_V1(triage_in_extension_script);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
@@ -113,6 +115,12 @@ triage_home_refusal(PG_FUNCTION_ARGS)
 	if (why == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
+Datum
+triage_in_extension_script(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(creating_extension);
 }
 
 static void
@@ -202,6 +210,10 @@ triage_worker_counters(PG_FUNCTION_ARGS)
 static void
 start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 {
+	if (IsBinaryUpgrade)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no triage worker runs in binary upgrade mode")));
 	if (!wake_start_worker(MyDatabaseId, args, handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

@@ -36,7 +36,7 @@ INSERT INTO place (chapter, name)
 			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
-				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '
+				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
 				'load_default_vocabulary lock_ticket score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS

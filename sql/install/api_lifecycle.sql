@@ -42,6 +42,13 @@ COMMENT ON FUNCTION triage.home_refusal() IS
 	'why no model is called from this database: it is a copy, or its queue is filled by a subscription; null when it is at home, see adopt(); raises 55000 when the tables do not fit';
 REVOKE ALL ON FUNCTION triage.home_refusal() FROM PUBLIC;
 
+CREATE FUNCTION triage.waiting_databases() RETURNS int
+	LANGUAGE c STABLE
+	AS 'MODULE_PATHNAME', 'triage_waiting_databases';
+COMMENT ON FUNCTION triage.waiting_databases() IS
+	'how many databases of the server want a worker and have none because max_worker_processes is used up; null unless the library is preloaded; raises nothing';
+REVOKE ALL ON FUNCTION triage.waiting_databases() FROM PUBLIC;
+
 CREATE FUNCTION triage.in_extension_script() RETURNS boolean
 	LANGUAGE c STABLE
 	AS 'MODULE_PATHNAME', 'triage_in_extension_script';

@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(triage_origin_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_home_refusal);
 PG_FUNCTION_INFO_V1(triage_in_extension_script);
+PG_FUNCTION_INFO_V1(triage_waiting_databases);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
@@ -121,6 +122,14 @@ Datum
 triage_in_extension_script(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(creating_extension);
+}
+
+Datum
+triage_waiting_databases(PG_FUNCTION_ARGS)
+{
+	if (triage_shared == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32((int32) pg_atomic_read_u32(&triage_shared->waiting));
 }
 
 static void

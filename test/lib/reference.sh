@@ -32,7 +32,7 @@ INSERT INTO place (chapter, name)
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
-			(4, 'worker_start worker_stop run_pending worker_counters adopt home_refusal'),
+			(4, 'worker_start worker_stop run_pending worker_counters waiting_databases adopt home_refusal'),
 			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '

@@ -105,7 +105,7 @@ SELECT is(pg_temp.outcome('INSERT INTO triage.tickets (id, description) OVERRIDI
 SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 	FROM (VALUES ('SELECT triage.run_pending(1)'), ('SELECT triage.claim_jobs()'), ('SELECT triage.complete_job(1, 1, ''{}'')'),
 		('SELECT triage.fail_job(1, 1, ''transient'', ''x'')'), ('SELECT triage.reap_jobs()'), ('SELECT triage.worker_start()'),
-		('SELECT triage.worker_stop()'), ('SELECT triage.worker_counters()'), ('SELECT triage.install()'), ('SELECT triage.adopt()'), ('SELECT triage.home_refusal()'), ('SELECT triage.write_home()'), ('SELECT triage.in_extension_script()'),
+		('SELECT triage.worker_stop()'), ('SELECT triage.worker_counters()'), ('SELECT triage.install()'), ('SELECT triage.adopt()'), ('SELECT triage.home_refusal()'), ('SELECT triage.write_home()'), ('SELECT triage.in_extension_script()'), ('SELECT triage.waiting_databases()'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.set_provider(''p'', ''builtin'')'),
 		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
 		('SELECT triage.retry_failed()'), ('SELECT triage.request_triage(1)'), ('SELECT triage.load_default_vocabulary(''default'')')) AS c (command);

@@ -349,7 +349,7 @@ CREATE TEMP VIEW search_path_not_pinned AS
 		WHERE p.pronamespace = 'triage'::regnamespace
 			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
-				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'origin_refusal',
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal',
 					'origin_refusal'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

@@ -97,6 +97,16 @@ for my $preload (1, 0)
 			next;
 		}
 
+		# a one-shot worker makes room too
+		database($node, 'one', $busy);
+		sql($node, 'SELECT triage.worker_stop()', 'one');
+		wait_for_worker($node, 0, 'one');
+		$model->wait_for_in_flight(0);
+		sql($node, 'SELECT triage.run_pending(20)', 'one');
+		$model->wait_for_in_flight(20);
+		makes_room($node, 'DROP DATABASE one', "$name, drop with a one-shot worker");
+		$model->wait_for_in_flight(0);
+
 		database($node, 'one', $busy);
 		$model->config(latency_ms => 0);
 		# closed to connections, for instance to have nobody in it while it is copied

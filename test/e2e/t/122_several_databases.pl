@@ -43,6 +43,7 @@ for my $database (qw(one two three))
 	sql($node, 'CREATE EXTENSION triage', $database);
 	add($node, $database, 'first');
 }
+is(sql($node, 'SELECT triage.waiting_databases() > 0', 'one'), 't', 'waiting_databases() counts those that have none');
 done($node, $_, "the tickets of $_") for qw(one two three);
 pass('one slot, three databases: all are served in turn');
 cmp_ok(sql($node, $WORKERS), '<=', 1, 'never by more than one worker');
@@ -70,6 +71,8 @@ my @pids = sort(worker_pid($node, 'one'), worker_pid($node, 'two'));
 is(sql($node, "SELECT pg_sleep(7) IS NOT NULL"), 't', 'longer than a turn');
 is_deeply([ sort(worker_pid($node, 'one'), worker_pid($node, 'two')) ], \@pids, 'nobody takes turns when there is room');
 unlike(log_since($node, $position), qr/no background worker slot/, 'and nothing is complained about');
+is(sql($node, 'SELECT triage.waiting_databases()', 'one'), 0, 'nobody waits');
+is(sqlstate($node, q(ALTER SYSTEM SET triage.databases = 'one,,two')), '22023', 'a list that is none is refused');
 
 # a database that is created later; one that the setting does not name asks for itself
 sql($node, 'CREATE DATABASE nosuch');
@@ -162,5 +165,21 @@ is(said(log_since($node, $position), qr/exited with exit code/), 0, 'a worker th
 sql($node, 'DROP TRIGGER refuse ON triage.ai_jobs');
 all_done($node);
 pass('and does so later');
+
+# killed as soon as it is there, while sessions commit
+is(sql($node, 'SELECT triage.waiting_databases() IS NULL'), 't', 'without preload nobody counts who waits');
+$position = log_position($node);
+$began = time();
+my $tickets = 0;
+while (time() - $began < 6)
+{
+	$tickets++;
+	sql($node, q(SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'triage worker'));
+	add($node, 'postgres', 'insistent');
+}
+$started = said(log_since($node, $position), qr/background worker "triage worker" \(PID \d+\) exited/);
+cmp_ok($started, '<=', $tickets + 8, "not preloaded: $started starts in six seconds, one for each session that commits a ticket and one a second");
+all_done($node);
+pass('left alone, it works again');
 $node->stop;
 done_testing();

@@ -29,7 +29,24 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-/* OidIsValid(): and who owns it. */
+typedef struct Identity
+{
+	Oid			user;
+	int			context;
+} Identity;
+
+/* Who reads and writes this table is its owner, whatever role the caller has; an abort undoes it. */
+static Identity
+become(Oid owner)
+{
+	Identity	caller;
+
+	GetUserIdAndSecContext(&caller.user, &caller.context);
+	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	return caller;
+}
+
+/* InvalidOid, or the table and who owns it. */
 static Oid
 find_table(const char *name, Oid *owner)
 {
@@ -85,10 +102,9 @@ HomeState
 home_state(void)
 {
 	HomeState	state;
-	Oid			user;
+	Identity	caller;
 	Oid			owner;
 	Oid			jobs_owner;
-	int			context;
 	Oid			home = find_table("home", &owner);
 	Oid			jobs = find_table("ai_jobs", &jobs_owner);
 
@@ -96,10 +112,9 @@ home_state(void)
 		return HOME_UNKNOWN;
 	if (is_subscribed(jobs))
 		return HOME_REPLICATED;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	caller = become(owner);
 	state = compare_row(home);
-	SetUserIdAndSecContext(user, context);
+	SetUserIdAndSecContext(caller.user, caller.context);
 	return state;
 }
 
@@ -135,11 +150,17 @@ home_settle(void)
 	static SPIPlanPtr update;
 	static SPIPlanPtr mark;
 	Datum		identifier = Int64GetDatum((int64) GetSystemIdentifier());
+	Identity	caller;
+	Oid			owner;
 
+	if (!OidIsValid(find_table("home", &owner)))
+		return;
+	caller = become(owner);
 	spi_prepare(&update, "UPDATE triage.home SET system_identifier = $1", 1, INT8OID);
 	spi_execute(update, &identifier, NULL, 0);
 	spi_prepare(&mark, "UPDATE triage.home SET written_in = xmin::text::bigint", 0);
 	spi_execute(mark, NULL, NULL, 0);
+	SetUserIdAndSecContext(caller.user, caller.context);
 	ereport(LOG,
 			(errmsg("triage found its database in another cluster after pg_upgrade, and is at home there")));
 }

@@ -21,7 +21,7 @@ extern HomeState home_state(void);
 /* Why no model may be called from here and what to do about it; NULL when it may. */
 extern const char *home_refusal(HomeState state);
 extern const char *home_hint(HomeState state);
-/* As the tables' owner. */
+/* Writes a HOME_CARRIED database down as being here. */
 extern void home_settle(void);
 /* Raises 55000 when no model may be called from here. */
 extern void home_check(void);

@@ -122,7 +122,7 @@ for my $preload (1, 0)
 		my $closed = log_position($node);
 		sql($node, 'ALTER DATABASE one ALLOW_CONNECTIONS false');
 		sql($node, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'one'");
-		sql($node, 'SELECT pg_sleep(3)');
+		sql($node, 'SELECT pg_sleep(2.5)');
 		my @refusals = log_since($node, $closed) =~ /FATAL: .*/g;
 		cmp_ok(scalar @refusals, '<=', 1, "$name: a worker does not knock at a closed door again and again");
 		sql($node, 'DROP DATABASE one');
@@ -130,7 +130,7 @@ for my $preload (1, 0)
 
 	# a session of the dropped database's time, and the log: one refusal a drop at most, none later
 	my $quiet = log_position($node);
-	sql($node, 'SELECT pg_sleep(3)');
+	sql($node, 'SELECT pg_sleep(2.5)');
 	unlike(log_since($node, $quiet), qr/FATAL|triage/, "$mode: nobody starts workers for databases that are gone");
 	is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker'"), 0, "$mode: and none runs");
 	$node->stop;

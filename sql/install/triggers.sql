@@ -16,6 +16,9 @@ BEGIN
 		AFTER UPDATE ON triage.tickets
 		REFERENCING OLD TABLE AS old_tickets NEW TABLE AS new_tickets
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_update();
+	CREATE OR REPLACE TRIGGER tickets_after_delete
+		AFTER DELETE ON triage.tickets
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_delete();
 
 	CREATE OR REPLACE TRIGGER ticket_comments_before
 		BEFORE INSERT ON triage.ticket_comments

@@ -30,6 +30,10 @@ CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS
 	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';
 
+CREATE TYPE triage.health_level AS ENUM ('ok', 'warning', 'critical');
+COMMENT ON TYPE triage.health_level IS
+	'what a check of health() says: ok; warning: look at it today; critical: tickets are not triaged, or soon will not be; sorts by weight, so max(level) is the state of the whole';
+
 CREATE TYPE triage.run_outcome AS ENUM
 	('succeeded', 'throttled', 'account', 'misconfigured', 'bad_request', 'refused',
 	 'transient', 'unusable_answer', 'stale', 'lost');

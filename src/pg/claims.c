@@ -23,6 +23,7 @@ typedef struct Claim
 	Job		   *jobs[QUEUE_MAX_BATCH];
 	int			asked;
 	int			claimed;
+	int			lost;			/* leases that had run out */
 	TimestampTz now;
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
@@ -65,12 +66,14 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
 	job->provider_version = provider->updated_at;
+	job->timeout_ms = provider->timeout_ms;
 }
 
 static void
 prepare_work(Dispatch *d, void *arg)
 {
 	Batch	   *batch = arg;
+	const Provider *provider = &d->serving->provider;
 	Job		  **jobs = batch->jobs;
 	int			n = batch->count;
 	TicketText *texts = palloc(n * sizeof(TicketText));
@@ -86,13 +89,13 @@ prepare_work(Dispatch *d, void *arg)
 
 		if (!texts[i].found)
 			dispatch_return_job(jobs[i], 0);
-		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && provider->api != API_BUILTIN))
 		{
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
 							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
-			dispatch_return_job(jobs[i], PROVIDER_PAUSE_MS);
+			dispatch_return_job(jobs[i], TENANT_PAUSE_MS);
 		}
 		else
 		{
@@ -100,11 +103,11 @@ prepare_work(Dispatch *d, void *arg)
 			ready[ready_count++] = jobs[i];
 		}
 	}
-	if (d->provider.api == API_BUILTIN)
+	if (provider->api == API_BUILTIN)
 		builtin_provider_answer(ready, inputs, ready_count);
 	else
 		for (int i = 0; i < ready_count; i++)
-			build_request(&d->provider, ready[i], &inputs[i]);
+			build_request(provider, ready[i], &inputs[i]);
 }
 
 /*
@@ -115,8 +118,10 @@ static void
 prepare_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
-	ErrorData  *error = dispatch_transact(d, prepare_work, &batch, false);
+	ErrorData  *error;
 
+	dispatch_show(d, "reading tickets");
+	error = dispatch_transact(d, prepare_work, &batch, false);
 	if (error == NULL)
 		return;
 	for (int i = 0; i < n; i++)
@@ -169,7 +174,6 @@ may_serve(const Dispatch *d)
 void
 claims_read_provider(Dispatch *d)
 {
-	Provider	provider;
 	bool		stopped;
 
 	if (!may_serve(d))
@@ -177,14 +181,8 @@ claims_read_provider(Dispatch *d)
 		d->unwanted = true;
 		return;
 	}
-	d->has_provider = config_provider(&provider, &stopped);
+	endpoints_read(d, &stopped);
 	d->unwanted = stopped && d->slot == 0;
-	if (!d->has_provider || (strcmp(provider.name, d->provider.name) == 0 && provider.updated_at == d->provider.updated_at))
-		return;
-	d->provider = provider;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
-	d->secret_known = false;
 }
 
 /* How many to claim: to fill the air, and under load some ahead, so that a free place never waits for a claim. */
@@ -193,8 +191,15 @@ wanted(const Dispatch *d)
 {
 	int			limit = dispatch_limit(d);
 	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
-	int			n = limit + ahead - pool_in_flight(d->pool) - d->ready.count;
+	int			n = triage_max_in_flight + ahead - pool_in_flight(d->pool) - d->ready.count;
 
+	if (d->serving && d->serving->gate)
+	{
+		/* what is in the air to another provider takes nothing from this one */
+		if (d->serving->provider.max_in_flight > 0)
+			n = Min(n, limit + ahead - gate_in_flight_here(d->serving->gate) - d->ready.count);
+		n = Min(n, d->serving_room);
+	}
 	if (d->answered.count > limit + QUEUE_MAX_BATCH)
 		return 0;				/* not faster than answers can be written */
 	n = Min(n, QUEUE_MAX_BATCH);
@@ -208,12 +213,16 @@ claim_work(Dispatch *d, void *arg)
 	ClaimRequest request = {.slot = d->slot, .now = claim->now};
 
 	claims_read_provider(d);
-	if (d->unwanted || !d->has_provider || claim->now < d->provider_closed_until)
+	d->held = pause_in_force(d->hold, sizeof(d->hold));
+	if (d->unwanted || d->held)
+		return;
+	endpoints_choose(d, claim->now);
+	if (d->serving == NULL)
 		return;
 	if (claim->now >= d->next_rescan)
 	{
 		/* with the end of the queue in sight, all of it is looked through */
-		queue_reap(d->more ? &d->cursor : NULL, claim->now);
+		claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
 		cursor_reset(&d->cursor);
 		claim->rescanned = true;
 	}
@@ -226,8 +235,8 @@ claim_work(Dispatch *d, void *arg)
 	for (int i = 0; i < claim->asked; i++)
 		claim->jobs[i] = dispatch_new_job(d);
 	request.max_jobs = claim->asked;
-	request.provider = d->provider.name;
-	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
+	request.provider = d->serving->provider.name;
+	request.lease_until = in_ms(claim->now, 2 * (int64) d->serving->provider.timeout_ms + LEASE_MARGIN_MS);
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
 	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
 	{
@@ -259,6 +268,23 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 	}
 }
 
+/* From a commit's wake-up to the claim that took its job.  With no place free there is nothing to learn. */
+static void
+count_wake(Dispatch *d, const Claim *claim)
+{
+	int64		took_us = GetCurrentTimestamp() - d->woken_at;
+	bool		woken = d->woken_at != 0;
+
+	d->woken_at = 0;
+	if (!woken || claim->claimed == 0 || took_us < 0)
+		return;
+	dispatch_count(d, COUNTER_WAKES, 1);
+	dispatch_count(d, COUNTER_WAKE_US, took_us);
+	/* nobody else writes it */
+	if (took_us > (int64) pg_atomic_read_u64(&d->entry->counters[COUNTER_WAKE_MAX_US]))
+		pg_atomic_write_u64(&d->entry->counters[COUNTER_WAKE_MAX_US], took_us);
+}
+
 void
 claims_make(Dispatch *d, TimestampTz now)
 {
@@ -268,7 +294,9 @@ claims_make(Dispatch *d, TimestampTz now)
 
 	if (now < d->paused_until)
 		return;
+	dispatch_show(d, "claiming jobs");
 	error = dispatch_transact(d, claim_work, &claim, false);
+	count_wake(d, &claim);
 	if (error == NULL && claim.claimed > 0)
 		prepare_range(d, claim.jobs, claim.claimed);
 	sort_claimed(d, &claim, error != NULL);
@@ -282,6 +310,7 @@ claims_make(Dispatch *d, TimestampTz now)
 		return;
 	}
 	dispatch_count(d, COUNTER_CLAIMED, claim.claimed);
+	dispatch_count(d, COUNTER_OUTCOMES + OUTCOME_LOST, claim.lost);
 	if (d->jobs_left >= 0)
 		d->jobs_left -= claim.claimed;
 	d->more = claim.full || (claim.asked > 0 && claim.claimed == claim.asked);
@@ -303,8 +332,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	d->next_look = in_ms(now, triage_poll_interval);
 	if (claim.next_due != 0)
 		d->next_look = Min(d->next_look, claim.next_due);
-	if (d->provider_closed_until > now)
-		d->next_look = Min(d->next_look, d->provider_closed_until);
+	if (d->serving == NULL)
+		d->next_look = Min(d->next_look, d->open_at);
 }
 
 bool
@@ -316,7 +345,7 @@ claims_due(const Dispatch *d, TimestampTz now)
 		return false;
 	if (!d->look && !d->more && now < d->next_look)
 		return false;
-	n = d->has_provider ? wanted(d) : 1;
+	n = d->serving ? wanted(d) : 1;
 	if (d->jobs_left == 0)
 		return false;
 	if (n <= 0)

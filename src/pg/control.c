@@ -21,6 +21,7 @@
 #include "pg/config.h"
 #include "pg/guc.h"
 #include "pg/home.h"
+#include "pg/pause.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
 #include "pg/wake.h"
@@ -42,7 +43,6 @@ PG_FUNCTION_INFO_V1(triage_waiting_databases);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
-PG_FUNCTION_INFO_V1(triage_worker_counters);
 PG_FUNCTION_INFO_V1(triage_run_pending);
 
 Datum
@@ -184,38 +184,6 @@ triage_worker_stop(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(wake_find_worker(MyDatabaseId) != NULL);
 }
 
-Datum
-triage_worker_counters(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (triage_shared == NULL)
-		return (Datum) 0;
-	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	for (int i = 0; i < triage_shared->worker_count; i++)
-	{
-		WorkerEntry *entry = &triage_shared->workers[i];
-		Datum		values[9];
-		bool		nulls[9] = {0};
-
-		if (entry->database != MyDatabaseId)
-			continue;
-		values[0] = Int32GetDatum(entry->pid);
-		values[1] = Int32GetDatum(entry->slot);
-		values[2] = TimestampTzGetDatum(entry->started_at);
-		values[3] = Int32GetDatum((int) pg_atomic_read_u64(&entry->counters[COUNTER_IN_FLIGHT]));
-		values[4] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_CLAIMED]));
-		values[5] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_WRITTEN]));
-		values[6] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_RETRIED]));
-		values[7] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_FAILED]));
-		values[8] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_STALE]));
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	LWLockRelease(triage_shared->lock);
-	return (Datum) 0;
-}
-
 static void
 start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 {
@@ -248,6 +216,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 	refuse_in_recovery();
 	config_connect();
 	home_check();
+	pause_refuse();
 	SPI_finish();
 	if (wait)
 	{

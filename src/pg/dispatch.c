@@ -19,6 +19,8 @@
 /* What a predecessor had claimed could not be freed: the next try, and the longest pause between two. */
 #define TAKE_OVER_PAUSE_MS 1000
 #define TAKE_OVER_LONGEST_MS 60000
+/* A one-shot worker waits for its provider's limit, but not for a quota of a day. */
+#define LIMIT_WAIT_MS 60000
 
 Dispatch *
 dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
@@ -55,15 +57,25 @@ void
 dispatch_wake(Dispatch *d)
 {
 	d->look = true;
+	d->claims_suspect = true;
+	if (d->entry && d->woken_at == 0)
+		d->woken_at = (TimestampTz) pg_atomic_exchange_u64(&d->entry->woken_at, 0);
+}
+
+bool
+dispatch_showed(Dispatch *d)
+{
+	bool		showed = d->showed;
+
+	d->showed = false;
+	return showed;
 }
 
 void
 dispatch_reload(Dispatch *d)
 {
 	pool_set_max_in_flight(d->pool, triage_max_in_flight);
-	d->secret_known = false;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
+	endpoints_reload(d);
 	d->look = true;
 }
 
@@ -107,12 +119,15 @@ dispatch_turn(Dispatch *d)
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
 	take_over_once(d, now);
+	withdrawals_call_off(d, now);
 	calls_start(d, now);
 	writes_answers(d, now);
 	now = GetCurrentTimestamp();
+	endpoints_watch(d, now);
 	if (!d->unwanted && claims_due(d, now))
 	{
 		claims_make(d, now);
+		calls_recheck(d, now);
 		calls_start(d, GetCurrentTimestamp());
 	}
 	if (d->entry)
@@ -133,13 +148,17 @@ dispatch_timeout(const Dispatch *d)
 	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
-	if (claims_due(d, now) || (d->ready.count > 0 && pool_room(d->pool) > 0 &&
-								 pool_in_flight(d->pool) < dispatch_limit(d)))
+	if (claims_due(d, now))
 		timeout = 0;
 	else if (d->look)
 		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
+	if (d->ready.count > 0 && pool_room(d->pool) > 0 && pool_in_flight(d->pool) < triage_max_in_flight)
+		timeout = Min(timeout, ms_until(d->next_start, now));
+	if (d->next_watch != 0)
+		timeout = Min(timeout, ms_until(d->next_watch, now));
 	for (int i = 0; i < d->answered.count; i++)
 		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
+	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
 		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;
@@ -154,13 +173,21 @@ dispatch_in_flight(const Dispatch *d)
 const char *
 dispatch_trouble(const Dispatch *d)
 {
-	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
+	return d->trouble[0] && d->open_at > GetCurrentTimestamp() ? d->trouble : NULL;
+}
+
+const char *
+dispatch_hold(const Dispatch *d)
+{
+	if (!triage_enabled)
+		return "triage.enabled is off";
+	return d->held ? d->hold : NULL;
 }
 
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {
-	return d->provider_closed_until;
+	return d->trouble_since;
 }
 
 int
@@ -184,6 +211,9 @@ dispatch_drain(Dispatch *d)
 bool
 dispatch_is_done(const Dispatch *d)
 {
+	/* a limit per minute makes it slow, not done */
+	if (d->serving == NULL && d->limited && d->jobs_left > 0 && d->open_at < in_ms(GetCurrentTimestamp(), LIMIT_WAIT_MS))
+		return false;
 	return d->jobs_left >= 0 && dispatch_is_idle(d) && (d->jobs_left == 0 || (!d->look && !d->more));
 }
 

@@ -19,6 +19,7 @@ char	   *triage_allowed_origins;
 bool		triage_auto_triage = true;
 bool		triage_autostart = true;
 char	   *triage_databases;
+bool		triage_enabled = true;
 int			triage_max_attempts = 5;
 int			triage_max_in_flight = 64;
 int			triage_poll_interval = 5000;
@@ -97,6 +98,12 @@ guc_define(void)
 							   "installed. Has effect only when the library is preloaded.",
 							   &triage_databases, "*",
 							   PGC_SIGHUP, 0, check_databases, NULL, NULL);
+	DefineCustomBoolVariable("triage.enabled",
+							 "Lets models be called.",
+							 "Off, nothing is claimed and no call is made in any database of the server; calls in the "
+							 "air are finished, and tickets are enqueued as ever.",
+							 &triage_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("triage.max_attempts",
 							"Sets how many times a job is tried before it fails.",
 							"Being throttled by a provider does not count as a try.",

@@ -12,6 +12,7 @@ extern char *triage_allowed_origins;
 extern bool triage_auto_triage;
 extern bool triage_autostart;
 extern char *triage_databases;
+extern bool triage_enabled;
 extern int	triage_max_attempts;
 extern int	triage_max_in_flight;
 extern int	triage_poll_interval;

@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "pg/config.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
 #include "pg/wake.h"
@@ -86,6 +87,7 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	Job		   *list[QUEUE_MAX_BATCH];
 	TicketText	texts[QUEUE_MAX_BATCH];
 	Cursor		cursor;
+	char		hold[PAUSE_TEXT_MAX];
 	int			claimed;
 
 	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -96,6 +98,13 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
 	cursor_reset(&cursor);
 	config_connect();
+	if (pause_in_force(hold, sizeof(hold)))
+	{
+		ereport(NOTICE,
+				(errmsg("nothing is claimed: %s", hold)));
+		SPI_finish();
+		return (Datum) 0;
+	}
 	claimed = queue_claim(&request, &cursor, list);
 	if (claimed > 0)
 		queue_read_tickets(list, claimed, texts);

@@ -71,12 +71,18 @@ typedef struct Job
 	char		provider[64];
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
 	char		model[MODEL_SIZE];
+	int			timeout_ms;		/* of the provider that it was claimed for */
+	struct Gate *gate;			/* in whose count it is while its call is in the air */
+	bool		probe;			/* its call decides whether the gate opens */
+	int			tokens;			/* that the call was estimated to take */
+	bool		refused_alone;	/* queue_refused_alone() */
 	Buf			body;
 	int			place;			/* in the caller's list of calls */
 	bool		called;			/* a model was asked: that is a run, whatever became of it */
 	TimestampTz started_at;
 	/* the answer */
 	RunOutcome	outcome;
+	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
 	int			http_status;	/* 0: none */
 	char		request_id[201];
 	char		reason[REASON_MAX];
@@ -135,8 +141,14 @@ extern void queue_store(Job **jobs, int count);
 extern int	queue_free_slot(int slot);
 /* Ends the leases that ran out at or before the cursor (NULL: everywhere), writing a lost run for each. */
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
+/* An earlier run of the job was refused with the same status, and the provider has served another ticket since. */
+extern bool queue_refused_alone(const Job *job);
 /* Prolongs the leases of answers that wait for a locked ticket. */
 extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
+/*
+ * Which of the claims are the current ones of their jobs.  jobs[] is sorted by id and tenant; current[] comes zeroed.
+ */
+extern void queue_find_current(Job **jobs, int count, bool *current);
 /* When the next job that is not yet due becomes so; 0: there is none. */
 extern TimestampTz queue_next_due(TimestampTz now);
 

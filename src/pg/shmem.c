@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "pg/gate.h"
 #include "pg/shmem.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -33,13 +34,16 @@ request_hook(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	RequestAddinShmemSpace(shared_size());
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	RequestAddinShmemSpace(gate_shared_size());
+	/* the workers' list, the gates' table */
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
 
 static void
 startup_hook(void)
 {
 	bool		found;
+	void	   *gates;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -52,9 +56,14 @@ startup_hook(void)
 		pg_atomic_init_u32(&triage_shared->waiting, 0);
 		triage_shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		for (int i = 0; i < triage_shared->worker_count; i++)
+		{
 			for (int c = 0; c < COUNTER_COUNT; c++)
 				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
+			pg_atomic_init_u64(&triage_shared->workers[i].woken_at, 0);
+		}
 	}
+	gates = ShmemInitStruct("triage gates", gate_shared_size(), &found);
+	gate_shared_init(gates, found, &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -100,6 +109,7 @@ shmem_join(Oid database, int slot)
 		entry->started_at = GetCurrentTimestamp();
 		for (int c = 0; c < COUNTER_COUNT; c++)
 			pg_atomic_write_u64(&entry->counters[c], 0);
+		pg_atomic_write_u64(&entry->woken_at, 0);
 		my_entry = entry;
 	}
 	LWLockRelease(triage_shared->lock);
@@ -140,12 +150,32 @@ shmem_find_worker(Oid database)
 }
 
 void
-shmem_wake_workers(Oid database)
+shmem_wake_workers(void)
+{
+	if (triage_shared == NULL)
+		return;
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < triage_shared->worker_count; i++)
+		if (triage_shared->workers[i].latch && triage_shared->workers[i].pid != MyProcPid)
+			SetLatch(triage_shared->workers[i].latch);
+	LWLockRelease(triage_shared->lock);
+}
+
+void
+shmem_wake_database(Oid database)
 {
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
 	for (int i = 0; i < triage_shared->worker_count; i++)
-		if (triage_shared->workers[i].database == database && triage_shared->workers[i].slot == 0)
-			SetLatch(triage_shared->workers[i].latch);
+	{
+		WorkerEntry *entry = &triage_shared->workers[i];
+		uint64		none = 0;
+
+		if (entry->database != database || entry->slot != 0)
+			continue;
+		/* the first one counts: it is the one that waits longest */
+		pg_atomic_compare_exchange_u64(&entry->woken_at, &none, (uint64) GetCurrentTimestamp());
+		SetLatch(entry->latch);
+	}
 	LWLockRelease(triage_shared->lock);
 }
 

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "core/ticket.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -25,7 +26,13 @@ typedef enum WorkerCounter
 	COUNTER_FAILED,
 	COUNTER_STALE,
 	COUNTER_IN_FLIGHT,			/* a gauge */
-	COUNTER_COUNT
+	COUNTER_BYTES_SENT,
+	COUNTER_BYTES_RECEIVED,
+	COUNTER_WAKES,				/* claims that followed a wake-up, and how long after it they were committed */
+	COUNTER_WAKE_US,
+	COUNTER_WAKE_MAX_US,
+	COUNTER_OUTCOMES,			/* one for each RunOutcome from here on */
+	COUNTER_COUNT = COUNTER_OUTCOMES + OUTCOME_COUNT
 } WorkerCounter;
 
 /*
@@ -41,6 +48,7 @@ typedef struct WorkerEntry
 	Latch	   *latch;
 	TimestampTz started_at;
 	pg_atomic_uint64 counters[COUNTER_COUNT];
+	pg_atomic_uint64 woken_at;	/* a TimestampTz: the first wake-up that the worker has not noticed yet; 0: none */
 } WorkerEntry;
 
 /* What the launcher must know of a database that pg_database does not say. */
@@ -73,8 +81,10 @@ extern WorkerEntry *shmem_join(Oid database, int slot);
 extern void shmem_serve(WorkerEntry *entry, int slot);
 /* Latch of the database's resident worker, be it starting, or NULL. */
 extern Latch *shmem_find_worker(Oid database);
-/* Sets the latch of every such worker. */
-extern void shmem_wake_workers(Oid database);
+/* Sets the latch of every such worker, and notes when; at COMMIT, where nothing may fail. */
+extern void shmem_wake_database(Oid database);
+/* Wakes the workers of all databases but the caller: a gate has opened. */
+extern void shmem_wake_workers(void);
 /* A worker says whether its database wants one; when the list is full the launcher's back-off has to do. */
 extern void shmem_set_unwanted(Oid database, bool unwanted);
 extern bool shmem_is_unwanted(Oid database);

@@ -156,7 +156,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			/* all that are there: of two that start at once, one leaves and does not pass it on */
 			if (target && triage_shared)
-				shmem_wake_workers(MyDatabaseId);
+				shmem_wake_database(MyDatabaseId);
 			else if (target)
 				SetLatch(target);
 			if (start_wanted || launch_wanted)

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
@@ -152,6 +153,8 @@ set_up_session(void)
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* a batch against its own keys, row by row: 128 times 128 comparisons */
+	SetConfigOption("enable_nestloop", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	/* a table somebody locks must not hold up the calls for long */
@@ -169,22 +172,29 @@ set_up_session(void)
 }
 
 static void
-show_activity(const Dispatch *d)
+show_activity(Dispatch *d)
 {
-	static char activity[256];
+	static char activity[1024];
 	static int	shown = -1;
 	static const char *shown_trouble = NULL;
 	static TimestampTz shown_since = 0;
+	static char shown_hold[PAUSE_TEXT_MAX] = "";
 	int			in_flight = dispatch_in_flight(d);
 	const char *trouble = dispatch_trouble(d);
+	const char *hold = dispatch_hold(d) ? dispatch_hold(d) : "";
 
-	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since)
+	if (!dispatch_showed(d) && in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since &&
+		strcmp(hold, shown_hold) == 0)
 		return;
 	shown = in_flight;
 	shown_trouble = trouble;
 	shown_since = dispatch_trouble_since(d);
-	snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
-			 trouble ? "; provider paused: " : "", trouble ? trouble : "");
+	strlcpy(shown_hold, hold, sizeof(shown_hold));
+	if (*hold)
+		snprintf(activity, sizeof(activity), "%d calls in flight; %s", in_flight, hold);
+	else
+		snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
+				 trouble ? "; provider paused: " : "", trouble ? trouble : "");
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 

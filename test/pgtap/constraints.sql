@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(127);
+SELECT plan(138);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -28,6 +28,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('home_one_row', $$UPDATE triage.home SET id = false$$),
 	('worker_control_pkey', $$INSERT INTO triage.worker_control (id) VALUES (true)$$),
 	('worker_control_one_row', $$INSERT INTO triage.worker_control (id) VALUES (false)$$),
+	('worker_control_pause_reason_length', $$UPDATE triage.worker_control SET pause_reason = repeat('x', 201)$$),
+
+	('retention_pkey', $$INSERT INTO triage.retention (target) VALUES ('ai_runs')$$),
+	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
 
 	('tenants_pkey', $$INSERT INTO triage.tenants (id) VALUES ('default')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),
@@ -80,6 +86,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('providers_max_in_flight', $$UPDATE triage.providers SET max_in_flight = 4097$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 99$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 3600001$$),
+	('providers_requests_per_minute', $$UPDATE triage.providers SET requests_per_minute = 0$$),
+	('providers_tokens_per_minute', $$UPDATE triage.providers SET tokens_per_minute = 0$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now()$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_by = 'ann'$$),
+	('providers_pause', $$UPDATE triage.providers SET pause_reason = 'x'$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now(), paused_by = 'ann', pause_reason = repeat('x', 501)$$),
 
 	('tickets_pkey', $$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE SELECT pg_temp.ticket('a'), 'x'$$),
 	('tickets_tenant_fkey', $$INSERT INTO triage.tickets (tenant_id, description) VALUES ('nowhere', 'x')$$),

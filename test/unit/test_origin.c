@@ -403,6 +403,32 @@ addresses_of_other_families_are_refused(void)
 	}
 }
 
+static void
+loopback_is_known_by_its_spelling(void)
+{
+	static const struct
+	{
+		const char *text;
+		bool		loopback;
+	}			rows[] = {
+		{"http://127.0.0.1:11434", true}, {"http://127.200.3.4", true}, {"http://localhost:80", true}, {"http://LOCALHOST", true},
+		{"https://[::1]:8443", true}, {"http://[0:0:0:0:0:0:0:1]", true},
+		{"http://128.0.0.1", false}, {"http://10.0.0.1", false}, {"http://[::2]", false}, {"http://[fd00::1]", false},
+		{"http://localhost.example", false}, {"http://127.example", false}, {"https://api.example.com", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	{
+		int			before = check_failures;
+		Origin		origin;
+		const char *why = NULL;
+
+		CHECK(origin_parse_exact(rows[i].text, &origin, &why));
+		CHECK_INT(origin_is_loopback(&origin), rows[i].loopback);
+		CHECK_ROW(before, "%s", rows[i].text);
+	}
+}
+
 static const CheckTest tests[] = {
 	CHECK_TEST(urls_are_read_to_one_spelling),
 	CHECK_TEST(ambiguous_urls_are_refused_with_a_reason),
@@ -416,6 +442,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(first_malformed_entry_is_named),
 	CHECK_TEST(addresses_are_judged_by_their_range),
 	CHECK_TEST(addresses_of_other_families_are_refused),
+	CHECK_TEST(loopback_is_known_by_its_spelling),
 };
 
 int

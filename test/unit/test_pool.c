@@ -764,6 +764,8 @@ request_on_the_wire_is_what_was_asked_for(void)
 	CHECK_CONTAINS(received, "\r\n\r\n{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}");
 	next_reply(pool, &reply);
 	CHECK_STR(reply.reply.body, "{}");
+	CHECK_INT(reply.bytes_sent, strlen("{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}"));
+	CHECK_INT(reply.bytes_received, 2);
 	pool_done(pool, &reply);
 
 	/* the handle keeps nothing of the key */
@@ -792,7 +794,11 @@ odd_responses_are_read_right(void)
 	serve_by_hand(pool, listener, "]}",
 				  "HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\nX-Request-Id: early\r\n\r\n"
 				  "HTTP/1.1 503 Busy\r\nRequest-Id: \tid\xff\x01z  \r\nRETRY-AFTER-MS:1500\r\n"
-				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\n"
+				  "anthropic-ratelimit-requests-reset: 2025-08-21T12:41:01Z\r\nanthropic-ratelimit-tokens-reset: 2025-08-21T12:41:02Z\r\n"
+				  "anthropic-ratelimit-input-tokens-reset: 2025-08-21T12:41:03Z\r\n"
+				  "anthropic-ratelimit-output-tokens-reset: 2025-08-21T12:41:04Z\r\nX-Should-Retry: true\r\n"
+				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\nX-RateLimit-Reset: 1784111777000\r\n"
+				  "X-RateLimit-Remaining-Requests: 59\r\nanthropic-ratelimit-tokens-remaining: 0\r\n"
 				  "Content-Length: 0\r\nConnection: close\r\n\r\n", received, sizeof(received));
 	next_reply(pool, &reply);
 	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
@@ -801,6 +807,14 @@ odd_responses_are_read_right(void)
 	CHECK_STR(reply.reply.retry_after_ms, "1500");
 	CHECK_STR(reply.reply.ratelimit_reset_requests, "1s");
 	CHECK_STR(reply.reply.ratelimit_reset_tokens, "6m0s");
+	CHECK_STR(reply.reply.other_resets[0], "1784111777000");
+	CHECK_STR(reply.reply.other_resets[1], "2025-08-21T12:41:01Z");
+	CHECK_STR(reply.reply.other_resets[2], "2025-08-21T12:41:02Z");
+	CHECK_STR(reply.reply.other_resets[3], "2025-08-21T12:41:03Z");
+	CHECK_STR(reply.reply.other_resets[4], "2025-08-21T12:41:04Z");
+	CHECK_STR(reply.reply.should_retry, "true");
+	CHECK_STR(reply.reply.ratelimit_remaining_requests, "59");
+	CHECK_STR(reply.reply.ratelimit_remaining_tokens, "0");
 	CHECK_STR(reply.request_id, "id??z");
 	pool_done(pool, &reply);
 
@@ -813,6 +827,7 @@ odd_responses_are_read_right(void)
 	next_reply(pool, &reply);
 	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
 	CHECK_INT(reply.reply.http_status, 302);
+	CHECK(reply.reply.should_retry == NULL && reply.reply.other_resets[0] == NULL);
 	CHECK_INT(connects_elsewhere, 0);
 	pool_done(pool, &reply);
 	pool_destroy(pool);

@@ -44,6 +44,9 @@ for my $database (qw(one two three))
 	add($node, $database, 'first');
 }
 is(sql($node, 'SELECT triage.waiting_databases() > 0', 'one'), 't', 'waiting_databases() counts those that have none');
+my ($idle) = grep { worker_pid($node, $_) eq '' } qw(one two three);
+like(sql($node, q(SELECT level, what FROM triage.health() WHERE check_name = 'worker'), $idle), qr/^(warning|critical)\|no slot of max_worker_processes \(2\) is free|^ok\|/,
+	'health() says so there');
 done($node, $_, "the tickets of $_") for qw(one two three);
 pass('one slot, three databases: all are served in turn');
 cmp_ok(sql($node, $WORKERS), '<=', 1, 'never by more than one worker');

@@ -37,6 +37,8 @@ sub keeps_still
 	my $position = log_position($node);
 
 	is(sql($node, 'SELECT triage.home_refusal()', $database), $why, "$name: it says why");
+	like(sql($node, q(SELECT level, what FROM triage.health() WHERE check_name = 'worker'), $database), qr/^warning\|no model is called from this database: \Q$why\E/,
+		"$name: so does health()");
 	sql($node, "INSERT INTO triage.tickets (description) VALUES ('in a copy')", $database) for 1 .. 2;
 	my $error = sql_error($node, 'SELECT triage.worker_start()', $database);
 	like($error, qr/ERROR:  55000: no model is called from this database: \Q$why\E/, "$name: worker_start() is refused");

@@ -67,7 +67,7 @@ help:
 	@echo '                     PROVIDER_URL=http://127.0.0.1:11434/v1 MODEL=name SECRET_FILE=file: with a real model'
 	@echo '                     KEEP=1: leave the server running'
 	@echo 'make check           all tests but the slow ones; installs missing Debian packages when run as root'
-	@echo 'make check-all       also valgrind, long fuzzing, the server under sanitizers'
+	@echo 'make check-all       also valgrind, long fuzzing, ten minutes of soak, the server under sanitizers, the benchmark'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'

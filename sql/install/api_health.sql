@@ -74,6 +74,7 @@ CREATE FUNCTION triage.provider_troubles()
 	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, level triage.health_level, what text, since timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	p record;
@@ -136,6 +137,7 @@ REVOKE ALL ON FUNCTION triage.provider_troubles() FROM PUBLIC;
 CREATE FUNCTION triage.hold_reason() RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	control record;
@@ -365,7 +367,7 @@ BEGIN
 	level := CASE WHEN r.calls < 10 OR r.good >= 0.9 * r.calls THEN 'ok' WHEN r.good >= 0.5 * r.calls THEN 'warning' ELSE 'critical' END;
 	what := CASE WHEN r.calls = 0 THEN 'no call in the last hour'
 		ELSE format('%s of the latest %s calls in the last hour succeeded', r.good, r.calls)
-			|| coalesce(format(', the others mostly %s', r.mostly), '') END;
+			|| coalesce(', the others mostly ' || r.mostly, '') END;
 	what_to_do := CASE WHEN level > 'ok'
 		THEN 'SELECT class, message, count(*) FROM triage.ai_failures GROUP BY 1, 2 ORDER BY 3 DESC;' END;
 	RETURN NEXT;
@@ -373,7 +375,7 @@ BEGIN
 	check_name := 'latency';
 	level := CASE WHEN r.p95 >= 0.8 * r.timeout_ms THEN 'warning' ELSE 'ok' END;
 	what := CASE WHEN r.p95 IS NULL THEN 'no call in the last hour'
-		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(format(', the timeout is %s ms', r.timeout_ms), '') END;
+		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(', the timeout is ' || r.timeout_ms || ' ms', '') END;
 	what_to_do := CASE WHEN level > 'ok' THEN 'Raise the provider''s timeout_ms, or lower its max_in_flight.' END;
 	RETURN NEXT;
 
@@ -430,6 +432,7 @@ CREATE FUNCTION triage.health()
 	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 BEGIN
 	check_name := 'tables';
@@ -585,7 +588,7 @@ BEGIN
 		WHEN NOT EXISTS (SELECT FROM triage.ticket_categories c WHERE c.tenant_id = tenant AND c.is_active)
 			THEN 'the tenant has no active category'
 		WHEN triage.hold_reason() IS NOT NULL THEN triage.hold_reason()
-		WHEN j.run_at > statement_timestamp() THEN coalesce(format('its last try ended as %s', last.outcome), 'its time has not come')
+		WHEN j.run_at > statement_timestamp() THEN coalesce('its last try ended as ' || last.outcome, 'its time has not come')
 		ELSE 'others that are more urgent or older come first' END;
 	RETURN jsonb_build_object('job_id', j.id, 'state', CASE WHEN waits_because IS NULL THEN 'processing' ELSE 'pending' END,
 		'priority', j.priority, 'attempts', j.attempts, 'max_attempts', current_setting('triage.max_attempts')::int,
@@ -600,6 +603,7 @@ REVOKE ALL ON FUNCTION triage.explain_job(bigint) FROM PUBLIC;
 CREATE FUNCTION triage.explain_ticket(ticket_id bigint) RETURNS jsonb
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

@@ -48,7 +48,7 @@ add_tickets($node, map { "good$_" } 1 .. 20);
 all_done($node);
 # what a call costs nobody has said
 comes_to('prices', 'warning', qr/\bfake-model\b/, 'a model without a price');
-like(health('what', 'answers'), qr/^20 of the latest 20 calls/, 'the answers are told');
+like(health('what', 'answers'), qr/^20 of the latest 20 calls in the last hour succeeded$/, 'the answers are told');
 like(health('what', 'latency'), qr/took \d+ ms at most, the timeout is 5000 ms$/, 'and how fast they came');
 
 ################ the worker ################

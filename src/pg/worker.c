@@ -25,6 +25,7 @@
 #include "pg/shmem.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -121,7 +122,7 @@ find_owner(void)
 static void
 set_up_session(void)
 {
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_OVERRIDE);
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
@@ -135,6 +136,7 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
@@ -204,9 +206,14 @@ serve(Dispatch *d, bool oneshot)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			if (worker_role_changed())
+				break;
 			dispatch_reload(d);
 		}
 		dispatch_turn(d);
+		/* revoked while it runs: leave, instead of asking every second */
+		if (dispatch_is_denied(d) && !worker_role_may_serve(MyDatabaseId))
+			break;
 	}
 	QueryCancelPending = false;
 	dispatch_give_back(d);
@@ -238,7 +245,7 @@ triage_worker_main(Datum arg)
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	set_up_signals();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	worker_role_connect(DatumGetObjectId(arg));
 	set_up_session();
 	owner = find_owner();
 	if (!OidIsValid(owner))
@@ -249,7 +256,10 @@ triage_worker_main(Datum arg)
 	slot = take_slot(&args);
 	if (slot < 0)
 		proc_exit(0);
-	queue_set_owner(owner);
+	/* no restart: what is missing must be granted first, and the next start asks for it beforehand */
+	if (!worker_role_may_serve(MyDatabaseId))
+		proc_exit(0);
+	queue_set_owner(worker_role_is_set() ? InvalidOid : owner);
 	shmem_set_unwanted(MyDatabaseId, false);
 	free_predecessor(slot);
 	d = dispatch_create(slot, args.slot == 0 ? -1 : args.max_jobs, shmem_join(slot));
@@ -257,6 +267,9 @@ triage_worker_main(Datum arg)
 	if (args.slot > 0)
 		report_to(args.report, dispatch_finished(d));
 	if (args.slot > 0)
+		proc_exit(0);
+	/* as another role, unless that one cannot */
+	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
 		proc_exit(0);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
 	if (shutdown_requested || !dispatch_still_unwanted(d))

@@ -4,7 +4,7 @@ CREATE FUNCTION triage.current_tenant() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'triage_current_tenant';
 COMMENT ON FUNCTION triage.current_tenant() IS
-	'the tenant this session works for: setting triage.tenant, or "default" when that is empty; raises nothing';
+	'the tenant this session works for: setting triage.tenant; when that is empty, the one tenant that role_tenants lists for the session''s role, or "default"; raises 42501 when it lists others, for the role that logged in or the one that was taken with SET ROLE';
 
 CREATE FUNCTION triage.current_actor() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
@@ -69,6 +69,12 @@ CREATE FUNCTION triage.tickets_after_delete() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'triage_tickets_after_delete';
 COMMENT ON FUNCTION triage.tickets_after_delete() IS
 	'trigger of tickets: wakes the worker at commit, which cuts off the calls that are in the air for deleted tickets; raises nothing';
+
+CREATE FUNCTION triage.role_tenants_changed() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_role_tenants_changed';
+COMMENT ON FUNCTION triage.role_tenants_changed() IS
+	'trigger of role_tenants: has all sessions read it anew when the transaction commits; raises nothing';
 
 CREATE FUNCTION triage.append_only() RETURNS trigger
 	LANGUAGE plpgsql

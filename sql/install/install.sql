@@ -113,8 +113,8 @@ BEGIN
 		triage.ai_state, triage.answer_quality, triage.provider_status;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
-		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,
-		triage.retention, triage.home, triage.schema_version;
+		triage.prompts, triage.ticket_categories, triage.people, triage.role_tenants, triage.tenants,
+		triage.worker_control, triage.retention, triage.home, triage.schema_version;
 	PERFORM triage.wake_worker();
 END
 $uninstall$;

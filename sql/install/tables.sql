@@ -42,6 +42,12 @@ BEGIN
 		CONSTRAINT tenants_id_length CHECK (length(id) BETWEEN 1 AND 200),
 		CONSTRAINT tenants_name_length CHECK (length(name) <= 500));
 
+	-- A regrole: it follows a role that is renamed, and a new role of an old name is not taken for that one.
+	CREATE TABLE IF NOT EXISTS triage.role_tenants (
+		tenant_id text NOT NULL CONSTRAINT role_tenants_tenant_fkey REFERENCES triage.tenants (id),
+		role      regrole NOT NULL,
+		CONSTRAINT role_tenants_pkey PRIMARY KEY (role, tenant_id));
+
 	CREATE TABLE IF NOT EXISTS triage.people (
 		tenant_id    text NOT NULL DEFAULT triage.current_tenant()
 			CONSTRAINT people_tenant_fkey REFERENCES triage.tenants (id),

@@ -40,6 +40,9 @@ BEGIN
 		BEFORE TRUNCATE ON triage.ai_runs
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.append_only();
 
+	CREATE OR REPLACE TRIGGER role_tenants_changed
+		AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON triage.role_tenants
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.role_tenants_changed();
 	CREATE OR REPLACE TRIGGER providers_changed
 		BEFORE INSERT OR UPDATE ON triage.providers
 		FOR EACH ROW EXECUTE FUNCTION triage.providers_changed();

@@ -167,6 +167,9 @@ BEGIN
 	COMMENT ON COLUMN triage.retention.keep IS 'NULL: for ever; else a day at least';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
 
+	COMMENT ON TABLE triage.role_tenants IS 'the tenants that a role is held to; a role without a row may have any; allow_tenant() and disallow_tenant() write it';
+	COMMENT ON COLUMN triage.role_tenants.role IS 'the role that logs in, or is taken with SET ROLE; roles that it is a member of do not count';
+
 	COMMENT ON TABLE triage.people IS 'requesters, agents and authors, known by the id that the application itself gives them';
 	COMMENT ON COLUMN triage.people.id IS 'the application''s own id of its user, as text';
 	COMMENT ON COLUMN triage.people.role IS 'a customer cannot be assigned a ticket';

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/origin.h"
+#include "core/redact.h"
 #include "net/transfer.h"
 
 /* A response buffer larger than this is given back after use: a few huge answers must not stay in every handle. */
@@ -23,6 +24,13 @@
 /* Certificates and DNS entries change: seconds after which a connection is not used again, idle and in all. */
 #define TRANSFER_MAX_IDLE_SECONDS 110L
 #define TRANSFER_MAX_LIFETIME_SECONDS 600L
+
+/* What an endpoint repeats of the key: in an error any part of this length, in an answer only the whole. */
+#define KEY_PART_MIN 8
+/* A shorter one ("not-needed", for a server that asks for none) may stand in an answer as a word. */
+#define WHOLE_KEY_MIN 16
+
+static const char bearer[] = "Authorization: Bearer ";
 
 /* Lengths beside the names: each line of each response is compared with all of them. */
 #define HEADER_NAME(text) text, sizeof(text) - 1
@@ -282,7 +290,6 @@ transfer_free(Transfer *transfer)
 static bool
 make_authorization(Transfer *transfer, const char *secret, const char **why)
 {
-	static const char prefix[] = "Authorization: Bearer ";
 	size_t		len = strlen(secret);
 
 	for (size_t i = 0; i < len; i++)
@@ -293,15 +300,15 @@ make_authorization(Transfer *transfer, const char *secret, const char **why)
 			return false;
 		}
 	}
-	transfer->authorization_size = sizeof(prefix) + len;
+	transfer->authorization_size = sizeof(bearer) + len;
 	transfer->authorization = malloc(transfer->authorization_size);
 	if (transfer->authorization == NULL)
 	{
 		*why = "out of memory";
 		return false;
 	}
-	memcpy(transfer->authorization, prefix, sizeof(prefix) - 1);
-	memcpy(transfer->authorization + sizeof(prefix) - 1, secret, len + 1);
+	memcpy(transfer->authorization, bearer, sizeof(bearer) - 1);
+	memcpy(transfer->authorization + sizeof(bearer) - 1, secret, len + 1);
 	return true;
 }
 
@@ -373,6 +380,26 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 	return true;
 }
 
+/* The endpoint was shown the key and may show it again: nobody above this file gets to see that. */
+static void
+take_key_out(Transfer *transfer)
+{
+	const char *key;
+	size_t		len;
+
+	if (transfer->authorization == NULL)
+		return;
+	key = transfer->authorization + sizeof(bearer) - 1;
+	len = strlen(key);
+	if (transfer->http_status != 200)
+		redact(transfer->response.data, transfer->response.len, key, KEY_PART_MIN);
+	else if (len >= WHOLE_KEY_MIN)
+		redact(transfer->response.data, transfer->response.len, key, len);
+	for (int i = 0; i < HEADER_COUNT; i++)
+		redact(transfer->header[i], strlen(transfer->header[i]), key, KEY_PART_MIN);
+	redact(transfer->message, strlen(transfer->message), key, KEY_PART_MIN);
+}
+
 void
 transfer_finish(Transfer *transfer, CURLcode code)
 {
@@ -388,6 +415,7 @@ transfer_finish(Transfer *transfer, CURLcode code)
 	transfer->latency_ms = (int) (total_us / 1000);
 	transfer->transport = transport_of(transfer, code);
 	transport_explain(transfer, code);
+	take_key_out(transfer);
 	forget_request(transfer);
 }
 

@@ -26,12 +26,12 @@
 #include "pg/spi_util.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
@@ -44,12 +44,6 @@ PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
 PG_FUNCTION_INFO_V1(triage_run_pending);
-
-Datum
-triage_current_tenant(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(guc_tenant()));
-}
 
 Datum
 triage_current_actor(PG_FUNCTION_ARGS)
@@ -218,6 +212,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 	home_check();
 	pause_refuse();
 	SPI_finish();
+	worker_role_require(MyDatabaseId);
 	if (wait)
 	{
 		segment = dsm_create(sizeof(WorkerReport), 0);

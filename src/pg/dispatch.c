@@ -223,6 +223,12 @@ dispatch_is_unwanted(const Dispatch *d)
 	return d->unwanted;
 }
 
+bool
+dispatch_is_denied(const Dispatch *d)
+{
+	return d->denied;
+}
+
 static void
 look_at_control(Dispatch *d, void *arg)
 {

@@ -40,6 +40,8 @@ extern void dispatch_drain(Dispatch *d);
 extern bool dispatch_is_done(const Dispatch *d);
 /* worker_stop() was called, or the tables are gone. */
 extern bool dispatch_is_unwanted(const Dispatch *d);
+/* The last transaction lacked a right. */
+extern bool dispatch_is_denied(const Dispatch *d);
 /* Looks again: worker_start() may have been called since. */
 extern bool dispatch_still_unwanted(Dispatch *d);
 /* Writes the answers at hand, and gives back what is unfinished. */

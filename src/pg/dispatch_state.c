@@ -107,6 +107,7 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(d->context);
+	d->denied = error && error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
 	pgstat_report_stat(false);
 	return error;
 }

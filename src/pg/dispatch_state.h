@@ -68,6 +68,7 @@ struct Dispatch
 	TimestampTz next_take_over;
 	int			take_over_pause_ms;
 	TimestampTz woken_at;		/* a wake-up that no claim has followed yet; 0: none */
+	bool		denied;			/* the last transaction lacked a right */
 	bool		unwanted;
 	bool		claims_suspect; /* woken: a claim may have been withdrawn */
 	TimestampTz claims_checked_at;

@@ -25,6 +25,7 @@ int			triage_max_in_flight = 64;
 int			triage_poll_interval = 5000;
 char	   *triage_secrets_directory;
 char	   *triage_tenant;
+char	   *triage_worker_role;
 
 static bool
 check_allowed_origins(char **newval, void **extra, GucSource source)
@@ -65,6 +66,17 @@ check_secrets_directory(char **newval, void **extra, GucSource source)
 	if (*newval == NULL || **newval == '\0' || **newval == '/')
 		return true;
 	GUC_check_errdetail("\"triage.secrets_directory\" must be an absolute path.");
+	return false;
+}
+
+static bool
+check_worker_role(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (*newval == NULL || strlen(*newval) < NAMEDATALEN)
+		return true;
+	GUC_check_errdetail("A role's name has at most %d bytes.", NAMEDATALEN - 1);
 	return false;
 }
 
@@ -129,13 +141,13 @@ guc_define(void)
 							   "Empty means the tenant \"default\".",
 							   &triage_tenant, "",
 							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("triage.worker_role",
+							   "Sets the role that the worker connects as.",
+							   "It needs LOGIN, CONNECT and triage.grant_access(role, 'worker'). Empty: the worker "
+							   "takes the rights of the tables' owner, restricted, for each of its transactions.",
+							   &triage_worker_role, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_worker_role, NULL, NULL);
 	MarkGUCPrefixReserved("triage");
-}
-
-const char *
-guc_tenant(void)
-{
-	return triage_tenant && *triage_tenant ? triage_tenant : "default";
 }
 
 const char *

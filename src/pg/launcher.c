@@ -21,6 +21,7 @@
 #include "pg/launcher.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
+#include "pg/worker_role.h"
 #include "pg/yield.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -214,6 +215,17 @@ tell_of_slots(const Served *entry)
 					 max_worker_processes)));
 }
 
+/* The next start of a worker there is not before a while, which doubles; returns how long. */
+static long
+put_off(Served *entry, TimestampTz now)
+{
+	long		pause_ms = (long) entry->pause_ms;
+
+	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
+	entry->pause_ms = Min(entry->pause_ms * 2, LONGEST_PAUSE_MS);
+	return pause_ms;
+}
+
 static bool
 start_one(Served *entry, TimestampTz now)
 {
@@ -227,8 +239,7 @@ start_one(Served *entry, TimestampTz now)
 		return false;
 	}
 	slot_pause_ms = FIRST_SLOT_PAUSE_MS;
-	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
-	entry->pause_ms = Min(entry->pause_ms * 2, LONGEST_PAUSE_MS);
+	(void) put_off(entry, now);
 	return true;
 }
 
@@ -295,6 +306,8 @@ start_missing(void)
 			timeout = Min(timeout, ms_until(entry->next_start, now));
 		else if (yield_database_taken(entry->database))
 			timeout = Min(timeout, YIELD_LOOK_MS);
+		else if (!worker_role_may_serve(entry->database))
+			timeout = Min(timeout, put_off(entry, now));
 		else if (now < next_slot || !start_one(entry, now))
 			waiting++;
 		else
@@ -350,6 +363,12 @@ triage_launcher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 			list_free_deep(told_names);
 			told_names = NIL;
+			/* what kept workers from starting may be mended */
+			for (int i = 0; i < served_count; i++)
+			{
+				served[i].pause_ms = FIRST_PAUSE_MS;
+				served[i].next_start = Min(served[i].next_start, GetCurrentTimestamp());
+			}
 		}
 	}
 	proc_exit(1);

@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -481,14 +482,26 @@ queue_is_replaced(void)
 	return replaced;
 }
 
+/* What a trigger has set for the session must not outlive its transaction: either would stop or mislead the next. */
+static void
+restore_session(void)
+{
+	if (strcmp(namespace_search_path, QUEUE_SEARCH_PATH) != 0)
+		SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION);
+	if (!row_security)
+		SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_SESSION);
+}
+
 void
 queue_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	restore_session();
 	/* no user's trigger on our tables may gain more rights than their owner has */
 	GetUserIdAndSecContext(&session_user_id, &session_context);
-	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (OidIsValid(owner))
+		SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());

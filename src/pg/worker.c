@@ -26,6 +26,7 @@
 #include "pg/shmem.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "pg/yield.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -149,7 +150,7 @@ find_owner(void)
 static void
 set_up_session(void)
 {
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_OVERRIDE);
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
@@ -168,6 +169,7 @@ set_up_session(void)
 	/* known from 17 on */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		SetConfigOption("transaction_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
@@ -270,9 +272,14 @@ serve(Dispatch *d, bool oneshot)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			if (worker_role_changed())
+				break;
 			dispatch_reload(d);
 		}
 		dispatch_turn(d);
+		/* revoked while it runs: leave, instead of asking every second */
+		if (dispatch_is_denied(d) && !worker_role_may_serve(MyDatabaseId))
+			break;
 	}
 	QueryCancelPending = false;
 	if (queue_is_replaced())
@@ -325,7 +332,10 @@ work(const WorkerArgs *args, WorkerEntry *entry)
 	slot = take_slot(args);
 	if (slot < 0)
 		return 0;
-	queue_set_owner(owner);
+	/* no restart: what is missing must be granted first, and the next start asks for it beforehand */
+	if (!worker_role_may_serve(MyDatabaseId))
+		return 0;
+	queue_set_owner(worker_role_is_set() ? InvalidOid : owner);
 	shmem_serve(entry, slot);
 	d = dispatch_create(slot, args->slot == 0 ? -1 : args->max_jobs, entry);
 	leave = serve(d, args->slot > 0);
@@ -335,6 +345,9 @@ work(const WorkerArgs *args, WorkerEntry *entry)
 		return 0;
 	}
 	if (leave == LEAVE_FOR_GOOD)
+		return 0;
+	/* as another role, unless that one cannot */
+	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
 		return 0;
 	/* no failure, so no back-off */
 	if (leave == LEAVE_FOR_NOW && triage_shared)
@@ -378,7 +391,7 @@ triage_worker_main(Datum arg)
 	on_proc_exit(forgive_failed_connection, (Datum) 0);
 	/* before it connects, which may have to wait: nobody must start another one meanwhile */
 	entry = shmem_join(DatumGetObjectId(arg), args.slot);
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	worker_role_connect(DatumGetObjectId(arg));
 	connected = true;
 	PG_TRY();
 	{

@@ -318,6 +318,9 @@ sub reset    { return $_[0]->ask(POST => '/reset') }
 sub stats    { return JSON::PP::decode_json($_[0]->ask(GET => '/stats')) }
 sub requests { return $_[0]->stats->{requests} }
 
+# The last request's body, as it came.
+sub last_body { return $_[0]->ask(GET => '/body') }
+
 # The requests served, oldest first: { at_ms, token, status, kind }; of one token only, if given.
 sub log
 {

@@ -76,6 +76,8 @@ typedef struct Plan
 	bool		hang;
 	bool		garbage;
 	bool		reset;			/* the connection, before any answer */
+	bool		echo;			/* repeats the key it was shown, wherever it can */
+	char		key[256];
 	char		category[128];
 	char		urgency[32];
 	char		sentiment[32];
@@ -123,7 +125,7 @@ typedef struct Settings
 	long		slow_ms;
 	int			status;
 	char		retry_after[64];
-	char		key[128];		/* "": any will do */
+	char		key[256];		/* "": any will do */
 	bool		hang;
 	char		limits[4][64];	/* the limit_headers, "" for none */
 } Settings;
@@ -161,6 +163,7 @@ typedef struct Server
 	int			open_connections;
 	long		by_status[600];
 	Text		answer;			/* scratch */
+	Text		last_body;		/* of the last completion request */
 } Server;
 
 static Server server;
@@ -492,6 +495,8 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		plan->garbage = flag_value(value, len);
 	else if (is_key(key, key_len, "reset"))
 		plan->reset = flag_value(value, len);
+	else if (is_key(key, key_len, "echo"))
+		plan->echo = flag_value(value, len);
 	else
 		fprintf(stderr, "fake_model: unknown key \"%.*s\"\n", (int) key_len, key);
 }
@@ -593,7 +598,7 @@ make_plan(Plan *plan, const char *body, size_t len)
 			plan->retry_after[0] = '\0';
 			plan->latency_ms = -1;
 			plan->answer = ANSWER_GOOD;
-			plan->cut = plan->hang = plan->garbage = plan->reset = false;
+			plan->cut = plan->hang = plan->garbage = plan->reset = plan->echo = false;
 		}
 	}
 	if (server.settings.status != 0)
@@ -615,8 +620,8 @@ good_content(Text *out, const Plan *plan)
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
 
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.\"",
-				plan->category, plan->urgency, plan->sentiment, token);
+				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.%s%s\"",
+				plan->category, plan->urgency, plan->sentiment, token, plan->key[0] != '\0' ? " Key: " : "", plan->key);
 	if (plan->answer != ANSWER_MINIMAL)
 		text_printf(out, ",\"summary\":\"A customer asks about %s.\",\"language\":\"en\",\"confidence\":0.9,"
 					"\"needs_human\":false", token);
@@ -759,8 +764,8 @@ make_error(Text *out, const Plan *plan)
 
 	while (errors[i].status != 0 && errors[i].status != plan->status)
 		i++;
-	text_printf(out, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
-				errors[i].message, plan->code[0] != '\0' ? plan->code : errors[i].type,
+	text_printf(out, "{\"error\":{\"message\":\"%s%s%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
+				errors[i].message, plan->key[0] != '\0' ? " You sent " : "", plan->key, plan->code[0] != '\0' ? plan->code : errors[i].type,
 				plan->code[0] != '\0' ? plan->code : errors[i].code);
 }
 
@@ -940,7 +945,7 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 		make_completion(&body, plan, model, request_len);
 	else
 		make_error(&body, plan);
-	used = snprintf(extra, sizeof(extra), "x-request-id: req-%ld\r\n", server.requests);
+	used = snprintf(extra, sizeof(extra), "x-request-id: req-%ld%s\r\n", server.requests, plan->key);
 	if (plan->retry_after[0] != '\0')
 		used += snprintf(extra + used, sizeof(extra) - (size_t) used, "retry-after: %s\r\n", plan->retry_after);
 	for (int i = 0; i < 4; i++)
@@ -969,6 +974,17 @@ plan_kind(const Plan *plan)
 	return plan->status == 200 ? answer_names[plan->answer] : "error";
 }
 
+/* The bearer token of the request at the front of conn->in. */
+static void
+read_key(Conn *conn, char *key, size_t size)
+{
+	static const char name[] = "Authorization: Bearer ";
+	const char *at = strstr(conn->in.data, name);
+
+	if (at != NULL)
+		set_text(key, size, at + sizeof(name) - 1, strcspn(at + sizeof(name) - 1, "\r\n"));
+}
+
 /* Not closed: taken away, as by a crashed machine's successor. */
 static void
 conn_reset(Conn *conn)
@@ -992,6 +1008,11 @@ serve_completion(Conn *conn, bool key_fits, const char *body, size_t len)
 		plan.reset = plan.hang = plan.garbage = plan.cut = false;
 		plan.code[0] = plan.retry_after[0] = '\0';
 	}
+	read_key(conn, plan.key, sizeof(plan.key));
+	if (!plan.echo)
+		plan.key[0] = '\0';
+	text_clear(&server.last_body);
+	text_add(&server.last_body, body, len);
 	server.requests++;
 	conn->busy = true;
 	conn->thinking = true;
@@ -1062,6 +1083,15 @@ serve_log(Conn *conn)
 					line->kind);
 	}
 	reply_text(conn, 200, "text/plain", &body);
+}
+
+static void
+serve_last_body(Conn *conn)
+{
+	Text		body = {0};
+
+	text_add(&body, server.last_body.data != NULL ? server.last_body.data : "", server.last_body.len);
+	reply_text(conn, 200, "application/json", &body);
 }
 
 static bool
@@ -1184,6 +1214,8 @@ serve(Conn *conn, const Request *request)
 		serve_stats(conn);
 	else if (get && is_key(request->path, request->path_len, "/log"))
 		serve_log(conn);
+	else if (get && is_key(request->path, request->path_len, "/body"))
+		serve_last_body(conn);
 	else if (post && is_key(request->path, request->path_len, "/config"))
 		serve_config(conn, request->body, request->body_len);
 	else if (post && is_key(request->path, request->path_len, "/reset"))
@@ -1479,12 +1511,12 @@ usage(void)
 		 "Listens on 127.0.0.1; port 0 takes a free one.  Prints \"port N\".\n"
 		 "\n"
 		 "In the ticket: [[fake key=value ...]]\n"
-		 "  faults: status retry_after code latency answer cut hang garbage reset; times=K limits them to a token's\n"
+		 "  faults: status retry_after code latency answer cut hang garbage reset echo; times=K limits them to a token's\n"
 		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: category urgency sentiment\n"
-		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
+		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), GET /body (of the last request), POST /reset,\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"
 		 "    &remaining_requests=&reset_requests=&remaining_tokens=&reset_tokens=\n"
 		 "  key: what Authorization must bring, or 401; outage_ms: all connections end, none is taken for so long");

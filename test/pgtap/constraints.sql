@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(138);
+SELECT plan(140);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -39,6 +39,9 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES (repeat('x', 201))$$),
 	('tenants_name_length', $$INSERT INTO triage.tenants (id, name) VALUES ('x', repeat('x', 501))$$),
+
+	('role_tenants_pkey', $$INSERT INTO triage.role_tenants (tenant_id, role) VALUES ('default', 'pg_monitor'), ('default', 'pg_monitor')$$),
+	('role_tenants_tenant_fkey', $$INSERT INTO triage.role_tenants (tenant_id, role) VALUES ('nowhere', 'pg_monitor')$$),
 
 	('people_pkey', $$INSERT INTO triage.people (id) VALUES ('ann')$$),
 	('people_tenant_fkey', $$INSERT INTO triage.people (tenant_id, id) VALUES ('nowhere', 'ann')$$),

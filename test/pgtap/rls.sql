@@ -11,6 +11,8 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_app;
 -- Two tenants with rows in every table --------------------------------------------------------------------------------------
 
 SELECT triage.create_tenant('one'), triage.create_tenant('two');
+CREATE ROLE regress_triage_other;
+SELECT triage.allow_tenant('regress_triage_other', 'one'), triage.allow_tenant('regress_triage_other', 'two');
 INSERT INTO triage.people (tenant_id, id, role) VALUES ('two', 'olga', 'agent');
 INSERT INTO triage.ticket_categories (tenant_id, category) VALUES ('two', 'gardening');
 CREATE FUNCTION pg_temp.fill(tenant text) RETURNS void

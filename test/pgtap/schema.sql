@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(78);
+SELECT plan(79);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -92,6 +92,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		pause_reason text$$),
 	('retention', $$target text NOT NULL
 		keep interval$$),
+	('role_tenants', $$tenant_id text NOT NULL
+		role regrole NOT NULL$$),
 	('schema_version', $$version integer NOT NULL
 		installed_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('tenants', $$id text NOT NULL
@@ -365,7 +367,7 @@ CREATE TEMP VIEW search_path_not_pinned AS
 		WHERE p.pronamespace = 'triage'::regnamespace
 			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
-				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal',
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal', 'role_tenants_changed',
 					'open_gate', 'provider_gates'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

@@ -29,6 +29,7 @@
 
 #include "check.h"
 #include "net/pool.h"
+#include "spellings.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ADDRESS_SANITIZER true
@@ -866,6 +867,76 @@ forbidden_addresses_are_refused_before_connecting(void)
 	pool_destroy(pool);
 }
 
+/* What the list of origins refuses never gets to libcurl, whose own reader of URLs is more forgiving. */
+static void
+ambiguous_urls_open_no_socket(void)
+{
+	Pool	   *pool = open_pool(4, CAP);
+	int			files = open_files();
+
+	connects = connects_elsewhere = resolutions = 0;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	{
+		int			before = check_failures;
+
+		CHECK(!start_at(pool, refused[i], "key", "x", NULL, 5000));
+		CHECK_INT(pool_in_flight(pool), 0);
+		CHECK_ROW(before, "%s", refused[i]);
+	}
+	pool_step(pool);
+	CHECK_INT(connects + connects_elsewhere + resolutions, 0);
+	CHECK_INT(open_files(), files);
+	CHECK(sizeof(refused) / sizeof(refused[0]) >= 40);
+	pool_destroy(pool);
+}
+
+/* An endpoint that repeats the key it was shown, in every place where its words are kept. */
+static void
+echoed_key_goes_no_further(void)
+{
+	static const char key[] = "sk-echo-0123456789abcdefghijklmnop";
+	static const struct
+	{
+		const char *status;
+		const char *body;
+		const char *want;
+	}			rows[] = {
+		{"401 Unauthorized", "{\"error\":{\"message\":\"Incorrect API key provided: sk-echo-0123456789abcdefghijklmnop\"}}",
+		"{\"error\":{\"message\":\"Incorrect API key provided: **********************************\"}}"},
+		{"401 Unauthorized", "bad key sk-echo-01*****mnop", "bad key **********" "*****mnop"},
+		{"500 Error", "Bearer \\u0073k-echo-0123456789abcdefghijklmnop", "Bearer ***************************************"},
+		{"200 OK", "{\"draft_reply\":\"sk-echo-0123456789abcdefghijklmnop\"}",
+		"{\"draft_reply\":\"**********************************\"}"},
+		{"200 OK", "{\"draft_reply\":\"echo-0123456789\"}", "{\"draft_reply\":\"echo-0123456789\"}"},
+	};
+	char		url[100];
+	char		received[4096];
+	char		answer[1000];
+	int			listener = own_socket(true, url, sizeof(url));
+	Pool	   *pool = open_pool(1, CAP);
+	PoolReply	reply;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	{
+		int			before = check_failures;
+
+		CHECK(start_at(pool, url, key, "x", NULL, 30000));
+		snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nX-Request-Id: id-%s\r\nRetry-After: 7\r\nContent-Length: %zu\r\n"
+				 "Connection: close\r\n\r\n%s", rows[i].status, key, strlen(rows[i].body), rows[i].body);
+		serve_by_hand(pool, listener, "]}", answer, received, sizeof(received));
+		CHECK_CONTAINS(received, key);
+		next_reply(pool, &reply);
+		CHECK_INT(reply.reply.body_len, strlen(rows[i].want));
+		CHECK_STR(reply.reply.body, rows[i].want);
+		CHECK_STR(reply.request_id, "id-**********************************");
+		CHECK_STR(reply.reply.retry_after, "7");
+		pool_done(pool, &reply);
+		CHECK_ROW(before, "%s", rows[i].body);
+	}
+	pool_destroy(pool);
+	close(listener);
+}
+
 static void
 unusable_requests_are_refused_at_once(void)
 {
@@ -1190,6 +1261,8 @@ static const CheckTest tests[] = {
 	CHECK_TEST(request_on_the_wire_is_what_was_asked_for),
 	CHECK_TEST(odd_responses_are_read_right),
 	CHECK_TEST(forbidden_addresses_are_refused_before_connecting),
+	CHECK_TEST(ambiguous_urls_open_no_socket),
+	CHECK_TEST(echoed_key_goes_no_further),
 	CHECK_TEST(unusable_requests_are_refused_at_once),
 	CHECK_TEST(names_are_resolved_in_threads_that_take_no_signals),
 	CHECK_TEST(unknown_name_is_a_resolve_failure_and_opens_no_ramp),

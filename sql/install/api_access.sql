@@ -29,7 +29,7 @@ AS $$
 
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
-				'run_pending worker_start worker_stop wake_worker pause resume reprioritise pause_provider resume_provider '
+				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider '
 				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
 				'maintenance_jobs purge_run_details check_pg_cron'),
 			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status'),
@@ -48,13 +48,13 @@ AS $$
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
 
 			('owner', 'function', '',
-				'install uninstall install_tables install_triggers install_views install_policies install_comments '
+				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels '
 				'health_worker health_queue health_providers health_runs health_failures latest_runs library_state '
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
-			('owner', 'relation', '', 'role_tenants')) v (level, kind, privileges, names),
+			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;
 COMMENT ON FUNCTION triage.access_list() IS

@@ -217,6 +217,10 @@ BEGIN
 	what_to_do := NULL;
 	IF pg_is_in_recovery() THEN
 		what := 'this server is a standby: its worker starts when it is promoted';
+	ELSIF triage.home_refusal() IS NOT NULL THEN
+		level := 'warning';
+		what := format('no model is called from this database: %s', triage.home_refusal());
+		what_to_do := 'In a copy, nothing. If this database is to do the work: SELECT triage.adopt(); and no subscription may fill triage.ai_jobs.';
 	ELSIF control.stopped_at IS NOT NULL THEN
 		level := 'warning';
 		since := control.stopped_at;
@@ -224,6 +228,11 @@ BEGIN
 		what_to_do := 'SELECT triage.worker_start();';
 	ELSIF state.worker_running THEN
 		what := 'the worker runs';
+	ELSIF triage.waiting_databases() > 0 THEN
+		level := CASE WHEN waits THEN 'critical' ELSE 'warning' END::triage.health_level;
+		since := CASE WHEN waits THEN oldest_due END;
+		what := format('no slot of max_worker_processes (%s) is free: databases take turns', current_setting('max_worker_processes'));
+		what_to_do := 'Increase max_worker_processes and restart the server, or name fewer databases in triage.databases.';
 	ELSIF waits THEN
 		level := 'critical';
 		since := oldest_due;

@@ -16,6 +16,7 @@ DECLARE
 	foreign_object record;
 	member record;
 	present boolean := to_regclass('triage.schema_version') IS NOT NULL;
+	homeless boolean := to_regclass('triage.home') IS NULL;
 	found_version int;
 BEGIN
 	-- somebody else's table in our place would run with our triggers' rights, or ours with his
@@ -41,6 +42,18 @@ BEGIN
 		END IF;
 	END IF;
 
+	-- Inside an extension's script the server lets CREATE ... IF NOT EXISTS and OR REPLACE find the extension's own
+	-- objects only, so that nobody's trap is taken for one of them.  Whose these are was seen above.
+	IF triage.in_extension_script() THEN
+		FOR member IN
+			SELECT c.oid::regclass AS name, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind
+			FROM pg_class c
+			WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT EXISTS (
+				SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+		LOOP
+			EXECUTE format('ALTER EXTENSION triage ADD %s %s', member.kind, member.name);
+		END LOOP;
+	END IF;
 	PERFORM triage.install_tables();
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();
@@ -55,6 +68,10 @@ BEGIN
 	INSERT INTO triage.retention (target)
 		VALUES ('ai_runs'), ('ai_dead_letters'), ('superseded_results'), ('deleted_tickets') ON CONFLICT DO NOTHING;
 	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
+	-- a copy's home stays where it was, or unknown, until somebody calls adopt()
+	IF homeless THEN
+		PERFORM triage.write_home();
+	END IF;
 	PERFORM triage.load_default_vocabulary('default');
 	-- ranked last: whatever the DBA adds serves before it
 	INSERT INTO triage.providers (name, api, rank) VALUES ('builtin', 'builtin', 1000) ON CONFLICT DO NOTHING;
@@ -97,8 +114,7 @@ BEGIN
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.prompts, triage.ticket_categories, triage.people, triage.role_tenants, triage.tenants,
-		triage.worker_control, triage.retention,
-		triage.schema_version;
+		triage.worker_control, triage.retention, triage.home, triage.schema_version;
 	PERFORM triage.wake_worker();
 END
 $uninstall$;

@@ -24,6 +24,17 @@ BEGIN
 		CONSTRAINT worker_control_pause_reason_length CHECK (length(pause_reason) <= 200),
 		CONSTRAINT worker_control_one_row CHECK (id));
 
+	-- no row: nobody has said where it is
+	CREATE TABLE IF NOT EXISTS triage.home (
+		id                boolean NOT NULL DEFAULT true CONSTRAINT home_pkey PRIMARY KEY,
+		system_identifier bigint NOT NULL,
+		database_oid      bigint NOT NULL,
+		table_oid         bigint NOT NULL,
+		written_in        bigint NOT NULL,
+		adopted_at        timestamptz NOT NULL DEFAULT now(),
+		adopted_by        text NOT NULL,
+		CONSTRAINT home_one_row CHECK (id));
+
 	CREATE TABLE IF NOT EXISTS triage.tenants (
 		id         text NOT NULL CONSTRAINT tenants_pkey PRIMARY KEY,
 		name       text NOT NULL DEFAULT '',

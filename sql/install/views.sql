@@ -157,6 +157,9 @@ CREATE FUNCTION triage.install_comments() RETURNS void
 AS $install$
 BEGIN
 	COMMENT ON TABLE triage.schema_version IS 'which version of the tables this is; install() brings it up to date';
+	COMMENT ON TABLE triage.home IS
+		'one row: the database whose tickets are worked on; elsewhere this is a copy, and no model is called until adopt()';
+	COMMENT ON COLUMN triage.home.table_oid IS 'of this table; with written_in it tells a pg_upgrade from a restored dump';
 	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
 	COMMENT ON TABLE triage.retention IS 'how long what is over is kept, for all tenants; for ever until the owner says otherwise; apply_retention() goes by it';

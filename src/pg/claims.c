@@ -8,6 +8,7 @@
 #include "pg/builtin_provider.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
+#include "pg/home.h"
 #include "utils/plancache.h"
 
 /* Most bytes of a request: a tenant with hundreds of described categories has some hundred thousand. */
@@ -145,20 +146,39 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
 }
 
+/* False, once told: this worker has no business in this database. */
+static bool
+may_serve(const Dispatch *d)
+{
+	const char *why;
+	const char *hint;
+	HomeState	home = HOME_HERE;
+
+	if (config_schema_fits(&why, &hint))
+	{
+		home = home_state();
+		if (home == HOME_CARRIED)
+			home_settle();
+		why = home_refusal(home);
+		hint = home_hint(home);
+	}
+	/* install() and adopt() start a worker when they are done */
+	if (why && !d->unwanted)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("triage worker leaves: %s", why),
+				 errhint("%s", hint)));
+	return why == NULL;
+}
+
 void
 claims_read_provider(Dispatch *d)
 {
 	bool		stopped;
-	const char *why;
 
-	d->unwanted = !config_schema_fits(&why);
-	if (d->unwanted)
+	if (!may_serve(d))
 	{
-		/* install() starts a worker when it is done */
-		ereport(LOG,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("triage worker leaves: %s", why),
-				 errhint("Run SELECT triage.install().")));
+		d->unwanted = true;
 		return;
 	}
 	endpoints_read(d, &stopped);

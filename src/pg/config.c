@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/config.h"
+#include "pg/home.h"
 #include "pg/spi_util.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -204,7 +205,7 @@ config_vocabularies(Job **jobs, int count)
 }
 
 bool
-config_schema_fits(const char **why)
+config_schema_fits(const char **why, const char **hint)
 {
 	static SPIPlanPtr plan;
 	Oid			schema = get_namespace_oid("triage", true);
@@ -212,6 +213,7 @@ config_schema_fits(const char **why)
 	int			version;
 
 	*why = "triage tables are not installed";
+	*hint = "Run SELECT triage.install().";
 	if (!OidIsValid(schema) || !OidIsValid(get_relname_relid("schema_version", schema)))
 		return false;
 	spi_prepare(&plan, "SELECT max(v.version) FROM triage.schema_version v", 0);
@@ -219,21 +221,32 @@ config_schema_fits(const char **why)
 	version = DatumGetInt32(spi_value(0, 1, &null));
 	if (null)
 		return false;
-	*why = "triage tables are of another version than the library";
-	return version == SCHEMA_VERSION;
+	*why = NULL;
+	if (version < SCHEMA_VERSION)
+	{
+		*why = "triage tables are older than the library";
+		*hint = "Run ALTER EXTENSION triage UPDATE; if the tables come from an older dump, then SELECT triage.install().";
+	}
+	else if (version > SCHEMA_VERSION)
+	{
+		*why = "triage tables are newer than the library";
+		*hint = "Restart the server, or reconnect if the library is not preloaded, to have the library of the installed version loaded.";
+	}
+	return *why == NULL;
 }
 
 void
 config_connect(void)
 {
 	const char *why;
+	const char *hint;
 
 	spi_connect();
-	if (!config_schema_fits(&why))
+	if (!config_schema_fits(&why, &hint))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s", why),
-				 errhint("Run SELECT triage.install().")));
+				 errhint("%s", hint)));
 }
 
 /* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
@@ -260,7 +273,7 @@ config_worker_stopped(void)
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
-	stopped = spi_execute(plan, NULL, NULL, 1) > 0;
+	stopped = spi_execute(plan, NULL, NULL, 1) > 0 || home_refusal(home_state()) != NULL;
 	PopActiveSnapshot();
 	SPI_finish();
 	SetUserIdAndSecContext(user, context);

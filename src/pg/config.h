@@ -41,8 +41,10 @@ typedef struct ProviderVersion
 /* From this rank on a provider serves only while none before it is enabled, as the builtin one that install() makes. */
 #define RANK_RESERVE 1000
 
-/* The version of the tables that this library works with; install() records it. */
+/* The version of the tables that this library works with; install() records it.  A test builds it with the next one. */
+#ifndef SCHEMA_VERSION
 #define SCHEMA_VERSION 1
+#endif
 
 /*
  * The enabled providers by rank, at most MAX_PROVIDERS, palloc'd; NULL when they are those of known[].  count: of known[]
@@ -51,12 +53,12 @@ typedef struct ProviderVersion
 extern Provider *config_providers(const ProviderVersion *known, int *count, bool *stopped);
 /* Gives each job its tenant's vocabulary as of now. */
 extern void config_vocabularies(Job **jobs, int count);
-/* True when the tables are there and of SCHEMA_VERSION; else why says what to do. */
-extern bool config_schema_fits(const char **why);
+/* True when the tables are there and of SCHEMA_VERSION; else what is wrong, and what to do. */
+extern bool config_schema_fits(const char **why, const char **hint);
 
 /* spi_connect() for a function that needs the tables: raises 55000 with the call that helps, unless they fit. */
 extern void config_connect(void);
-/* worker_stop() was called in this database and worker_start() not since; also while the tables are missing. */
+/* No worker is to run: worker_stop() was called and worker_start() not since, the tables are missing, or a copy. */
 extern bool config_worker_stopped(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "core/labels.h"
 #include "core/origin.h"
 #include "core/states.h"
@@ -19,6 +20,7 @@
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/guc.h"
+#include "pg/home.h"
 #include "pg/pause.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
@@ -35,6 +37,9 @@ PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
 PG_FUNCTION_INFO_V1(triage_origin_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
+PG_FUNCTION_INFO_V1(triage_home_refusal);
+PG_FUNCTION_INFO_V1(triage_in_extension_script);
+PG_FUNCTION_INFO_V1(triage_waiting_databases);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
@@ -94,6 +99,33 @@ triage_check_schema(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+Datum
+triage_home_refusal(PG_FUNCTION_ARGS)
+{
+	const char *why;
+
+	config_connect();
+	why = home_refusal(home_state());
+	SPI_finish();
+	if (why == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why));
+}
+
+Datum
+triage_in_extension_script(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(creating_extension);
+}
+
+Datum
+triage_waiting_databases(PG_FUNCTION_ARGS)
+{
+	if (triage_shared == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32((int32) pg_atomic_read_u32(&triage_shared->waiting));
+}
+
 static void
 refuse_in_recovery(void)
 {
@@ -120,6 +152,7 @@ triage_worker_start(PG_FUNCTION_ARGS)
 
 	refuse_in_recovery();
 	config_connect();
+	home_check();
 	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
 				"WHERE stopped_at IS NOT NULL", 0);
 	spi_execute(plan, NULL, NULL, 0);
@@ -148,6 +181,10 @@ triage_worker_stop(PG_FUNCTION_ARGS)
 static void
 start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 {
+	if (IsBinaryUpgrade)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no triage worker runs in binary upgrade mode")));
 	if (!wake_start_worker(MyDatabaseId, args, handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -172,6 +209,7 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
 	config_connect();
+	home_check();
 	pause_refuse();
 	SPI_finish();
 	worker_role_require(MyDatabaseId);

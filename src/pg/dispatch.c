@@ -16,6 +16,9 @@
 /* Most bytes of a response: a triage answer has some thousand. */
 #define MAX_BODY (1024 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
+/* What a predecessor had claimed could not be freed: the next try, and the longest pause between two. */
+#define TAKE_OVER_PAUSE_MS 1000
+#define TAKE_OVER_LONGEST_MS 60000
 /* A one-shot worker waits for its provider's limit, but not for a quota of a day. */
 #define LIMIT_WAIT_MS 60000
 
@@ -38,7 +41,7 @@ dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
 	cursor_reset(&d->cursor);
 	d->pool = pool_create(&config, &why);
 	if (d->pool == NULL)
-		ereport(FATAL,
+		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not set up the HTTP client: %s", why ? why : "out of memory")));
 	return d;
@@ -76,6 +79,35 @@ dispatch_reload(Dispatch *d)
 	d->look = true;
 }
 
+/* The slot's lock says that its predecessor is gone: what that left claimed is free at once. */
+static void
+take_over(Dispatch *d, void *arg)
+{
+	(void) arg;
+	claims_read_provider(d);
+	if (!d->unwanted && queue_free_slot(d->slot) > 0)
+		ereport(LOG,
+				(errmsg("triage worker freed the jobs that a predecessor had claimed")));
+}
+
+/* A failure is no reason not to serve: those leases end by themselves, later. */
+static void
+take_over_once(Dispatch *d, TimestampTz now)
+{
+	ErrorData  *error;
+
+	if (d->taken_over || now < d->next_take_over)
+		return;
+	error = dispatch_transact(d, take_over, NULL, true);
+	d->taken_over = error == NULL;
+	if (error == NULL)
+		return;
+	dispatch_report(error, "free what its predecessor had claimed");
+	d->take_over_pause_ms = d->take_over_pause_ms == 0 ? TAKE_OVER_PAUSE_MS :
+		Min(2 * d->take_over_pause_ms, TAKE_OVER_LONGEST_MS);
+	d->next_take_over = in_ms(now, d->take_over_pause_ms);
+}
+
 void
 dispatch_turn(Dispatch *d)
 {
@@ -86,6 +118,7 @@ dispatch_turn(Dispatch *d)
 	pool_step(d->pool);
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
+	take_over_once(d, now);
 	withdrawals_call_off(d, now);
 	calls_start(d, now);
 	writes_answers(d, now);
@@ -164,14 +197,24 @@ dispatch_finished(const Dispatch *d)
 }
 
 bool
+dispatch_is_idle(const Dispatch *d)
+{
+	return d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
+}
+
+void
+dispatch_drain(Dispatch *d)
+{
+	d->jobs_left = 0;
+}
+
+bool
 dispatch_is_done(const Dispatch *d)
 {
-	bool		idle = d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
-
 	/* a limit per minute makes it slow, not done */
 	if (d->serving == NULL && d->limited && d->jobs_left > 0 && d->open_at < in_ms(GetCurrentTimestamp(), LIMIT_WAIT_MS))
 		return false;
-	return d->jobs_left >= 0 && idle && (d->jobs_left == 0 || (!d->look && !d->more));
+	return d->jobs_left >= 0 && dispatch_is_idle(d) && (d->jobs_left == 0 || (!d->look && !d->more));
 }
 
 bool

@@ -32,7 +32,11 @@ extern bool dispatch_showed(Dispatch *d);
 /* Changes with each trouble. */
 extern TimestampTz dispatch_trouble_since(const Dispatch *d);
 extern int	dispatch_finished(const Dispatch *d);
-/* With max_jobs: everything that was to be done is done. */
+/* Nothing is claimed, in the air or to be written. */
+extern bool dispatch_is_idle(const Dispatch *d);
+/* Claims no more; done when what is claimed is. */
+extern void dispatch_drain(Dispatch *d);
+/* With max_jobs, or draining: everything that was to be done is done. */
 extern bool dispatch_is_done(const Dispatch *d);
 /* worker_stop() was called, or the tables are gone. */
 extern bool dispatch_is_unwanted(const Dispatch *d);

@@ -64,8 +64,11 @@ struct Dispatch
 	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
-	bool		denied;			/* the last transaction lacked a right */
+	bool		taken_over;		/* what the slot's last process had claimed is free */
+	TimestampTz next_take_over;
+	int			take_over_pause_ms;
 	TimestampTz woken_at;		/* a wake-up that no claim has followed yet; 0: none */
+	bool		denied;			/* the last transaction lacked a right */
 	bool		unwanted;
 	bool		claims_suspect; /* woken: a claim may have been withdrawn */
 	TimestampTz claims_checked_at;

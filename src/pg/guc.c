@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "pg/guc.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 char	   *triage_actor;
 char	   *triage_allowed_origins;
@@ -39,6 +40,22 @@ check_allowed_origins(char **newval, void **extra, GucSource source)
 	GUC_check_errdetail("\"%s\" is not an origin: %s.", bad, why ? why : "malformed");
 	GUC_check_errhint("List exact origins separated by commas, such as \"https://api.example.com, http://127.0.0.1:11434\".");
 	return false;
+}
+
+static bool
+check_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *list = pstrdup(*newval ? *newval : "");
+	List	   *names;
+	bool		valid = SplitIdentifierString(list, ',', &names);
+
+	(void) extra;
+	(void) source;
+	list_free(names);
+	pfree(list);
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	return valid;
 }
 
 static bool
@@ -93,7 +110,7 @@ define_a_to_l(void)
 							   "Names separated by commas. \"*\" means every database where the extension is "
 							   "installed. Has effect only when the library is preloaded.",
 							   &triage_databases, "*",
-							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+							   PGC_SIGHUP, 0, check_databases, NULL, NULL);
 	DefineCustomBoolVariable("triage.enabled",
 							 "Lets models be called.",
 							 "Off, nothing is claimed and no call is made in any database of the server; calls in the "

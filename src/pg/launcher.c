@@ -3,9 +3,9 @@
  *	  The static process, when the library is preloaded, that keeps a worker running in each database.
  *
  * Connected to the shared catalogs only, so it is in nobody's way.  It lists the databases, starts a worker in each
- * that triage.databases names and that has none, and starts it again with a doubling pause when it ends.  A database
- * whose worker said that it has nothing to do there is left alone: CREATE EXTENSION and worker_start() start one by
- * themselves.
+ * that triage.databases names or a session asked for and that has none, and starts it again with a doubling pause when
+ * it ends.  A database whose worker said that it has nothing to do there is left alone until a session asks.  When no
+ * background worker slot is free, the database that has waited longest is next; see yield.c for who makes room.
  */
 #include "postgres.h"
 
@@ -22,6 +22,7 @@
 #include "pg/shmem.h"
 #include "pg/wake.h"
 #include "pg/worker_role.h"
+#include "pg/yield.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -36,6 +37,9 @@
 #define LOOK_INTERVAL_MS 10000
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS 60000
+/* with no slot free: asking costs no process */
+#define FIRST_SLOT_PAUSE_MS 100
+#define LONGEST_SLOT_PAUSE_MS 10000
 
 PGDLLEXPORT void triage_launcher_main(Datum arg);
 
@@ -43,14 +47,22 @@ PGDLLEXPORT void triage_launcher_main(Datum arg);
 typedef struct Served
 {
 	Oid			database;
+	NameData	name;
 	bool		listed;			/* seen in the last look */
 	int64		pause_ms;		/* before the next start */
 	TimestampTz next_start;
+	TimestampTz missing_since;	/* 0: it has a worker, or wants none */
 } Served;
 
 static Served *served = NULL;
 static int	served_count = 0;
 static int	served_size = 0;
+
+static int64 slot_pause_ms = FIRST_SLOT_PAUSE_MS;
+static TimestampTz next_slot = 0;
+static bool told_of_slots = false;
+/* names in triage.databases that lead nowhere and were told of since it was read */
+static List *told_names = NIL;
 
 void
 launcher_register(void)
@@ -68,24 +80,50 @@ launcher_register(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-static bool
-is_named(const char *database)
+/* The names in triage.databases, in the current memory context. */
+static List *
+named_databases(void)
 {
 	char	   *list = pstrdup(triage_databases ? triage_databases : "");
 	List	   *names;
+
+	if (SplitIdentifierString(list, ',', &names))
+		return names;
+	return NIL;					/* the setting's check lets no such list through */
+}
+
+static bool
+contains(const List *names, const char *wanted)
+{
 	ListCell   *cell;
 
-	if (!SplitIdentifierString(list, ',', &names))
-	{
-		ereport(LOG,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid list of names in setting \"%s\"", "triage.databases")));
-		return false;
-	}
 	foreach(cell, names)
-		if (strcmp(lfirst(cell), "*") == 0 || strcmp(lfirst(cell), database) == 0)
+		if (strcmp(lfirst(cell), wanted) == 0)
 			return true;
 	return false;
+}
+
+/* Once for each name, until the setting is read again. */
+static void
+tell_of_unknown(const List *names, const List *existing)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		const char *name = lfirst(cell);
+		MemoryContext old;
+
+		if (strcmp(name, "*") == 0 || contains(existing, name) || contains(told_names, name))
+			continue;
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("database \"%s\" in setting \"%s\" does not exist", name, "triage.databases"),
+				 errhint("A name with capital letters must be in double quotes. A database that is created later is served then.")));
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		told_names = lappend(told_names, pstrdup(name));
+		MemoryContextSwitchTo(old);
+	}
 }
 
 static Served *
@@ -106,14 +144,33 @@ remember(Oid database)
 	return &served[served_count++];
 }
 
+static void
+see_database(Form_pg_database database, const List *names)
+{
+	Served	   *entry;
+
+	if (!database->datallowconn || database->datistemplate)
+		return;
+	if (!contains(names, "*") && !contains(names, NameStr(database->datname)) && !shmem_is_requested(database->oid))
+		return;
+	entry = remember(database->oid);
+	entry->name = database->datname;
+	entry->listed = true;
+}
+
 /* Marks the databases that may have a worker, and forgets those that are gone. */
 static void
 list_databases(void)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
+	List	   *names = named_databases();
+	List	   *existing = NIL;
+	Oid		   *oids = NULL;
 	int			kept = 0;
+	int			count = 0;
 
 	for (int i = 0; i < served_count; i++)
 		served[i].listed = false;
@@ -125,30 +182,107 @@ list_databases(void)
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-		if (database->datallowconn && !database->datistemplate && is_named(NameStr(database->datname)))
-			remember(database->oid)->listed = true;
+		MemoryContextSwitchTo(context);
+		oids = count == 0 ? palloc(sizeof(Oid)) : repalloc(oids, (count + 1) * sizeof(Oid));
+		oids[count++] = database->oid;
+		existing = lappend(existing, pstrdup(NameStr(database->datname)));
+		see_database(database, names);
 	}
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 	for (int i = 0; i < served_count; i++)
 		if (served[i].listed)
 			served[kept++] = served[i];
 	served_count = kept;
+	shmem_keep_notes(oids, count);
+	tell_of_unknown(names, existing);
 }
 
+/* Once, until every database has its worker again. */
 static void
+tell_of_slots(const Served *entry)
+{
+	if (told_of_slots)
+		return;
+	told_of_slots = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("no background worker slot is free for the triage worker of database \"%s\"", NameStr(entry->name)),
+			 errdetail("Databases that wait for one take turns with those that have one."),
+			 errhint("Increase max_worker_processes (now %d) and restart the server, or name fewer databases in triage.databases.",
+					 max_worker_processes)));
+}
+
+/* The next start of a worker there is not before a while, which doubles; returns how long. */
+static long
+put_off(Served *entry, TimestampTz now)
+{
+	long		pause_ms = (long) entry->pause_ms;
+
+	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
+	entry->pause_ms = Min(entry->pause_ms * 2, LONGEST_PAUSE_MS);
+	return pause_ms;
+}
+
+static bool
 start_one(Served *entry, TimestampTz now)
 {
 	WorkerArgs	args = {0};
 
-	if (worker_role_may_serve(entry->database) && !wake_start_worker(entry->database, &args, NULL))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a triage worker for database %u", entry->database),
-				 errhint("You may need to increase max_worker_processes.")));
-	entry->next_start = TimestampTzPlusMilliseconds(now, entry->pause_ms);
-	entry->pause_ms = Min(entry->pause_ms * 2, LONGEST_PAUSE_MS);
+	if (!wake_start_worker(entry->database, &args, NULL))
+	{
+		tell_of_slots(entry);
+		next_slot = TimestampTzPlusMilliseconds(now, slot_pause_ms);
+		slot_pause_ms = Min(slot_pause_ms * 2, LONGEST_SLOT_PAUSE_MS);
+		return false;
+	}
+	slot_pause_ms = FIRST_SLOT_PAUSE_MS;
+	(void) put_off(entry, now);
+	return true;
+}
+
+static int
+by_patience(const void *a, const void *b)
+{
+	TimestampTz left = ((const Served *) a)->missing_since;
+	TimestampTz right = ((const Served *) b)->missing_since;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Does it lack a worker that it wants? */
+static bool
+is_missing(Served *entry, TimestampTz now)
+{
+	if (shmem_take_fresh(entry->database))
+	{
+		entry->pause_ms = FIRST_PAUSE_MS;
+		entry->next_start = now;
+	}
+	if (shmem_find_worker(entry->database) != NULL)
+	{
+		/* it ran at all, so the next end is a new one; a quick series still meets the first pause */
+		if (now >= entry->next_start)
+			entry->pause_ms = FIRST_PAUSE_MS;
+		entry->missing_since = 0;
+		return false;
+	}
+	if (shmem_is_unwanted(entry->database))
+	{
+		entry->missing_since = 0;
+		return false;
+	}
+	if (entry->missing_since == 0)
+		entry->missing_since = now;
+	return true;
+}
+
+static long
+ms_until(TimestampTz when, TimestampTz now)
+{
+	return when <= now ? 0 : (long) ((when - now) / 1000) + 1;
 }
 
 /* Starts what is missing and due; returns how long nothing more will be. */
@@ -157,24 +291,33 @@ start_missing(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		timeout = LOOK_INTERVAL_MS;
+	int			missing = 0;
+	int			waiting = 0;
 
+	qsort(served, served_count, sizeof(Served), by_patience);
 	for (int i = 0; i < served_count; i++)
 	{
 		Served	   *entry = &served[i];
 
-		if (shmem_find_worker(entry->database) != NULL)
-		{
-			/* it ran at all, so the next end is a new one; a quick series still meets the first pause */
-			if (now >= entry->next_start)
-				entry->pause_ms = FIRST_PAUSE_MS;
+		if (!is_missing(entry, now))
 			continue;
-		}
-		if (shmem_is_unwanted(entry->database))
-			continue;
-		if (now >= entry->next_start)
-			start_one(entry, now);
-		timeout = Min(timeout, (long) ((entry->next_start - now) / 1000) + 1);
+		missing++;
+		if (now < entry->next_start)
+			timeout = Min(timeout, ms_until(entry->next_start, now));
+		else if (yield_database_taken(entry->database))
+			timeout = Min(timeout, YIELD_LOOK_MS);
+		else if (!worker_role_may_serve(entry->database))
+			timeout = Min(timeout, put_off(entry, now));
+		else if (now < next_slot || !start_one(entry, now))
+			waiting++;
+		else
+			timeout = Min(timeout, FIRST_PAUSE_MS);
 	}
+	if (waiting > 0)
+		timeout = Min(timeout, ms_until(next_slot, now));
+	pg_atomic_write_u32(&triage_shared->waiting, waiting);
+	if (missing == 0)
+		told_of_slots = false;
 	return timeout;
 }
 
@@ -210,13 +353,16 @@ triage_launcher_main(Datum arg)
 		MemoryContextSwitchTo(context);
 		timeout = start_missing();
 		pgstat_report_stat(true);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
+		if (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION) & WL_LATCH_SET)
+			slot_pause_ms = FIRST_SLOT_PAUSE_MS;	/* a worker may have ended; its slot is free a moment later */
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			list_free_deep(told_names);
+			told_names = NIL;
 			/* what kept workers from starting may be mended */
 			for (int i = 0; i < served_count; i++)
 			{

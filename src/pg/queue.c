@@ -46,6 +46,8 @@
 #define MAX_TRUNCATED_ANSWERS 2
 
 static Oid	owner = InvalidOid;
+static Oid	known_tables = InvalidOid;	/* oid of schema_version, as first seen */
+static bool replaced = false;
 static Oid	session_user_id = InvalidOid;
 static int	session_context = 0;
 
@@ -446,7 +448,11 @@ queue_set_owner(Oid role)
 	owner = role;
 }
 
-/* uninstall() takes this lock first: whoever comes second waits before holding anything, so neither deadlocks. */
+/*
+ * uninstall() takes this lock first: whoever comes second waits before holding anything, so neither deadlocks.  What
+ * was claimed from the tables of an extension that has been dropped must not meet those of its successor, whose jobs
+ * may have the same ids and fences.
+ */
 static void
 lock_schema(void)
 {
@@ -454,7 +460,26 @@ lock_schema(void)
 	Oid			table = OidIsValid(schema) ? get_relname_relid("schema_version", schema) : InvalidOid;
 
 	if (OidIsValid(table))
+	{
 		LockRelationOid(table, AccessShareLock);
+		/* it may have been dropped while we waited */
+		table = get_relname_relid("schema_version", schema);
+	}
+	if (!OidIsValid(table))
+		return;
+	if (!OidIsValid(known_tables))
+		known_tables = table;
+	replaced = table != known_tables;
+	if (replaced)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the tables of triage were dropped and created anew")));
+}
+
+bool
+queue_is_replaced(void)
+{
+	return replaced;
 }
 
 /* What a trigger has set for the session must not outlive its transaction: either would stop or mislead the next. */

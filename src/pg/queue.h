@@ -165,7 +165,10 @@ extern void job_decide(Job *job, int64 hint_ms);
 /* The worker's own transactions.  Commit is asynchronous for a claim: a lost claim's caller died with it. */
 /* owner: whose rights they have; InvalidOid: the session's own. */
 extern void queue_set_owner(Oid owner);
+/* Raises when the tables are not those of the first time. */
 extern void queue_begin(void);
+/* It has found them so: this process has nothing more to do with them. */
+extern bool queue_is_replaced(void);
 extern void queue_commit(bool synchronous);
 
 #endif

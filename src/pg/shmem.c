@@ -21,15 +21,19 @@ TriageShared *triage_shared = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 static WorkerEntry *my_entry = NULL;
-/* The worker found last.  When it is gone meanwhile, another one measures a wake-up that was not its own. */
-static WorkerEntry *found_entry = NULL;
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(TriageShared, workers), mul_size(max_worker_processes, sizeof(WorkerEntry)));
+}
 
 static void
 request_hook(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(sizeof(TriageShared));
+	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(gate_shared_size());
 	/* the workers' list, the gates' table */
 	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
@@ -44,12 +48,14 @@ startup_hook(void)
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	triage_shared = ShmemInitStruct("triage", sizeof(TriageShared), &found);
+	triage_shared = ShmemInitStruct("triage", shared_size(), &found);
 	if (!found)
 	{
-		memset(triage_shared, 0, sizeof(TriageShared));
+		memset(triage_shared, 0, shared_size());
+		triage_shared->worker_count = max_worker_processes;
+		pg_atomic_init_u32(&triage_shared->waiting, 0);
 		triage_shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
-		for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+		for (int i = 0; i < triage_shared->worker_count; i++)
 		{
 			for (int c = 0; c < COUNTER_COUNT; c++)
 				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
@@ -78,24 +84,25 @@ leave(int code, Datum arg)
 	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
 	my_entry->database = InvalidOid;
 	my_entry->pid = 0;
+	my_entry->serving = false;
 	my_entry->latch = NULL;
 	LWLockRelease(triage_shared->lock);
 	shmem_poke_launcher();
 }
 
 WorkerEntry *
-shmem_join(int slot)
+shmem_join(Oid database, int slot)
 {
 	if (triage_shared == NULL)
 		return NULL;
 	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < SHMEM_MAX_WORKERS && my_entry == NULL; i++)
+	for (int i = 0; i < triage_shared->worker_count && my_entry == NULL; i++)
 	{
 		WorkerEntry *entry = &triage_shared->workers[i];
 
 		if (OidIsValid(entry->database))
 			continue;
-		entry->database = MyDatabaseId;
+		entry->database = database;
 		entry->pid = MyProcPid;
 		entry->slot = slot;
 		entry->latch = MyLatch;
@@ -106,9 +113,21 @@ shmem_join(int slot)
 		my_entry = entry;
 	}
 	LWLockRelease(triage_shared->lock);
+	/* registered before the connection, so run after its end: who is told by it finds the slot's lock free */
 	if (my_entry)
 		before_shmem_exit(leave, (Datum) 0);
 	return my_entry;
+}
+
+void
+shmem_serve(WorkerEntry *entry, int slot)
+{
+	if (entry == NULL)
+		return;
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	entry->slot = slot;
+	entry->serving = true;
+	LWLockRelease(triage_shared->lock);
 }
 
 Latch *
@@ -117,12 +136,15 @@ shmem_find_worker(Oid database)
 	Latch	   *latch = NULL;
 
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	for (int i = 0; i < SHMEM_MAX_WORKERS && latch == NULL; i++)
-		if (triage_shared->workers[i].database == database && triage_shared->workers[i].slot == 0)
-		{
-			found_entry = &triage_shared->workers[i];
-			latch = found_entry->latch;
-		}
+	for (int i = 0; i < triage_shared->worker_count; i++)
+	{
+		WorkerEntry *entry = &triage_shared->workers[i];
+
+		if (entry->database != database || entry->slot != 0)
+			continue;
+		if (latch == NULL || entry->serving)
+			latch = entry->latch;
+	}
 	LWLockRelease(triage_shared->lock);
 	return latch;
 }
@@ -133,56 +155,140 @@ shmem_wake_workers(void)
 	if (triage_shared == NULL)
 		return;
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+	for (int i = 0; i < triage_shared->worker_count; i++)
 		if (triage_shared->workers[i].latch && triage_shared->workers[i].pid != MyProcPid)
 			SetLatch(triage_shared->workers[i].latch);
 	LWLockRelease(triage_shared->lock);
 }
 
 void
-shmem_note_wake(void)
+shmem_wake_database(Oid database)
 {
-	uint64		none = 0;
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < triage_shared->worker_count; i++)
+	{
+		WorkerEntry *entry = &triage_shared->workers[i];
+		uint64		none = 0;
 
-	/* the first one counts: it is the one that waits longest */
-	if (triage_shared && found_entry)
-		pg_atomic_compare_exchange_u64(&found_entry->woken_at, &none, (uint64) GetCurrentTimestamp());
+		if (entry->database != database || entry->slot != 0)
+			continue;
+		/* the first one counts: it is the one that waits longest */
+		pg_atomic_compare_exchange_u64(&entry->woken_at, &none, (uint64) GetCurrentTimestamp());
+		SetLatch(entry->latch);
+	}
+	LWLockRelease(triage_shared->lock);
 }
 
-static int
-find_unwanted(Oid database)
+/* With the lock held; make: in exclusive mode. */
+static DatabaseNote *
+find_note(Oid database, bool make)
 {
-	for (int i = 0; i < triage_shared->unwanted_count; i++)
-		if (triage_shared->unwanted[i] == database)
-			return i;
-	return -1;
+	DatabaseNote *note;
+
+	for (int i = 0; i < triage_shared->note_count; i++)
+		if (triage_shared->notes[i].database == database)
+			return &triage_shared->notes[i];
+	if (!make || triage_shared->note_count == SHMEM_MAX_NOTES)
+		return NULL;
+	note = &triage_shared->notes[triage_shared->note_count++];
+	*note = (DatabaseNote) {.database = database};
+	return note;
 }
 
 void
 shmem_set_unwanted(Oid database, bool unwanted)
 {
-	int			i;
+	DatabaseNote *note;
 
 	if (triage_shared == NULL)
 		return;
 	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
-	i = find_unwanted(database);
-	if (unwanted && i < 0 && triage_shared->unwanted_count < SHMEM_MAX_UNWANTED)
-		triage_shared->unwanted[triage_shared->unwanted_count++] = database;
-	else if (!unwanted && i >= 0)
-		triage_shared->unwanted[i] = triage_shared->unwanted[--triage_shared->unwanted_count];
+	note = find_note(database, unwanted);
+	if (note)
+	{
+		note->unwanted = unwanted;
+		if (unwanted)
+			note->requested = note->fresh = false;
+		/* nothing to say of it any more: the last one takes its place */
+		if (!note->unwanted && !note->requested && !note->fresh)
+			*note = triage_shared->notes[--triage_shared->note_count];
+	}
 	LWLockRelease(triage_shared->lock);
 }
 
 bool
 shmem_is_unwanted(Oid database)
 {
+	DatabaseNote *note;
 	bool		unwanted;
 
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	unwanted = find_unwanted(database) >= 0;
+	note = find_note(database, false);
+	unwanted = note && note->unwanted;
 	LWLockRelease(triage_shared->lock);
 	return unwanted;
+}
+
+bool
+shmem_request_worker(Oid database, bool requested, bool at_once)
+{
+	DatabaseNote *note;
+
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	note = find_note(database, true);
+	if (note)
+	{
+		note->fresh |= note->unwanted || at_once;
+		note->requested |= requested;
+		note->unwanted = false;
+	}
+	LWLockRelease(triage_shared->lock);
+	shmem_poke_launcher();
+	return note != NULL;
+}
+
+bool
+shmem_is_requested(Oid database)
+{
+	DatabaseNote *note;
+	bool		requested;
+
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	note = find_note(database, false);
+	requested = note && note->requested;
+	LWLockRelease(triage_shared->lock);
+	return requested;
+}
+
+bool
+shmem_take_fresh(Oid database)
+{
+	DatabaseNote *note;
+	bool		fresh;
+
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	note = find_note(database, false);
+	fresh = note && note->fresh;
+	if (fresh)
+		note->fresh = false;
+	LWLockRelease(triage_shared->lock);
+	return fresh;
+}
+
+void
+shmem_keep_notes(const Oid *databases, int count)
+{
+	LWLockAcquire(triage_shared->lock, LW_EXCLUSIVE);
+	for (int i = triage_shared->note_count - 1; i >= 0; i--)
+	{
+		bool		keep = false;
+
+		for (int k = 0; k < count && !keep; k++)
+			keep = databases[k] == triage_shared->notes[i].database;
+		if (!keep)
+			triage_shared->notes[i] = triage_shared->notes[--triage_shared->note_count];
+	}
+	LWLockRelease(triage_shared->lock);
 }
 
 void

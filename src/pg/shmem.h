@@ -16,8 +16,7 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
-#define SHMEM_MAX_WORKERS 64
-#define SHMEM_MAX_UNWANTED 1024
+#define SHMEM_MAX_NOTES 1024
 
 typedef enum WorkerCounter
 {
@@ -36,42 +35,69 @@ typedef enum WorkerCounter
 	COUNTER_COUNT = COUNTER_OUTCOMES + OUTCOME_COUNT
 } WorkerCounter;
 
-/* One running worker; free when database is InvalidOid.  All but the counters are guarded by the lock. */
+/*
+ * One worker process, from before it connects; free when database is InvalidOid.  All but the counters are guarded by
+ * the lock.
+ */
 typedef struct WorkerEntry
 {
 	Oid			database;
 	pid_t		pid;
 	int			slot;
+	bool		serving;		/* it has its slot; another one of this slot is about to leave */
 	Latch	   *latch;
 	TimestampTz started_at;
 	pg_atomic_uint64 counters[COUNTER_COUNT];
 	pg_atomic_uint64 woken_at;	/* a TimestampTz: the first wake-up that the worker has not noticed yet; 0: none */
 } WorkerEntry;
 
+/* What the launcher must know of a database that pg_database does not say. */
+typedef struct DatabaseNote
+{
+	Oid			database;
+	bool		unwanted;		/* its worker found that it has nothing to do there: no extension, or stopped */
+	bool		requested;		/* a session asked for a worker: also where triage.databases does not name it */
+	bool		fresh;			/* and the launcher has not seen that yet: its back-off begins anew */
+} DatabaseNote;
+
 typedef struct TriageShared
 {
 	LWLock	   *lock;
 	Latch	   *launcher_latch;
-	WorkerEntry workers[SHMEM_MAX_WORKERS];
-	/* databases whose worker found that it has nothing to do there: no extension, or stopped */
-	int			unwanted_count;
-	Oid			unwanted[SHMEM_MAX_UNWANTED];
+	pg_atomic_uint32 waiting;	/* databases that have no worker because no slot is free */
+	int			note_count;
+	DatabaseNote notes[SHMEM_MAX_NOTES];
+	/* each worker takes one of max_worker_processes, so there is an entry for all that can be */
+	int			worker_count;
+	WorkerEntry workers[FLEXIBLE_ARRAY_MEMBER];
 } TriageShared;
 
 extern TriageShared *triage_shared;
 
 extern void shmem_request(void);
-/* The calling worker's entry, or NULL without preload or when all are taken.  Given back at exit. */
-extern WorkerEntry *shmem_join(int slot);
-/* Latch of the database's worker, or NULL. */
+/* The calling worker's entry, or NULL without preload.  It may not be connected yet; given back at exit. */
+extern WorkerEntry *shmem_join(Oid database, int slot);
+/* It has its slot, and goes on to serve.  entry may be NULL. */
+extern void shmem_serve(WorkerEntry *entry, int slot);
+/* Latch of the database's resident worker, be it starting, or NULL. */
 extern Latch *shmem_find_worker(Oid database);
+/* Sets the latch of every such worker, and notes when; at COMMIT, where nothing may fail. */
+extern void shmem_wake_database(Oid database);
 /* Wakes the workers of all databases but the caller: a gate has opened. */
 extern void shmem_wake_workers(void);
-/* At COMMIT, where nothing may fail: whoever is about to set the latch it found last says when. */
-extern void shmem_note_wake(void);
 /* A worker says whether its database wants one; when the list is full the launcher's back-off has to do. */
 extern void shmem_set_unwanted(Oid database, bool unwanted);
 extern bool shmem_is_unwanted(Oid database);
+/*
+ * A session wants a worker in its database.  requested: even if triage.databases does not name it; at_once: whatever
+ * became of the last one.  False: the list is full.
+ */
+extern bool shmem_request_worker(Oid database, bool requested, bool at_once);
+/* For the launcher: was a worker requested here; and since it asked last, so that it should begin anew? */
+extern bool shmem_is_requested(Oid database);
+extern bool shmem_take_fresh(Oid database);
+/* Drops what is noted of other databases than these: they are gone. */
+extern void shmem_keep_notes(const Oid *databases, int count);
 /* Tells the launcher to look again. */
 extern void shmem_poke_launcher(void);
 

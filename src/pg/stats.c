@@ -64,7 +64,7 @@ triage_worker_counters(PG_FUNCTION_ARGS)
 	if (triage_shared == NULL)
 		return (Datum) 0;
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+	for (int i = 0; i < triage_shared->worker_count; i++)
 		if (triage_shared->workers[i].database == MyDatabaseId)
 			put_entry((ReturnSetInfo *) fcinfo->resultinfo, &triage_shared->workers[i]);
 	LWLockRelease(triage_shared->lock);

@@ -23,8 +23,12 @@
 #include "storage/proc.h"
 #include "utils/timestamp.h"
 
-/* A starting worker takes some milliseconds to be found: do not start one per commit meanwhile. */
-#define RESTART_PAUSE_MS 1000
+/*
+ * A starting worker takes some milliseconds to be found, and one that cannot connect never is: a session does not
+ * start one per commit, but after pauses that double.
+ */
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS 10000
 
 static bool callback_registered = false;
 static bool armed = false;
@@ -32,7 +36,9 @@ static bool start_demanded = false;
 static bool start_wanted = false;
 static bool launch_wanted = false;
 static Latch *target = NULL;
-static TimestampTz last_start = 0;
+static TimestampTz next_start = 0;
+static int	pause_ms = FIRST_PAUSE_MS;
+static bool told_of_slots = false;
 
 /* The worker this backend found last; its PGPROC stays where it is, its pid tells whether it is still the same. */
 static PGPROC *known_proc = NULL;
@@ -94,9 +100,11 @@ look_up_target(void)
 {
 	target = wake_find_worker(MyDatabaseId);
 	start_wanted = launch_wanted = false;
+	if (target)
+		pause_ms = FIRST_PAUSE_MS;
 	if ((target && !start_demanded) || IsBinaryUpgrade || RecoveryInProgress())
 		return;
-	if (!start_demanded && !TimestampDifferenceExceeds(last_start, GetCurrentTimestamp(), RESTART_PAUSE_MS))
+	if (!start_demanded && GetCurrentTimestamp() < next_start)
 		return;
 	if (config_worker_stopped())
 		return;
@@ -105,19 +113,34 @@ look_up_target(void)
 	launch_wanted = triage_shared != NULL;
 }
 
+/* A message below ERROR is safe at COMMIT. */
 static void
-start_target(void)
+start_directly(void)
 {
 	WorkerArgs	args = {0};
 
-	last_start = GetCurrentTimestamp();
-	if (launch_wanted)
+	if (wake_start_worker(MyDatabaseId, &args, NULL))
+		told_of_slots = false;
+	else if (!told_of_slots)
 	{
-		shmem_set_unwanted(MyDatabaseId, false);
-		shmem_poke_launcher();
+		told_of_slots = true;
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker slot is free for the triage worker of this database"),
+				 errhint("Increase max_worker_processes (now %d) and restart the server.", max_worker_processes)));
 	}
+}
+
+static void
+start_target(void)
+{
+	next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause_ms);
+	pause_ms = Min(pause_ms * 2, LONGEST_PAUSE_MS);
+	/* one place where workers are started from, so that there is one back-off */
+	if (launch_wanted && shmem_request_worker(MyDatabaseId, start_wanted, start_demanded))
+		return;
 	if (start_wanted)
-		wake_start_worker(MyDatabaseId, &args, NULL);
+		start_directly();
 }
 
 static void
@@ -132,11 +155,11 @@ xact_callback(XactEvent event, void *arg)
 			look_up_target();
 			return;
 		case XACT_EVENT_COMMIT:
-			if (target)
-			{
-				shmem_note_wake();
+			/* all that are there: of two that start at once, one leaves and does not pass it on */
+			if (target && triage_shared)
+				shmem_wake_database(MyDatabaseId);
+			else if (target)
 				SetLatch(target);
-			}
 			if (start_wanted || launch_wanted)
 				start_target();
 			break;

@@ -4,7 +4,8 @@
  *
  * Waits for the latch, the postmaster's death and one socket, which is the epoll descriptor that holds all of
  * libcurl's; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
- * stopped, another one serves) and with 1 when it should come back.
+ * stopped, another one serves, the database is gone or closed) and with 1 when it should come back: preloaded, the
+ * launcher starts it again, else the postmaster.
  *
  * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may
  * wait for somebody's lock: the answers at hand are written, and the claims given back, in transactions of their own.  libcurl is not cleaned up at exit: that would join hung resolver threads.
@@ -26,6 +27,7 @@
 #include "pg/wake.h"
 #include "pg/worker.h"
 #include "pg/worker_role.h"
+#include "pg/yield.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -37,15 +39,41 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 /* Session-level lock that makes a slot one process's: our own number in a field that pg_advisory_lock() cannot set. */
 #define SLOT_LOCK_KEY 0x74726961
 #define SLOT_LOCK_FIELD4 7
 #define MAX_ONESHOT_SLOTS 16
 
+/* May it still connect here?  Every so many looks whether it is in the way. */
+#define CLOSED_LOOKS 10
+/* What is in the air when its turn is over may take so long to come down. */
+#define DRAIN_MS 10000
+/* After an error that nothing else caught, before the postmaster may start it again. */
+#define REST_MS 10000
+
+typedef enum Leave
+{
+	STAY,
+	LEAVE_FOR_GOOD,				/* no use to come back before somebody asks */
+	LEAVE_FOR_NOW
+} Leave;
+
+/* What the look around goes by. */
+typedef struct Watch
+{
+	TimestampTz since;
+	TimestampTz next_look;
+	int			looks;
+	bool		draining;		/* claims no more, and leaves when the calls are answered */
+	TimestampTz drain_until;
+} Watch;
+
 PGDLLEXPORT void triage_worker_main(Datum arg);
 
 static volatile sig_atomic_t shutdown_requested = false;
+static bool connected = false;
 
 static void
 handle_sigterm(SIGNAL_ARGS)
@@ -136,19 +164,13 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* our triggers are part of what a result does */
+	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
+	/* known from 17 on */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		SetConfigOption("transaction_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
-}
-
-/* What a predecessor of this slot left claimed is free at once: the slot's lock says that it is gone. */
-static void
-free_predecessor(int slot)
-{
-	queue_begin();
-	if (queue_free_slot(slot) > 0)
-		ereport(LOG,
-				(errmsg("triage worker freed the jobs that a predecessor had claimed")));
-	queue_commit(true);
 }
 
 static void
@@ -178,20 +200,64 @@ show_activity(Dispatch *d)
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 
-static void
+/* Is it in somebody's way? */
+static Leave
+look_around(Dispatch *d, Watch *watch)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (watch->draining && (dispatch_is_done(d) || now >= watch->drain_until))
+		return LEAVE_FOR_NOW;
+	if (now < watch->next_look)
+		return STAY;
+	watch->next_look = TimestampTzPlusMilliseconds(now, YIELD_LOOK_MS);
+	if (yield_database_taken(MyDatabaseId))
+	{
+		ereport(LOG,
+				(errmsg("triage worker makes room for a statement on its database")));
+		return LEAVE_FOR_NOW;
+	}
+	if (++watch->looks % CLOSED_LOOKS == 0 && yield_database_closed())
+	{
+		ereport(LOG,
+				(errmsg("triage worker leaves: its database allows no connections any more")));
+		return LEAVE_FOR_GOOD;
+	}
+	if (!watch->draining && yield_turn_over(watch->since, now, dispatch_is_idle(d)))
+	{
+		watch->draining = true;
+		watch->drain_until = TimestampTzPlusMilliseconds(now, DRAIN_MS);
+		dispatch_drain(d);
+	}
+	return STAY;
+}
+
+static long
+next_timeout(const Dispatch *d, const Watch *watch)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		look = watch->next_look <= now ? 0 : (long) ((watch->next_look - now + 999) / 1000);
+
+	return Min(dispatch_timeout(d), look);
+}
+
+static Leave
 serve(Dispatch *d, bool oneshot)
 {
 	WaitEventSet *set = compat_create_wait_event_set(3);
+	Watch		watch = {.since = GetCurrentTimestamp()};
+	Leave		leave = STAY;
 
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(set, WL_SOCKET_READABLE, dispatch_fd(d), NULL, NULL);
-	while (!shutdown_requested && !dispatch_is_unwanted(d) && !(oneshot && dispatch_is_done(d)))
+	while (!shutdown_requested && !queue_is_replaced() && !dispatch_is_unwanted(d) && !(oneshot && dispatch_is_done(d)) &&
+		   (leave = look_around(d, &watch)) == STAY)
 	{
 		WaitEvent	event;
 
 		show_activity(d);
-		if (WaitEventSetWait(set, dispatch_timeout(d), &event, 1, PG_WAIT_EXTENSION) > 0 &&
+		if (WaitEventSetWait(set, next_timeout(d, &watch), &event, 1, PG_WAIT_EXTENSION) > 0 &&
 			(event.events & WL_LATCH_SET))
 		{
 			ResetLatch(MyLatch);
@@ -216,7 +282,10 @@ serve(Dispatch *d, bool oneshot)
 			break;
 	}
 	QueryCancelPending = false;
+	if (queue_is_replaced())
+		return LEAVE_FOR_NOW;
 	dispatch_give_back(d);
+	return leave;
 }
 
 static void
@@ -235,45 +304,107 @@ report_to(uint32 handle, int finished)
 	dsm_detach(segment);
 }
 
-void
-triage_worker_main(Datum arg)
+/* At exit: a database that cannot be connected to would be tried by the postmaster for ever. */
+static void
+forgive_failed_connection(int code, Datum arg)
 {
-	WorkerArgs	args;
-	int			slot;
-	Oid			owner;
-	Dispatch   *d;
+	(void) arg;
+	if (code != 0 && !connected && !shutdown_requested)
+		proc_exit(0);
+}
 
-	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	set_up_signals();
-	worker_role_connect(DatumGetObjectId(arg));
+/* From the connection to the end; returns the exit code. */
+static int
+work(const WorkerArgs *args, WorkerEntry *entry)
+{
+	Oid			owner;
+	int			slot;
+	Dispatch   *d;
+	Leave		leave;
+
 	set_up_session();
 	owner = find_owner();
 	if (!OidIsValid(owner))
 	{
 		shmem_set_unwanted(MyDatabaseId, true);
-		proc_exit(0);
+		return 0;
 	}
-	slot = take_slot(&args);
+	slot = take_slot(args);
 	if (slot < 0)
-		proc_exit(0);
+		return 0;
 	/* no restart: what is missing must be granted first, and the next start asks for it beforehand */
 	if (!worker_role_may_serve(MyDatabaseId))
-		proc_exit(0);
+		return 0;
 	queue_set_owner(worker_role_is_set() ? InvalidOid : owner);
-	shmem_set_unwanted(MyDatabaseId, false);
-	free_predecessor(slot);
-	d = dispatch_create(slot, args.slot == 0 ? -1 : args.max_jobs, shmem_join(slot));
-	serve(d, args.slot > 0);
-	if (args.slot > 0)
-		report_to(args.report, dispatch_finished(d));
-	if (args.slot > 0)
-		proc_exit(0);
+	shmem_serve(entry, slot);
+	d = dispatch_create(slot, args->slot == 0 ? -1 : args->max_jobs, entry);
+	leave = serve(d, args->slot > 0);
+	if (args->slot > 0)
+	{
+		report_to(args->report, dispatch_finished(d));
+		return 0;
+	}
+	if (leave == LEAVE_FOR_GOOD)
+		return 0;
 	/* as another role, unless that one cannot */
 	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
-		proc_exit(0);
+		return 0;
+	/* no failure, so no back-off */
+	if (leave == LEAVE_FOR_NOW && triage_shared)
+		shmem_request_worker(MyDatabaseId, false, true);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
-	if (shutdown_requested || !dispatch_still_unwanted(d))
-		proc_exit(1);
+	if (leave == LEAVE_FOR_NOW || shutdown_requested || !dispatch_still_unwanted(d))
+		return 1;
 	shmem_set_unwanted(MyDatabaseId, true);
-	proc_exit(0);
+	return 0;
+}
+
+/* The postmaster, which starts it again after a second, knows no back-off. */
+static void
+rest(void)
+{
+	EmitErrorReport();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	pgstat_report_activity(STATE_IDLE, "resting after an error, see the server's log");
+	for (TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REST_MS);
+		 !shutdown_requested && GetCurrentTimestamp() < end;)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, YIELD_LOOK_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		QueryCancelPending = false;
+		CHECK_FOR_INTERRUPTS();
+		if (yield_database_taken(MyDatabaseId))
+			break;
+	}
+}
+
+void
+triage_worker_main(Datum arg)
+{
+	WorkerArgs	args;
+	WorkerEntry *entry;
+	volatile int code = 1;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	set_up_signals();
+	on_proc_exit(forgive_failed_connection, (Datum) 0);
+	/* before it connects, which may have to wait: nobody must start another one meanwhile */
+	entry = shmem_join(DatumGetObjectId(arg), args.slot);
+	worker_role_connect(DatumGetObjectId(arg));
+	connected = true;
+	PG_TRY();
+	{
+		code = work(&args, entry);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		/* preloaded, the launcher has a back-off; and nobody waits for the next one-shot worker */
+		if (triage_shared || args.slot > 0)
+			PG_RE_THROW();
+		rest();
+	}
+	PG_END_TRY();
+	proc_exit(code);
 }

@@ -32,7 +32,7 @@ INSERT INTO place (chapter, name)
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
-			(4, 'worker_start worker_stop pause resume run_pending worker_counters health doctor explain_ticket run_stats'),
+			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
@@ -40,8 +40,8 @@ INSERT INTO place (chapter, name)
 				'explain_job explain_results explain_runs exposed_origins health_failures health_providers health_queue '
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
-				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '
-				'load_default_vocabulary lock_ticket open_gate score_categories ts_config wake_worker written_here')) v (chapter, names);
+				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
+				'load_default_vocabulary lock_ticket open_gate score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS
 	SELECT p.oid, p.proname::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.prosecdef AS is_definer,

@@ -29,11 +29,11 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
 				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
-				'run_pending worker_start worker_stop wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
+				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
 				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron'),
 			('admin worker', 'reap_jobs'),
 			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
-			('', 'install uninstall install_tables install_triggers install_views install_policies install_comments '
+			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
 				'health_failures latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
 				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
@@ -68,6 +68,7 @@ INSERT INTO pg_temp.usable VALUES
 	('provider_status',    NULL,            '',  '',    'r',   ''),
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
 	('answer_quality',     NULL,            'r', 'r',   'r',   ''),
+	('home',               'database_oid',  '',  '',    '',    ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

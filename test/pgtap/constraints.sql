@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(138);
+SELECT plan(140);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -24,6 +24,8 @@ UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of his
 CREATE TABLE pg_temp.refused (number int GENERATED ALWAYS AS IDENTITY, name text, command text);
 INSERT INTO pg_temp.refused (name, command) VALUES
 	('schema_version_pkey', $$INSERT INTO triage.schema_version (version) SELECT version FROM triage.schema_version$$),
+	('home_pkey', $$INSERT INTO triage.home SELECT * FROM triage.home$$),
+	('home_one_row', $$UPDATE triage.home SET id = false$$),
 	('worker_control_pkey', $$INSERT INTO triage.worker_control (id) VALUES (true)$$),
 	('worker_control_one_row', $$INSERT INTO triage.worker_control (id) VALUES (false)$$),
 	('worker_control_pause_reason_length', $$UPDATE triage.worker_control SET pause_reason = repeat('x', 201)$$),

@@ -94,7 +94,7 @@ SELECT is((SELECT count(*) FROM triage.ticket_assignments a WHERE a.ticket_id = 
 SELECT is(pg_temp.outcome(format(c.command, t.name, t.change)), '42501', format(c.command, t.name, t.change))
 	FROM (VALUES ('ticket_history', 'changed_by = ''me'''), ('ticket_assignments', 'assigned_by = ''me'''), ('ai_jobs', 'priority = ''urgent'''),
 			('ai_dead_letters', 'message = ''me'''), ('ai_runs', 'cost = 0'), ('ticket_ai_results', 'urgency = ''urgent'''),
-			('prompts', 'is_active = false'), ('providers', 'base_url = ''http://127.0.0.1/'''), ('worker_control', 'stopped_at = now()'),
+			('prompts', 'is_active = false'), ('providers', 'base_url = ''http://127.0.0.1/'''), ('worker_control', 'stopped_at = now()'), ('home', 'database_oid = 1'),
 			('schema_version', 'version = 99'), ('retention', 'keep = ''1 day'''), ('tenants', 'name = ''me'''), ('ticket_categories', 'is_active = false')) AS t (name, change),
 		(VALUES ('UPDATE triage.%s SET %s'), ('DELETE FROM triage.%s'), ('INSERT INTO triage.%s DEFAULT VALUES'), ('TRUNCATE triage.%s CASCADE')) AS c (command)
 	ORDER BY t.name, c.command;
@@ -107,6 +107,7 @@ SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 		('SELECT triage.fail_job(1, 1, ''transient'', ''x'')'), ('SELECT triage.reap_jobs()'), ('SELECT triage.worker_start()'),
 		('SELECT triage.worker_stop()'), ('SELECT triage.pause()'), ('SELECT triage.resume()'), ('SELECT triage.reprioritise(1, ''low'')'), ('SELECT triage.apply_retention()'),
 		('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
+		('SELECT triage.adopt()'), ('SELECT triage.home_refusal()'), ('SELECT triage.write_home()'), ('SELECT triage.in_extension_script()'), ('SELECT triage.waiting_databases()'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.set_provider(''p'', ''builtin'')'),
 		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.pause_provider(''builtin'')'),
 		('SELECT triage.resume_provider(''builtin'')'), ('SELECT triage.provider_gates(''x'', ''x'', ''x'')'),
@@ -140,7 +141,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention',
-		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters',
+		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(78);
+SELECT plan(79);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -55,6 +55,13 @@ INSERT INTO pg_temp.expected_table VALUES
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('home', $$id boolean NOT NULL DEFAULT true
+		system_identifier bigint NOT NULL
+		database_oid bigint NOT NULL
+		table_oid bigint NOT NULL
+		written_in bigint NOT NULL
+		adopted_at timestamp with time zone NOT NULL DEFAULT now()
+		adopted_by text NOT NULL$$),
 	('people', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id text NOT NULL
 		role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
@@ -238,7 +245,7 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers', 'retention')$$,
+	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers', 'retention')$$,
 	'every table is a tenant table, but for those that are global');
 
 -- keys as the names of their columns, in order
@@ -360,7 +367,7 @@ CREATE TEMP VIEW search_path_not_pinned AS
 		WHERE p.pronamespace = 'triage'::regnamespace
 			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
-				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'origin_refusal', 'role_tenants_changed',
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal', 'role_tenants_changed',
 					'open_gate', 'provider_gates'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

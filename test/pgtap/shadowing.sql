@@ -127,6 +127,8 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.health()', 'ok'),
 	('SELECT triage.doctor()', 'ok'),
 	('SELECT triage.apply_retention()', 'ok'),
+	('SELECT triage.adopt()', 'ok'),
+	('SELECT triage.home_refusal()', 'ok'),
 	-- their triggers
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),

@@ -37,7 +37,7 @@ sub counts
 	my ($database) = @_;
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
-	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention);
+	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home);
 }
 
 ################ a database with something of everything ################
@@ -107,7 +107,17 @@ SQL
 }
 is($model->requests, $requests, 'nothing was sent to the model');
 
+# a copy asks nothing until it is told to
+for my $database (qw(plain directory))
+{
+	is(sql($node, 'SELECT triage.home_refusal()', $database), 'the tables were copied from another database', "$database: it knows that it is a copy");
+	is(sqlstate($node, 'SELECT triage.worker_start()', $database), '55000', "$database: no worker is started in it");
+	is(sqlstate($node, 'SELECT triage.run_pending(10, true)', $database), '55000', "$database: not for once either");
+}
+is($model->requests, $requests, 'still nothing was sent to the model');
+
 # what waited is done, once; what was done is not done again
+is(sql($node, 'SELECT triage.adopt()', 'plain'), '', 'told that it is the one to work on its tickets');
 sql($node, 'SELECT triage.worker_start()', 'plain');
 wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'the restored jobs', database => 'plain');
 is($model->requests, $requests + 6, 'started there, the worker asks about what waited, and nothing else');

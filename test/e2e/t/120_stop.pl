@@ -1,0 +1,171 @@
+# Ends of every kind, of an idle worker and of one with 200 calls in the air: in time, and with everything accounted for.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+use Triage;
+
+my $IN_AIR = 200;
+my $model = start_model();
+my $conf = "triage.max_in_flight = $IN_AIR\nlog_line_prefix = '%n [%p] '";
+my $round = 0;
+
+sub fill_the_air
+{
+	my ($node) = @_;
+
+	$round++;
+	$model->reset;
+	$model->config(latency_ms => 60000);
+	sql($node, "INSERT INTO triage.tickets (external_id, description)
+		SELECT 'TOKEN-r${round}n' || i, 'TOKEN-r${round}n' || i FROM generate_series(1, $IN_AIR) i");
+	$model->wait_for_in_flight($IN_AIR);
+	return;
+}
+
+sub gone
+{
+	my ($pid) = @_;
+	return wait_until(sub { return !kill(0, $pid) }, "the end of process $pid");
+}
+
+# When the server was told to stop, and when the worker's end was noticed, by the server's own clock.
+sub worker_took
+{
+	my ($node, $position, $pid) = @_;
+	my $log = log_since($node, $position);
+	my ($told) = $log =~ /^(\d+\.\d+) \[\d+\] LOG:  received fast shutdown request/m;
+	my ($ended) = $log =~ /^(\d+\.\d+) \[\d+\] LOG:  background worker "triage worker" \(PID $pid\) exited/m;
+
+	return defined $told && defined $ended ? $ended - $told : 999;
+}
+
+for my $preload (1, 0)
+{
+	my $mode = $preload ? 'preloaded' : 'not preloaded';
+	my $node = start_server("stop$preload", preload => $preload, model => $model, conf => $conf, provider => { timeout_ms => 120000 });
+
+	################ fast ################
+
+	for my $busy (0, 1)
+	{
+		my $name = "$mode, stop -m fast, " . ($busy ? "$IN_AIR calls in the air" : 'idle');
+
+		sql($node, 'SELECT triage.worker_start()');
+		wait_for_worker($node);
+		fill_the_air($node) if $busy;
+		my $pid = worker_pid($node);
+		my $position = log_position($node);
+		my $before = sql($node, 'SELECT clock_timestamp()');
+		my $began = time();
+		$node->stop('fast');
+		my $took = time() - $began;
+		cmp_ok(worker_took($node, $position, $pid), '<', 1, sprintf('%s: the worker is gone within a second (%.2f s; the server %.1f s)', $name,
+			worker_took($node, $position, $pid), $took));
+		cmp_ok($took, '<', 10, "$name: the server stops");
+		# autostart does not matter: nothing is committed before the look
+		$model->config(latency_ms => 0);
+		$node->start;
+		if ($busy)
+		{
+			is(sql($node, "SELECT count(*), count(*) FILTER (WHERE attempts = 0 OR fence > 1) FROM triage.ai_jobs WHERE slot IS NULL OR fence > 1"), "$IN_AIR|$IN_AIR",
+				"$name: every lease was given back, with its attempt") unless $preload;
+			is(sql($node, "SELECT count(*), bool_and(finished_at < '$before'::timestamptz + interval '5 seconds')
+				FROM triage.ai_runs WHERE outcome = 'lost' AND finished_at > '$before'"), "$IN_AIR|t", "$name: each call has its lost run, written before the end");
+		}
+		sql($node, 'SELECT triage.worker_start()');
+		all_done($node);
+	}
+
+	################ immediate, kill -9 of the postmaster: idle (006 has the calls in the air) ################
+
+	wait_for_worker($node);
+	my $pid = worker_pid($node);
+	$node->stop('immediate');
+	gone($pid);
+	$node->start;
+	pass("$mode: an idle worker goes with an immediate stop");
+
+	sql($node, 'SELECT triage.worker_start()');
+	wait_for_worker($node);
+	fill_the_air($node) unless $preload;
+	$pid = worker_pid($node);
+	my @all = split /\n/, sql($node, 'SELECT pid FROM pg_stat_activity');
+	my $began = time();
+	kill 'KILL', slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	gone($pid);
+	cmp_ok(time() - $began, '<', 5, "$mode: the worker leaves when the postmaster is gone");
+	gone($_) for @all;
+	$node->{_pid} = undef;
+	unlink $node->data_dir . '/postmaster.pid';
+	$model->config(latency_ms => 0);
+	$node->start;
+	sql($node, 'SELECT triage.worker_start()');
+	all_done($node);
+	ledger_is_sound($node, "$mode, after the postmaster");
+
+	################ SIGHUP, with calls in the air ################
+
+	fill_the_air($node);
+	$pid = worker_pid($node);
+	my $position = log_position($node);
+	my $lost = sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'lost'));
+	$node->append_conf('postgresql.conf', "triage.max_in_flight = 50\ntriage.poll_interval = '100ms'");
+	$node->reload;
+	wait_until(sub { return log_since($node, $position) =~ /parameter "triage\.max_in_flight" changed/ }, 'the reload');
+	kill 'HUP', $pid for 1 .. 50;
+	is($model->stats->{in_flight}, $IN_AIR, "$mode: a reload leaves the calls in the air alone");
+	is(worker_pid($node), $pid, "$mode: and the worker too");
+	is(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'lost')), $lost, "$mode: nothing is lost");
+	$node->append_conf('postgresql.conf', "triage.max_in_flight = $IN_AIR");
+	$node->reload;
+	sql($node, 'SELECT triage.worker_stop()');
+	wait_for_worker($node, 0);
+	$model->wait_for_in_flight(0);
+
+	################ a session that waits for a one-shot worker, and is called away ################
+
+	# dynamic shared memory: what a session leaks stays in /dev/shm
+	my $segments = sub { my @all = glob('/dev/shm/PostgreSQL.*'); my $owner = (stat $node->data_dir)[4]; return scalar grep { ((stat $_)[4] // -1) == $owner } @all };
+	$model->config(latency_ms => 1500);
+	my $before = $segments->();
+	for my $way ('time-out', 'cancel', 'terminate')
+	{
+		my $oneshot = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage one-shot worker'";
+		my $jobs = sql($node, 'SELECT count(*) FROM triage.ai_jobs');
+
+		if ($way eq 'time-out')
+		{
+			is(sqlstate($node, "SET statement_timeout = '700ms'; SELECT triage.run_pending(20, true)"), '57014', "$mode, $way: the session gets its error");
+		}
+		else
+		{
+			my $session = $node->background_psql('postgres', on_error_stop => 0);
+			my $session_pid = $session->query_safe('SELECT pg_backend_pid()');
+			$session->query_until(qr/started/, "\\echo started\nSELECT triage.run_pending(20, true);\n");
+			wait_for($node, $oneshot, 1, 'the one-shot worker');
+			$model->wait_for_in_flight(20);
+			sql($node, $way eq 'cancel' ? "SELECT pg_cancel_backend($session_pid)" : "SELECT pg_terminate_backend($session_pid)");
+			wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $session_pid AND state = 'active'", 0, "$way: the session is free");
+			eval { $session->quit };
+			pass("$mode, $way: the session is free");
+		}
+		wait_for($node, $oneshot, 0, "$way: the one-shot worker ends");
+		is(sql($node, 'SELECT count(*), count(lease_until) FROM triage.ai_jobs'), ($jobs - 20) . '|0', "$mode, $way: it has done its work, and holds nothing");
+	}
+	$model->config(latency_ms => 0);
+	for (1 .. 20)
+	{
+		sql_error($node, "SET statement_timeout = '5ms'; SELECT triage.run_pending(1, true)");
+	}
+	wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage one-shot worker'", 0, 'all one-shot workers end');
+	cmp_ok($segments->(), '<=', $before + 5, "$mode: no shared memory is left behind");
+	like(sql($node, 'SELECT triage.run_pending(1000, true)'), qr/^\d+$/, "$mode: and the next one is waited for to its end");
+	is(sql($node, 'SELECT count(*) FROM triage.ai_jobs'), 0, "$mode: everything is done");
+	ledger_is_sound($node, "$mode, in the end");
+	$node->stop;
+	unlike(log_since($node), qr/PANIC|was terminated by signal (6|11)/, "$mode: nothing crashed");
+}
+done_testing();

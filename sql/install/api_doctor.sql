@@ -247,9 +247,12 @@ AS $$
 					'checkpointer', 'walwriter', 'walsender', 'walreceiver', 'walsummarizer', 'startup', 'archiver', 'logger',
 					'io worker', 'slotsync worker')) >= current_setting('max_worker_processes')::int
 	UNION ALL
-	SELECT 'superuser owner', format('the tables belong to superuser %s, and the worker works as their owner', r.rolname), '-- worker_role'
+	SELECT 'superuser owner', format('the tables belong to superuser %s, and the worker works as their owner', r.rolname),
+			format('CREATE ROLE triage_worker LOGIN; GRANT CONNECT ON DATABASE %I TO triage_worker; SELECT triage.grant_access(''triage_worker'', ''worker''); ALTER SYSTEM SET triage.worker_role = ''triage_worker''; SELECT pg_reload_conf();', current_database())
 		FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-		WHERE c.oid = 'triage.ai_jobs'::regclass AND r.rolsuper
+		WHERE c.oid = 'triage.ai_jobs'::regclass
+			-- whoever is not a superuser may not read the setting, and need not
+			AND CASE WHEN r.rolsuper THEN current_setting('triage.worker_role') = '' ELSE false END
 	UNION ALL
 	SELECT 'lease too short', format('%s jobs are claimed for less than a call to provider %s may take (%s ms)', count(*), p.name, p.timeout_ms),
 			format('-- claim with triage.claim_jobs(lease => %L, provider => %L)', make_interval(secs => 2 * p.timeout_ms / 1000 + 30), p.name)

@@ -157,4 +157,20 @@ $full->restart;
 all_done($full, what => 'with slots the ticket is done');
 is(findings(), '', 'mended by what it says');
 $full->stop;
+
+################ whom the worker works as ################
+
+my $role = start_server('role', preload => 1, no_extension => 1);
+$node = $role;
+sql($role, 'CREATE EXTENSION triage');
+wait_for_worker($role);
+my $fix = sql($role, q(SELECT fix_sql FROM triage.doctor() WHERE finding = 'superuser owner'));
+like($fix, qr/triage\.worker_role/, 'a superuser owns the tables');
+sql($role, $_) for split /(?<=;)/, $fix;
+wait_for($role, q(SELECT count(*) FROM triage.doctor()), 0, 'nothing is left to find');
+wait_for($role, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND usename = 'triage_worker'), 1, 'the worker works as a role of its own');
+add_tickets($role, 'one');
+all_done($role);
+pass('mended by what it says, and the worker works');
+$role->stop;
 done_testing();

@@ -44,7 +44,9 @@ for my $part (split /^(?=\w)/m, $exporter)
 }
 cmp_ok(sql($node, "SET ROLE triage_monitoring; SELECT count(*) FROM triage.health()"), '>', 10, 'the role for monitoring sees every check');
 is(sql($node, "SET ROLE triage_monitoring; SELECT claimed FROM triage.worker_stats WHERE slot = 0"), 2, 'and what the worker counted');
-is(sqlstate($node, "SET ROLE triage_monitoring; SELECT * FROM triage.$_"), '42501', "and not $_") for 'tickets', 'providers', 'doctor()', 'secret_refusal(\'x\')';
+is(sqlstate($node, "SET ROLE triage_monitoring; SELECT * FROM triage.$_"), '42501', "and not $_") for 'providers', 'prompts', 'doctor()', 'secret_refusal(\'x\')';
+is(sqlstate($node, "SET ROLE triage_monitoring; $_"), '42501', "nor may it change anything: $_")
+  for 'UPDATE triage.tickets SET subject = subject', 'SELECT triage.pause()', 'SELECT triage.request_triage(1)';
 
 my @used = $rules =~ /\b(triage_\w+)/g;
 cmp_ok(scalar @used, '>=', 7, 'the alerts use metrics');

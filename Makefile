@@ -12,7 +12,7 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin install privileges
+	api_tickets api_jobs api_admin api_prices install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api \
@@ -90,7 +90,7 @@ DATA_built = sql/triage--1.0.sql
 
 CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
-PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher queue shmem spi_util store tickets_log tickets_row \
+PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher prices queue shmem spi_util store tickets_log tickets_row \
 	tickets_shape wake worker writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)

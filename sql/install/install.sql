@@ -93,6 +93,7 @@ BEGIN
 		triage.ai_state;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
+		triage.model_prices,
 		triage.prompts, triage.ticket_categories, triage.people, triage.tenants, triage.worker_control,
 		triage.schema_version;
 	PERFORM triage.wake_worker();

@@ -87,6 +87,28 @@ BEGIN
 		CONSTRAINT providers_max_in_flight CHECK (max_in_flight BETWEEN 1 AND 4096),
 		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000));
 
+	-- What tokens cost, per million.  like_pattern: model_pattern as LIKE reads it, so that it is translated once.
+	CREATE TABLE IF NOT EXISTS triage.model_prices (
+		model_pattern text NOT NULL,
+		provider      text NOT NULL DEFAULT '*',
+		valid_from    timestamptz NOT NULL DEFAULT now(),
+		input         numeric NOT NULL,
+		cached_input  numeric NOT NULL,
+		cache_write   numeric NOT NULL,
+		output        numeric NOT NULL,
+		currency      text NOT NULL,
+		like_pattern  text GENERATED ALWAYS AS
+			(replace(replace(replace(replace(model_pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) STORED,
+		CONSTRAINT model_prices_pkey PRIMARY KEY (model_pattern, provider, valid_from),
+		CONSTRAINT model_prices_model_pattern_length CHECK (length(model_pattern) BETWEEN 1 AND 200),
+		CONSTRAINT model_prices_provider CHECK (provider ~ '^([*]|[a-zA-Z0-9][a-zA-Z0-9._-]{0,62})$'),
+		CONSTRAINT model_prices_valid_from_finite CHECK (valid_from < 'infinity'),
+		-- BETWEEN, for NaN is greater than any number
+		CONSTRAINT model_prices_amounts CHECK (input BETWEEN 0 AND 1e12 AND cached_input BETWEEN 0 AND 1e12
+			AND cache_write BETWEEN 0 AND 1e12 AND output BETWEEN 0 AND 1e12),
+		CONSTRAINT model_prices_digits CHECK (greatest(scale(input), scale(cached_input), scale(cache_write), scale(output)) <= 12),
+		CONSTRAINT model_prices_currency CHECK (currency ~ '^[A-Z]{3}$'));
+
 	-- The columns a result or an agent changes stand last and together: an update then logs little more than
 	-- what changed.  None of category, priority, version and updated_at is in an index, so that the update that
 	-- a result makes stays HOT; the fillfactor leaves room for it on the page.
@@ -269,7 +291,10 @@ BEGIN
 		input_tokens   int,
 		cached_tokens  int,
 		output_tokens  int,
+		cache_write_tokens int,
 		cost           numeric,
+		currency       text,
+		price          jsonb,
 		latency_ms     int,
 		started_at     timestamptz,
 		finished_at    timestamptz NOT NULL DEFAULT now(),

@@ -141,6 +141,19 @@ BEGIN
 	COMMENT ON COLUMN triage.providers.timeout_ms IS 'of a whole call, in milliseconds';
 	COMMENT ON COLUMN triage.providers.rank IS 'the lowest enabled one is asked first';
 
+	COMMENT ON TABLE triage.model_prices IS
+		'what models cost, for all tenants; set_price() and drop_price() write it; ships empty, and a model without a row has cost NULL, never 0';
+	COMMENT ON COLUMN triage.model_prices.model_pattern IS
+		'the model''s name, case and all; * stands for any characters; of the patterns that match, the one with the most characters other than * counts';
+	COMMENT ON COLUMN triage.model_prices.provider IS 'only calls of this provider; *: of any';
+	COMMENT ON COLUMN triage.model_prices.valid_from IS 'for calls that start at this time or later; of the rows that are valid the latest counts';
+	COMMENT ON COLUMN triage.model_prices.input IS 'per million input tokens that come neither from nor go into a cache';
+	COMMENT ON COLUMN triage.model_prices.cached_input IS 'per million input tokens read from the endpoint''s cache';
+	COMMENT ON COLUMN triage.model_prices.cache_write IS 'per million input tokens that the endpoint puts into its cache';
+	COMMENT ON COLUMN triage.model_prices.output IS 'per million output tokens, reasoning included';
+	COMMENT ON COLUMN triage.model_prices.currency IS 'ISO 4217, such as EUR';
+	COMMENT ON COLUMN triage.model_prices.like_pattern IS 'model_pattern as LIKE reads it';
+
 	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT enqueues and audits as create_ticket() does';
 	COMMENT ON COLUMN triage.tickets.public_id IS 'to be shown outside, as in URLs: unlike id it cannot be guessed';
 	COMMENT ON COLUMN triage.tickets.source IS 'where it came from, such as api or email; with external_id it names a ticket once';
@@ -190,7 +203,10 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_runs.fence IS 'of the claim that made the call';
 	COMMENT ON COLUMN triage.ai_runs.error IS 'what went wrong, in words; NULL when it succeeded';
 	COMMENT ON COLUMN triage.ai_runs.cached_tokens IS 'the part of input_tokens that the endpoint had cached';
-	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call; NULL: not known';
+	COMMENT ON COLUMN triage.ai_runs.cache_write_tokens IS 'the part of input_tokens that the endpoint put into its cache';
+	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; NULL: not known, be it the price or the tokens';
+	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; NULL: no price was found, or api builtin, which costs nothing';
+	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then';
 	COMMENT ON COLUMN triage.ai_runs.latency_ms IS 'from request to answer, in milliseconds';
 	COMMENT ON COLUMN triage.ai_runs.request_id IS 'the endpoint''s own id of the call, for its support';
 

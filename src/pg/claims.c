@@ -63,6 +63,7 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 	if (!prompt_build(&job->body, &prompt, &vocabulary->frame, input))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
+	strlcpy(job->asked_model, provider->model, sizeof(job->asked_model));
 	job->provider_version = provider->updated_at;
 }
 

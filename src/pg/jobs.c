@@ -161,17 +161,25 @@ store_one(Job *job)
 	return stored;
 }
 
+/* Arguments first ... first + 4: the model that answered, and what it took. */
 static void
-set_usage(FunctionCallInfo fcinfo, int first, Usage *usage)
+set_usage(FunctionCallInfo fcinfo, int first, Job *job)
 {
-	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens};
+	Usage	   *usage = &job->usage;
+	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens,
+	&usage->cache_write_tokens};
 
-	for (int i = 0; i < 3; i++)
-		if (!PG_ARGISNULL(first + i))
-			*parts[i] = PG_GETARG_INT32(first + i);
+	if (!PG_ARGISNULL(first))
+		job_set_text(job->model, sizeof(job->model), text_to_cstring(PG_GETARG_TEXT_PP(first)));
+	for (int i = 0; i < (int) lengthof(parts); i++)
+		if (!PG_ARGISNULL(first + 1 + i))
+			*parts[i] = PG_GETARG_INT32(first + 1 + i);
 }
 
-/* (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int) */
+/*
+ * (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int,
+ * cache_write_tokens int)
+ */
 Datum
 triage_complete_job(PG_FUNCTION_ARGS)
 {
@@ -205,15 +213,16 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	job.verdict = verdict.verdict;
 	job.outcome = OUTCOME_SUCCEEDED;
 	job.decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
-	if (!PG_ARGISNULL(3))
-		job_set_text(job.model, sizeof(job.model), text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	set_usage(fcinfo, 4, &job.usage);
+	set_usage(fcinfo, 3, &job);
 	stored = store_one(&job) == STORE_WRITTEN;
 	SPI_finish();
 	PG_RETURN_BOOL(stored);
 }
 
-/* (job_id bigint, fence int, class run_outcome, message text, retry_after interval) */
+/*
+ * (job_id bigint, fence int, class run_outcome, message text, retry_after interval, model text, input_tokens int,
+ * cached_tokens int, output_tokens int, cache_write_tokens int)
+ */
 Datum
 triage_fail_job(PG_FUNCTION_ARGS)
 {
@@ -238,6 +247,7 @@ triage_fail_job(PG_FUNCTION_ARGS)
 	}
 	job.outcome = outcome;
 	job_set_text(job.reason, sizeof(job.reason), text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	set_usage(fcinfo, 5, &job);
 	job_decide(&job, hint_ms);
 	fate = job.decision.action == RETRY_LATER ? "retry" : "failed";
 	if (store_one(&job) != STORE_WRITTEN)

@@ -220,9 +220,8 @@ record_lost(uint64 rows)
 		job->started_at = DatumGetTimestampTz(spi_value(row, 7, &null));
 		job->called = true;
 		job->outcome = OUTCOME_LOST;
-		job->cost = -1;
 		job->latency_ms = -1;
-		job->usage = (Usage) {-1, -1, -1};
+		job->usage = USAGE_UNKNOWN;
 		strlcpy(job->reason, "the lease ended before an answer came; if the call was made, it may have been billed",
 				sizeof(job->reason));
 	}
@@ -348,9 +347,8 @@ job_reset(Job *job)
 	job_forget_request(job);
 	free(job->tenant_id);
 	memset(job, 0, sizeof(*job));
-	job->cost = -1;
 	job->latency_ms = -1;
-	job->usage = (Usage) {-1, -1, -1};
+	job->usage = USAGE_UNKNOWN;
 }
 
 void

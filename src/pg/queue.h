@@ -70,7 +70,8 @@ typedef struct Job
 	/* the call */
 	char		provider[64];
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
-	char		model[MODEL_SIZE];
+	char		model[MODEL_SIZE];	/* that was asked, then that answered */
+	char		asked_model[MODEL_SIZE];
 	Buf			body;
 	int			place;			/* in the caller's list of calls */
 	bool		called;			/* a model was asked: that is a run, whatever became of it */
@@ -81,7 +82,7 @@ typedef struct Job
 	char		request_id[201];
 	char		reason[REASON_MAX];
 	Usage		usage;
-	double		cost;			/* negative: unknown */
+	bool		free;			/* answered in process: costs nothing, whatever the prices say */
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */
 	RetryDecision decision;

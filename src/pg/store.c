@@ -13,6 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
+#include "pg/prices.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
 #include "pg/tickets.h"
@@ -21,7 +22,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#define MAX_COLUMNS 20
+#define MAX_COLUMNS 22
 
 /* One array parameter per column of a set of rows. */
 typedef struct Columns
@@ -345,7 +346,7 @@ return_jobs(Job **jobs, int count)
 }
 
 static void
-add_run(Columns *runs, const Job *job)
+add_run(Columns *runs, const Job *job, const RunCost *cost)
 {
 	RunOutcome	outcome = job->outcome;
 
@@ -366,14 +367,17 @@ add_run(Columns *runs, const Job *job)
 	add_int4(runs, job->usage.input_tokens);
 	add_int4(runs, job->usage.cached_tokens);
 	add_int4(runs, job->usage.output_tokens);
-	add(runs, FLOAT8OID, Float8GetDatum(job->cost), job->cost < 0);
+	add(runs, NUMERICOID, cost->cost, !cost->known);
 	add_int4(runs, job->latency_ms);
 	add_time(runs, job->started_at);
+	add_int4(runs, job->usage.cache_write_tokens);
+	add(runs, TEXTOID, cost->currency, !cost->priced);
+	add(runs, TEXTOID, cost->price, !cost->priced);
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
 static void
-write_runs(Job **jobs, int count, int64 *run_ids)
+write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 {
 	static SPIPlanPtr plan;
 	Columns		runs = {0};
@@ -381,23 +385,25 @@ write_runs(Job **jobs, int count, int64 *run_ids)
 
 	for (int i = 0; i < count; i++)
 		if (jobs[i]->stored != STORE_LOCKED && jobs[i]->called)
-			add_run(&runs, jobs[i]);
+			add_run(&runs, jobs[i], &costs[i]);
 	if (runs.count == 0)
 		return;
 	spi_prepare(&plan,
 				"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, prompt_version, "
 				"outcome, http_status, request_id, error, input_tokens, cached_tokens, output_tokens, cost, "
-				"latency_ms, started_at, finished_at) "
+				"latency_ms, started_at, cache_write_tokens, currency, price, finished_at) "
 				"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, u.prompt_version, "
 				"u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, u.input_tokens, u.cached_tokens, "
-				"u.output_tokens, u.cost, u.latency_ms, u.started_at, clock_timestamp() "
-				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+				"u.output_tokens, u.cost, u.latency_ms, u.started_at, u.cache_write_tokens, u.currency, u.price::jsonb, "
+				"clock_timestamp() FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
+				"$18, $19, $20) "
 				"AS u(tenant_id, job_id, ticket_id, fence, provider, model, prompt_version, outcome, http_status, "
-				"request_id, error, input_tokens, cached_tokens, output_tokens, cost, latency_ms, started_at) "
+				"request_id, error, input_tokens, cached_tokens, output_tokens, cost, latency_ms, started_at, "
+				"cache_write_tokens, currency, price) "
 				"RETURNING job_id, tenant_id, id",
-				17, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+				20, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
 				TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-				FLOAT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID);
+				NUMERICARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 	rows = execute_columns(plan, &runs);
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -544,6 +550,7 @@ queue_store(Job **jobs, int count)
 	int			locked_count;
 	LockedTicket *locked;
 	int64	   *run_ids = palloc0(count * sizeof(int64));
+	RunCost    *costs;
 
 	if (count == 0)
 		return;
@@ -554,7 +561,8 @@ queue_store(Job **jobs, int count)
 		sort_out_missing(jobs, count, locked, locked_count);
 	finish_jobs(jobs, count);
 	return_jobs(jobs, count);
-	write_runs(jobs, count, run_ids);
+	costs = prices_cost(jobs, count);
+	write_runs(jobs, count, costs, run_ids);
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
 }
@@ -574,7 +582,7 @@ store_lost(Job **jobs, int count)
 		if (jobs[i]->attempts >= triage_max_attempts)
 			spent[spent_count++] = jobs[i];
 	}
-	write_runs(jobs, count, run_ids);
+	write_runs(jobs, count, prices_cost(jobs, count), run_ids);
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
 }

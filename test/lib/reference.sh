@@ -33,7 +33,7 @@ INSERT INTO place (chapter, name)
 			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop run_pending worker_counters'),
-			(5, 'create_tenant set_provider drop_provider origin_refusal current_tenant current_actor'),
+			(5, 'create_tenant set_provider drop_provider set_price drop_price price_of origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
 			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(125);
+SELECT plan(139);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -14,6 +14,7 @@ INSERT INTO triage.ticket_comments (ticket_id, content, external_id, author_id)
 INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
 	VALUES ('default', pg_temp.ticket('a'), 1, 'billing', 'low', 1, 'x');
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) VALUES ('default', 1, 1, 'triage', 1, 'succeeded');
+INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR');
 INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
@@ -78,6 +79,19 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('providers_max_in_flight', $$UPDATE triage.providers SET max_in_flight = 4097$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 99$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 3600001$$),
+	('model_prices_pkey', $$INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR')$$),
+	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = ''$$),
+	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = repeat('x', 201)$$),
+	('model_prices_provider', $$UPDATE triage.model_prices SET provider = ''$$),
+	('model_prices_provider', $$UPDATE triage.model_prices SET provider = '**'$$),
+	('model_prices_valid_from_finite', $$UPDATE triage.model_prices SET valid_from = 'infinity'$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET input = -0.01$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET output = 'NaN'$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET cached_input = 1e12 + 1$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET cache_write = -1$$),
+	('model_prices_digits', $$UPDATE triage.model_prices SET input = 0.0000000000001$$),
+	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'eur'$$),
+	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'EURO'$$),
 
 	('tickets_pkey', $$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE SELECT pg_temp.ticket('a'), 'x'$$),
 	('tickets_tenant_fkey', $$INSERT INTO triage.tickets (tenant_id, description) VALUES ('nowhere', 'x')$$),
@@ -190,6 +204,7 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$DELETE FROM triage.ticket_categories WHERE category = 'spare'$$),
 		($$INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, repeat('x', 50000))$$),
 		($$UPDATE triage.providers SET timeout_ms = 100, max_in_flight = 4096, secret = 'openai.key-1', base_url = 'https://[::1]:8443/v1' WHERE name = 'p'$$),
+		($$UPDATE triage.model_prices SET model_pattern = repeat('ä', 200), provider = 'a', valid_from = '-infinity', input = 1e12, output = 0, cache_write = 0.000000000001$$),
 		($$UPDATE triage.tickets SET subject = repeat('ä', 998), description = ' ', source = repeat('x', 100), requester_email = repeat('x', 320),
 			tags = '{}', language = repeat('x', 35) WHERE external_id = 'a'$$),
 		($$UPDATE triage.tickets SET subject = '', description = repeat('ä', 524288) WHERE external_id = 'a'$$),

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(72);
+SELECT plan(73);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -51,10 +51,22 @@ INSERT INTO pg_temp.expected_table VALUES
 		input_tokens integer
 		cached_tokens integer
 		output_tokens integer
+		cache_write_tokens integer
 		cost numeric
+		currency text
+		price jsonb
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('model_prices', $$model_pattern text NOT NULL
+		provider text NOT NULL DEFAULT '*'::text
+		valid_from timestamp with time zone NOT NULL DEFAULT now()
+		input numeric NOT NULL
+		cached_input numeric NOT NULL
+		cache_write numeric NOT NULL
+		output numeric NOT NULL
+		currency text NOT NULL
+		like_pattern text DEFAULT replace(replace(replace(replace(model_pattern, '\'::text, '\\'::text), '%'::text, '\%'::text), '_'::text, '\_'::text), '*'::text, '%'::text)$$),
 	('people', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id text NOT NULL
 		role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
@@ -220,8 +232,8 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers')$$,
-	'every table is a tenant table, but for the four that are global');
+	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers', 'model_prices')$$,
+	'every table is a tenant table, but for those that are global');
 
 -- keys as the names of their columns, in order
 CREATE TEMP VIEW key AS

@@ -12,10 +12,10 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin api_prices install privileges
+	api_tickets api_jobs api_admin api_prices api_budgets install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
-REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api \
+REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets \
 	bad_input
 ISOLATION = claim_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	close_complete
@@ -88,9 +88,9 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = buf builtin classify hint labels lexicon origin prompt reason retry states utf8 verdict
+CORE = buf builtin classify hint labels lexicon origin price prompt reason retry states utf8 verdict
 NET = loop pool secret transfer transport
-PG = builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher prices queue shmem spi_util store tickets_log tickets_row \
+PG = budget builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher prices queue shmem spi_util store tickets_log tickets_row \
 	tickets_shape wake worker writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)

@@ -30,6 +30,9 @@ CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS
 	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';
 
+CREATE TYPE triage.budget_period AS ENUM ('day', 'month');
+COMMENT ON TYPE triage.budget_period IS 'for how long a budget''s limit is: a day or a month of the calendar, in UTC';
+
 CREATE TYPE triage.run_outcome AS ENUM
 	('succeeded', 'throttled', 'account', 'misconfigured', 'bad_request', 'refused',
 	 'transient', 'unusable_answer', 'stale', 'lost');

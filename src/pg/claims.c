@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "core/prompt.h"
+#include "pg/budget.h"
 #include "pg/builtin_provider.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
@@ -26,6 +27,8 @@ typedef struct Claim
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
 	bool		rescanned;		/* from the start of the queue */
+	bool		judged;			/* terms are known */
+	BudgetTerms terms;
 } Claim;
 
 static void
@@ -47,7 +50,9 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 		.system_text = vocabulary->system_text,
 		.categories = vocabulary->categories,
 		.category_count = vocabulary->category_count,
-		.boundary = boundary
+		.boundary = boundary,
+		.max_output_tokens = provider->max_output_tokens,
+		.max_tokens_field = provider->max_tokens_field
 	};
 
 	if (!vocabulary->framed && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
@@ -77,6 +82,7 @@ prepare_work(Dispatch *d, void *arg)
 	Job		   *ready[QUEUE_MAX_BATCH];
 	TicketInput inputs[QUEUE_MAX_BATCH];
 	int			ready_count = 0;
+	bool		in_process = d->provider.api == API_BUILTIN || d->last_resort;
 
 	config_vocabularies(jobs, n);
 	queue_read_tickets(jobs, n, texts);
@@ -86,7 +92,7 @@ prepare_work(Dispatch *d, void *arg)
 
 		if (!texts[i].found)
 			dispatch_return_job(jobs[i], 0);
-		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && d->provider.api != API_BUILTIN))
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && !in_process))
 		{
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -100,7 +106,7 @@ prepare_work(Dispatch *d, void *arg)
 			ready[ready_count++] = jobs[i];
 		}
 	}
-	if (d->provider.api == API_BUILTIN)
+	if (in_process)
 		builtin_provider_answer(ready, inputs, ready_count);
 	else
 		for (int i = 0; i < ready_count; i++)
@@ -182,6 +188,52 @@ wanted(const Dispatch *d)
 	return d->jobs_left >= 0 ? Min(n, d->jobs_left) : n;
 }
 
+/*
+ * What the budget leaves nothing for is builtin's, if the administrator ranks it after the provider; in turn with the
+ * provider, where only some tenants' budgets are used up.
+ */
+static bool
+claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like)
+{
+	BudgetTerms *terms = &claim->terms;
+	char		name[64];
+	Cursor		cursor;
+	ClaimRequest request = *like;
+	bool		all = terms->used_up || d->budget_stuck;
+
+	d->last_resort_turn = !d->last_resort_turn;
+	if (!(all || terms->used_up_count > 0) || (!terms->closed && !d->last_resort_turn) || terms->changed ||
+		!config_last_resort(d->provider.name, name, sizeof(name)))
+		return false;
+	request.provider = name;
+	request.which = all ? CLAIM_ALL : CLAIM_ONLY;
+	request.tenants = terms->used_up_tenants;
+	cursor_reset(&cursor);
+	claim->claimed = queue_claim(&request, &cursor, claim->jobs);
+	d->last_resort = claim->claimed > 0;
+	d->budget_stuck = false;
+	return d->last_resort;
+}
+
+/* Keeps the claim to what the budgets cover; true when there is nothing left to claim. */
+static bool
+keep_to_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
+{
+	BudgetTerms *terms = &claim->terms;
+
+	budget_terms(terms, d->provider.name, d->provider.updated_at, claim->now);
+	claim->judged = true;
+	if (!terms->apply)
+		return false;
+	if (claim_last_resort(d, claim, request) || terms->closed)
+		return true;
+	request->terms = terms;
+	request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
+	request->tenants = terms->closed_tenants;
+	request->max_jobs = Min(request->max_jobs, terms->fit);
+	return false;
+}
+
 static void
 claim_work(Dispatch *d, void *arg)
 {
@@ -209,13 +261,15 @@ claim_work(Dispatch *d, void *arg)
 	request.max_jobs = claim->asked;
 	request.provider = d->provider.name;
 	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
+	if (keep_to_budget(d, claim, &request))
+		return;
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
-	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
+	if (claim->claimed < request.max_jobs && claim->terms.denied == 0 && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
 	{
 		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
 		claim->rescanned = true;
 		cursor_reset(&d->cursor);
-		request.max_jobs = claim->asked - claim->claimed;
+		request.max_jobs -= claim->claimed;
 		claim->claimed += queue_claim(&request, &d->cursor, claim->jobs + claim->claimed);
 	}
 	if (claim->claimed < claim->asked)
@@ -240,6 +294,28 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 	}
 }
 
+/* Says once what keeps jobs waiting; calls that are under way are not worth a line in the log. */
+static void
+follow_budget(Dispatch *d, const Claim *claim)
+{
+	const BudgetTerms *terms = &claim->terms;
+
+	if (!claim->judged)
+		return;
+	d->budget_stuck = terms->denied > 0 && claim->claimed == 0 && !terms->reserved;
+	d->budget_waits = terms->apply && (terms->closed || terms->closed_count > 0 || terms->denied > 0 ||
+									   claim->claimed >= terms->fit);
+	if (strcmp(d->budget_trouble, terms->why) == 0)
+		return;
+	strlcpy(d->budget_trouble, terms->why, sizeof(d->budget_trouble));
+	d->budget_trouble_since = claim->now;
+	if (terms->why[0] && (terms->used_up || terms->used_up_count > 0 || !terms->reserved))
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("triage calls of provider \"%s\" are held back: %s", d->provider.name, terms->why),
+				 errhint("SELECT * FROM triage.budget_status shows what was taken from each budget.")));
+}
+
 void
 claims_make(Dispatch *d, TimestampTz now)
 {
@@ -249,7 +325,10 @@ claims_make(Dispatch *d, TimestampTz now)
 
 	if (now < d->paused_until)
 		return;
+	d->last_resort = false;
 	error = dispatch_transact(d, claim_work, &claim, false);
+	if (error == NULL)
+		follow_budget(d, &claim);
 	if (error == NULL && claim.claimed > 0)
 		prepare_range(d, claim.jobs, claim.claimed);
 	sort_claimed(d, &claim, error != NULL);
@@ -282,6 +361,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	}
 	d->look = false;
 	d->next_look = in_ms(now, triage_poll_interval);
+	if (claim.terms.resets_at > now)
+		d->next_look = Min(d->next_look, claim.terms.resets_at);
 	if (claim.next_due != 0)
 		d->next_look = Min(d->next_look, claim.next_due);
 	if (d->provider_closed_until > now)
@@ -296,6 +377,8 @@ claims_due(const Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return false;
 	if (!d->look && !d->more && now < d->next_look)
+		return false;
+	if (d->budget_waits && !d->more && now < d->next_control)
 		return false;
 	n = d->has_provider ? wanted(d) : 1;
 	if (d->jobs_left == 0)

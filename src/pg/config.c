@@ -40,7 +40,8 @@ config_provider(Provider *provider, bool *stopped)
 
 	spi_prepare(&plan,
 				"SELECT p.name, p.api::text, p.base_url, p.model, p.secret, p.max_in_flight, p.timeout_ms, p.updated_at, "
-				"EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL) "
+				"EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL), "
+				"p.max_output_tokens, p.max_tokens_field "
 				"FROM (VALUES (1)) AS one LEFT JOIN triage.providers p ON p.enabled "
 				"ORDER BY p.rank, p.name LIMIT 1", 0);
 	memset(provider, 0, sizeof(*provider));
@@ -59,6 +60,25 @@ config_provider(Provider *provider, bool *stopped)
 	provider->max_in_flight = null ? 0 : DatumGetInt32(value);
 	provider->timeout_ms = DatumGetInt32(spi_value(0, 7, &null));
 	provider->updated_at = DatumGetTimestampTz(spi_value(0, 8, &null));
+	value = spi_value(0, 10, &null);
+	provider->max_output_tokens = null ? 0 : DatumGetInt32(value);
+	copy_text(provider->max_tokens_field, sizeof(provider->max_tokens_field), 0, 11);
+	return true;
+}
+
+bool
+config_last_resort(const char *after, char *name, size_t size)
+{
+	static SPIPlanPtr plan;
+	Datum		value = CStringGetTextDatum(after);
+
+	spi_prepare(&plan,
+				"SELECT b.name FROM triage.providers b JOIN triage.providers p ON p.name = $1 "
+				"WHERE b.api = 'builtin' AND b.enabled AND (b.rank, b.name) > (p.rank, p.name) ORDER BY b.rank, b.name LIMIT 1",
+				1, TEXTOID);
+	if (spi_execute(plan, &value, NULL, 1) == 0)
+		return false;
+	copy_text(name, size, 0, 1);
 	return true;
 }
 

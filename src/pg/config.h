@@ -22,6 +22,8 @@ typedef struct Provider
 	char		secret[256];	/* name of the key's file; "" for none */
 	int			max_in_flight;	/* 0: no limit of its own */
 	int			timeout_ms;
+	int			max_output_tokens;	/* 0: not sent */
+	char		max_tokens_field[32];
 	TimestampTz updated_at;
 } Provider;
 
@@ -32,6 +34,8 @@ typedef struct Provider
  * Of the enabled providers the one with the lowest rank; false when there is none.  stopped: worker_stop() was called.
  */
 extern bool config_provider(Provider *provider, bool *stopped);
+/* The name of an enabled provider builtin that is ranked after this one; false when there is none. */
+extern bool config_last_resort(const char *after, char *name, size_t size);
 /* Gives each job its tenant's vocabulary as of now. */
 extern void config_vocabularies(Job **jobs, int count);
 /* True when the tables are there and of SCHEMA_VERSION; else why says what to do. */

@@ -121,13 +121,15 @@ dispatch_in_flight(const Dispatch *d)
 const char *
 dispatch_trouble(const Dispatch *d)
 {
-	return d->provider_closed_until > GetCurrentTimestamp() ? d->trouble : NULL;
+	if (d->provider_closed_until > GetCurrentTimestamp())
+		return d->trouble;
+	return d->budget_trouble[0] ? d->budget_trouble : NULL;
 }
 
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {
-	return d->provider_closed_until;
+	return Max(d->provider_closed_until, d->budget_trouble_since);
 }
 
 int

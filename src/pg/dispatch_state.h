@@ -61,6 +61,12 @@ struct Dispatch
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
 	bool		unwanted;
+	bool		last_resort;	/* the claim at hand is builtin's, the budget leaves the provider nothing */
+	bool		last_resort_turn;
+	bool		budget_waits;	/* jobs wait for what answers release, or for the next period */
+	bool		budget_stuck;	/* what is left covers none of them, and nothing will be released */
+	char		budget_trouble[REASON_MAX];
+	TimestampTz budget_trouble_since;
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);

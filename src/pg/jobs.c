@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "pg/budget.h"
 #include "pg/config.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
@@ -74,6 +75,21 @@ check_arguments(int max_jobs, int64 lease_ms, const char *provider)
 				 errmsg("name of the provider must have 1 to 63 bytes")));
 }
 
+/* What is used up yields no rows, like a queue without due jobs; what can never be called is an error. */
+static void
+keep_to_budget(ClaimRequest *request, BudgetTerms *terms)
+{
+	if (terms->closed && (!terms->bounded || terms->other_currency))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("jobs cannot be claimed under a budget: %s", terms->why),
+				 errhint("A claim reserves what its call can cost at most. Name a row of triage.providers (it may have "
+						 "enabled => false), with a price (set_price) and a limit of output tokens (set_output_limit).")));
+	request->terms = terms;
+	request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
+	request->tenants = terms->closed_tenants;
+}
+
 /* (max_jobs int, lease interval, provider text) */
 Datum
 triage_claim_jobs(PG_FUNCTION_ARGS)
@@ -86,7 +102,8 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	Job		   *list[QUEUE_MAX_BATCH];
 	TicketText	texts[QUEUE_MAX_BATCH];
 	Cursor		cursor;
-	int			claimed;
+	int			claimed = 0;
+	BudgetTerms terms;
 
 	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	check_arguments(max_jobs, lease_ms, request.provider);
@@ -96,7 +113,11 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
 	cursor_reset(&cursor);
 	config_connect();
-	claimed = queue_claim(&request, &cursor, list);
+	budget_terms(&terms, request.provider, 0, request.now);
+	if (terms.apply)
+		keep_to_budget(&request, &terms);
+	if (!terms.closed)
+		claimed = queue_claim(&request, &cursor, list);
 	if (claimed > 0)
 		queue_read_tickets(list, claimed, texts);
 	for (int i = 0; i < claimed; i++)

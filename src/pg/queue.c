@@ -20,6 +20,7 @@
 #include "core/utf8.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "pg/budget.h"
 #include "pg/guc.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
@@ -43,6 +44,7 @@
 static Oid	owner = InvalidOid;
 static Oid	session_user_id = InvalidOid;
 static int	session_context = 0;
+static bool must_be_synchronous = false;
 
 void
 cursor_reset(Cursor *cursor)
@@ -55,22 +57,25 @@ cursor_reset(Cursor *cursor)
 }
 
 static SPIPlanPtr
-claim_plan(int rung)
+claim_plan(int rung, ClaimTenants which)
 {
-	static SPIPlanPtr plans[LADDER];
+	static const char *const filters[CLAIM_TENANTS_COUNT] = {
+		"", "AND q.tenant_id <> ALL ($8) ", "AND q.tenant_id = ANY ($8) "
+	};
+	static SPIPlanPtr plans[CLAIM_TENANTS_COUNT][LADDER];
 	char	   *sql;
 
-	if (plans[rung])
-		return plans[rung];
+	if (plans[which][rung])
+		return plans[which][rung];
 	sql = psprintf("UPDATE triage.ai_jobs j SET fence = j.fence + 1, attempts = j.attempts + 1, claimed_at = $5, "
 				   "lease_until = $4, slot = $6, provider = $7 "
 				   "WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
 				   "WHERE q.priority = $1::triage.ticket_priority AND q.run_at <= $5 AND (q.run_at, q.id) > ($2, $3) "
-				   "AND q.lease_until IS NULL ORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
-				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", 1 << rung);
-	spi_prepare(&plans[rung], sql, 7, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-				INT2OID, TEXTOID);
-	return plans[rung];
+				   "AND q.lease_until IS NULL %sORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
+				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", filters[which], 1 << rung);
+	spi_prepare(&plans[which][rung], sql, which == CLAIM_ALL ? 7 : 8, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
+				TIMESTAMPTZOID, INT2OID, TEXTOID, TEXTARRAYOID);
+	return plans[which][rung];
 }
 
 static void
@@ -96,8 +101,8 @@ static int
 claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, Job **jobs, int max_jobs)
 {
 	int			rung = LADDER - 1;
-	Datum		values[7];
-	char		nulls[] = "       ";
+	Datum		values[8];
+	char		nulls[] = "        ";
 	int			claimed;
 
 	while ((1 << rung) > max_jobs)
@@ -111,7 +116,8 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 	values[6] = request->provider ? CStringGetTextDatum(request->provider) : (Datum) 0;
 	if (request->provider == NULL)
 		nulls[6] = 'n';
-	claimed = (int) spi_execute(claim_plan(rung), values, nulls, 0);
+	values[7] = request->tenants;
+	claimed = (int) spi_execute(claim_plan(rung, request->which), values, nulls, 0);
 	for (int i = 0; i < claimed; i++)
 	{
 		bool		null;
@@ -148,7 +154,22 @@ queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs)
 				break;
 		}
 	}
-	return claimed;
+	return request->terms ? budget_reserve(request->terms, request, jobs, claimed) : claimed;
+}
+
+void
+queue_unclaim(Job **jobs, int count)
+{
+	static SPIPlanPtr plan;
+	Datum		values[2];
+
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, attempts = greatest(j.attempts - 1, 0) "
+				"FROM unnest($1, $2) AS u(id, fence) "
+				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.lease_until IS NOT NULL",
+				2, INT8ARRAYOID, INT4ARRAYOID);
+	store_key_arrays(jobs, count, &values[0], &values[1]);
+	spi_execute(plan, values, NULL, 0);
 }
 
 static const char *
@@ -276,6 +297,7 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 				reaped += record_lost(rows);
 		} while (rows == QUEUE_MAX_BATCH);
 	}
+	budget_sweep(now);
 	return reaped;
 }
 
@@ -403,12 +425,19 @@ queue_begin(void)
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	must_be_synchronous = false;
+}
+
+void
+queue_commit_synchronously(void)
+{
+	must_be_synchronous = true;
 }
 
 void
 queue_commit(bool synchronous)
 {
-	if (!synchronous)
+	if (!synchronous && !must_be_synchronous)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_LOCAL, true, 0, false);
 	PopActiveSnapshot();

@@ -101,6 +101,17 @@ typedef struct Cursor
 	}			at[PRIORITY_COUNT];
 } Cursor;
 
+/* Of which tenants jobs are claimed. */
+typedef enum ClaimTenants
+{
+	CLAIM_ALL,
+	CLAIM_EXCEPT,
+	CLAIM_ONLY
+} ClaimTenants;
+#define CLAIM_TENANTS_COUNT 3
+
+struct BudgetTerms;
+
 typedef struct ClaimRequest
 {
 	int			max_jobs;
@@ -108,13 +119,17 @@ typedef struct ClaimRequest
 	TimestampTz lease_until;
 	TimestampTz now;
 	const char *provider;
+	ClaimTenants which;
+	Datum		tenants;		/* text[], unless CLAIM_ALL */
+	struct BudgetTerms *terms;	/* NULL: the claim reserves nothing */
 } ClaimRequest;
 
 extern void cursor_reset(Cursor *cursor);
 
 /*
  * Claims up to request->max_jobs due jobs in order of priority and age into jobs[], which the caller offers as
- * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.
+ * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.  Under
+ * terms, only jobs that the budgets cover stay claimed.
  */
 extern int	queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs);
 
@@ -136,6 +151,8 @@ extern void queue_store(Job **jobs, int count);
 extern int	queue_free_slot(int slot);
 /* Ends the leases that ran out at or before the cursor (NULL: everywhere), writing a lost run for each. */
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
+/* Undoes claims of this very transaction: no attempt is counted. */
+extern void queue_unclaim(Job **jobs, int count);
 /* Prolongs the leases of answers that wait for a locked ticket. */
 extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
 /* When the next job that is not yet due becomes so; 0: there is none. */
@@ -153,5 +170,7 @@ extern void job_decide(Job *job, int64 hint_ms);
 extern void queue_set_owner(Oid owner);
 extern void queue_begin(void);
 extern void queue_commit(bool synchronous);
+/* This transaction's commit is synchronous, whatever queue_commit() is told. */
+extern void queue_commit_synchronously(void);
 
 #endif

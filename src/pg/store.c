@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
+#include "pg/budget.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
 #include "pg/prices.h"
@@ -565,6 +566,7 @@ queue_store(Job **jobs, int count)
 	write_runs(jobs, count, costs, run_ids);
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
+	budget_settle(jobs, count, costs);
 }
 
 void
@@ -573,6 +575,7 @@ store_lost(Job **jobs, int count)
 	int64	   *run_ids = palloc0((count + 1) * sizeof(int64));
 	Job		  **spent = palloc((count + 1) * sizeof(Job *));
 	int			spent_count = 0;
+	RunCost    *costs;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -582,7 +585,9 @@ store_lost(Job **jobs, int count)
 		if (jobs[i]->attempts >= triage_max_attempts)
 			spent[spent_count++] = jobs[i];
 	}
-	write_runs(jobs, count, prices_cost(jobs, count), run_ids);
+	costs = prices_cost(jobs, count);
+	write_runs(jobs, count, costs, run_ids);
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
+	budget_settle(jobs, count, costs);
 }

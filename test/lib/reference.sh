@@ -33,11 +33,11 @@ INSERT INTO place (chapter, name)
 			(2, 'request_triage wait_for_triage cancel_job retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop run_pending worker_counters'),
-			(5, 'create_tenant set_provider drop_provider set_price drop_price price_of origin_refusal current_tenant current_actor'),
+			(5, 'create_tenant set_provider drop_provider set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(6, 'install uninstall'),
-			(7, 'check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
+			(7, 'budget_period_end check_budget check_category check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels install_column_comments install_comments install_policies install_tables install_triggers install_views '
-				'load_default_vocabulary lock_ticket score_categories ts_config wake_worker written_here')) v (chapter, names);
+				'least_request_tokens load_default_vocabulary lock_ticket provider_terms score_categories ts_config wake_worker written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS
 	SELECT p.oid, p.proname::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.prosecdef AS is_definer,

@@ -151,14 +151,19 @@ CREATE FUNCTION triage.drop_budget(period triage.budget_period, tenant text DEFA
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	found_id bigint;
 BEGIN
 	PERFORM triage.check_budget(period, tenant);
 	DELETE FROM triage.budgets b
-		WHERE b.tenant IS NOT DISTINCT FROM drop_budget.tenant AND b.period = drop_budget.period;
+		WHERE b.tenant IS NOT DISTINCT FROM drop_budget.tenant AND b.period = drop_budget.period
+		RETURNING b.id INTO found_id;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'there is no such budget'
 			USING ERRCODE = 'undefined_object', HINT = 'triage.budgets lists them.';
 	END IF;
+	DELETE FROM triage.budget_reservations r WHERE r.budget = found_id;
+	DELETE FROM triage.budget_usage u WHERE u.budget = found_id;
 	PERFORM triage.wake_worker();
 END
 $$;

@@ -124,9 +124,10 @@ BEGIN
 		CONSTRAINT budgets_scope_key UNIQUE NULLS NOT DISTINCT (tenant, period),
 		CONSTRAINT budgets_spend_limit CHECK (spend_limit BETWEEN 0 AND 1e15),
 		CONSTRAINT budgets_currency CHECK (currency ~ '^[A-Z]{3}$'));
-	-- No CHECK on its amounts: a row is written by INSERT ... ON CONFLICT, whose proposed row holds differences.
+	-- No CHECK on its amounts: a row is written by INSERT ... ON CONFLICT, whose proposed row holds differences.  No
+	-- foreign key to budgets, here and below: an answer must be stored though its budget is dropped at this moment.
 	CREATE TABLE IF NOT EXISTS triage.budget_usage (
-		budget       bigint NOT NULL CONSTRAINT budget_usage_of_budget_fkey REFERENCES triage.budgets (id) ON DELETE CASCADE,
+		budget       bigint NOT NULL,
 		period_start timestamptz NOT NULL,
 		reserved     numeric NOT NULL DEFAULT 0,
 		spent        numeric NOT NULL DEFAULT 0,
@@ -139,7 +140,7 @@ BEGIN
 		tenant          text NOT NULL,
 		job             bigint NOT NULL,
 		fence           int NOT NULL,
-		budget          bigint NOT NULL CONSTRAINT budget_reservations_of_budget_fkey REFERENCES triage.budgets (id) ON DELETE CASCADE,
+		budget          bigint NOT NULL,
 		period_start    timestamptz NOT NULL,
 		amount          numeric NOT NULL,
 		expires_at      timestamptz NOT NULL,

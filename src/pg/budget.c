@@ -273,7 +273,7 @@ tenants_of(Job **jobs, int count)
 
 /* Two statements: the second one's snapshot is taken when all locks are held, and so it sees what is left. */
 static Budget *
-lock_budgets(const BudgetTerms *terms, Datum tenants, TimestampTz now, int *budget_count)
+lock_budgets(BudgetTerms *terms, Datum tenants, TimestampTz now, int *budget_count)
 {
 	static SPIPlanPtr lock_plan;
 	static SPIPlanPtr read_plan;
@@ -286,7 +286,8 @@ lock_budgets(const BudgetTerms *terms, Datum tenants, TimestampTz now, int *budg
 	spi_execute(lock_plan, values, NULL, 0);
 	spi_prepare(&read_plan,
 				"SELECT b.id, b.tenant, p.start, CASE WHEN b.currency = $3 "
-				"THEN b.spend_limit - coalesce(u.spent + u.reserved + u.unsettled, 0) ELSE -1 END "
+				"THEN b.spend_limit - coalesce(u.spent + u.reserved + u.unsettled, 0) ELSE -1 END, "
+				"coalesce(u.reserved, 0) > 0 "
 				"FROM triage.budgets b CROSS JOIN LATERAL (SELECT date_trunc(b.period::text, $2, 'UTC') AS start) p "
 				"LEFT JOIN triage.budget_usage u ON u.budget = b.id AND u.period_start = p.start "
 				"WHERE b.tenant IS NULL OR b.tenant = ANY ($1)",
@@ -302,6 +303,7 @@ lock_budgets(const BudgetTerms *terms, Datum tenants, TimestampTz now, int *budg
 		budgets[i].id = DatumGetInt64(spi_value(i, 1, &null));
 		budgets[i].period_start = DatumGetTimestampTz(spi_value(i, 3, &null));
 		budgets[i].left = spi_value(i, 4, &null);
+		terms->reserved = terms->reserved || DatumGetBool(spi_value(i, 5, &null));
 	}
 	return budgets;
 }
@@ -446,7 +448,10 @@ budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int 
 	memcpy(jobs + kept, denied, terms->denied * sizeof(Job *));
 	write_reservations(&rows, request->lease_until);
 	if (terms->denied > 0)
-		queue_unclaim(jobs + kept, terms->denied);
+	{
+		terms->denied_tenants = tenants_of(denied, terms->denied);
+		queue_unclaim(denied, terms->denied);
+	}
 	return kept;
 }
 

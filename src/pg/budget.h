@@ -31,6 +31,7 @@ typedef struct BudgetTerms
 	bool		reserved;		/* calls are under way */
 	int			fit;			/* no more jobs than this can be covered */
 	int			denied;			/* of the last claim, jobs that what was left did not cover: put back */
+	Datum		denied_tenants; /* text[], theirs */
 	char		why[REASON_MAX];	/* what keeps jobs waiting, for people; "" when nothing does */
 	Datum		input_price;	/* numeric, of one token */
 	Datum		output_price;

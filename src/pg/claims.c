@@ -188,30 +188,23 @@ wanted(const Dispatch *d)
 	return d->jobs_left >= 0 ? Min(n, d->jobs_left) : n;
 }
 
-/*
- * What the budget leaves nothing for is builtin's, if the administrator ranks it after the provider; in turn with the
- * provider, where only some tenants' budgets are used up.
- */
+/* What the budget leaves nothing for is builtin's, if the administrator ranks it after the provider. */
 static bool
-claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like)
+claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like, ClaimTenants which, Datum tenants)
 {
-	BudgetTerms *terms = &claim->terms;
 	char		name[64];
 	Cursor		cursor;
 	ClaimRequest request = *like;
-	bool		all = terms->used_up || d->budget_stuck;
 
-	d->last_resort_turn = !d->last_resort_turn;
-	if (!(all || terms->used_up_count > 0) || (!terms->closed && !d->last_resort_turn) || terms->changed ||
-		!config_last_resort(d->provider.name, name, sizeof(name)))
+	if (!config_last_resort(d->provider.name, name, sizeof(name)))
 		return false;
 	request.provider = name;
-	request.which = all ? CLAIM_ALL : CLAIM_ONLY;
-	request.tenants = terms->used_up_tenants;
+	request.terms = NULL;
+	request.which = which;
+	request.tenants = tenants;
 	cursor_reset(&cursor);
 	claim->claimed = queue_claim(&request, &cursor, claim->jobs);
 	d->last_resort = claim->claimed > 0;
-	d->budget_stuck = false;
 	return d->last_resort;
 }
 
@@ -225,13 +218,18 @@ keep_to_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
 	claim->judged = true;
 	if (!terms->apply)
 		return false;
-	if (claim_last_resort(d, claim, request) || terms->closed)
+	/* in turn with the provider, where only some tenants' budgets are used up */
+	d->last_resort_turn = !d->last_resort_turn;
+	if (terms->used_up && claim_last_resort(d, claim, request, CLAIM_ALL, (Datum) 0))
+		return true;
+	if (terms->used_up_count > 0 && (terms->closed || d->last_resort_turn) &&
+		claim_last_resort(d, claim, request, CLAIM_ONLY, terms->used_up_tenants))
 		return true;
 	request->terms = terms;
 	request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
 	request->tenants = terms->closed_tenants;
 	request->max_jobs = Min(request->max_jobs, terms->fit);
-	return false;
+	return terms->closed;
 }
 
 static void
@@ -264,6 +262,9 @@ claim_work(Dispatch *d, void *arg)
 	if (keep_to_budget(d, claim, &request))
 		return;
 	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
+	/* what is left covers none of them, and no call under way will give any back */
+	if (claim->claimed == 0 && claim->terms.denied > 0 && !claim->terms.reserved)
+		claim_last_resort(d, claim, &request, CLAIM_ONLY, claim->terms.denied_tenants);
 	if (claim->claimed < request.max_jobs && claim->terms.denied == 0 && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
 	{
 		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
@@ -302,7 +303,6 @@ follow_budget(Dispatch *d, const Claim *claim)
 
 	if (!claim->judged)
 		return;
-	d->budget_stuck = terms->denied > 0 && claim->claimed == 0 && !terms->reserved;
 	d->budget_waits = terms->apply && (terms->closed || terms->closed_count > 0 || terms->denied > 0 ||
 									   claim->claimed >= terms->fit);
 	if (strcmp(d->budget_trouble, terms->why) == 0)

@@ -64,7 +64,6 @@ struct Dispatch
 	bool		last_resort;	/* the claim at hand is builtin's, the budget leaves the provider nothing */
 	bool		last_resort_turn;
 	bool		budget_waits;	/* jobs wait for what answers release, or for the next period */
-	bool		budget_stuck;	/* what is left covers none of them, and nothing will be released */
 	char		budget_trouble[REASON_MAX];
 	TimestampTz budget_trouble_since;
 };

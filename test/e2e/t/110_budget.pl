@@ -215,6 +215,21 @@ add_tickets($node, map { "last$_" } 1 .. 30);
 all_done($node, what => 'the budget of all is used up: builtin takes everything');
 is(sql($node, q(SELECT DISTINCT r.provider FROM triage.ai_runs r JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.external_id ~ 'TOKEN-last')), 'builtin', 'all of it');
 
+# what is left is something, but covers no job that is there
+sql($node, q(UPDATE triage.providers SET enabled = false WHERE name = 'builtin'));
+sql($node, q(SELECT triage.drop_price('fake-*')));
+sql($node, q(SELECT triage.set_price('fake-*', 1000000, 0.01, 'EUR')));
+sql($node, q(SELECT triage.set_budget('month', s.spent + s.unsettled + triage.least_request_tokens() + 100, 'EUR') FROM triage.budget_status s WHERE s.tenant IS NULL));
+$requests = $model->requests;
+add_tickets($node, 'too_dear');
+wait_for_activity(qr/what is left of the budget covers none of the jobs that are due/, 'less than one job is left');
+is(status('exhausted'), 'f', '(though a shorter one could be called)');
+is(sql($node, q(SELECT attempts, lease_until IS NULL FROM triage.ai_jobs)), '0|t', 'the job waits, without a try counted');
+sql($node, q(UPDATE triage.providers SET enabled = true WHERE name = 'builtin'));
+all_done($node, what => 'builtin takes it');
+is($model->requests, $requests, 'no call was made');
+sql($node, q(SELECT triage.set_price('fake-*', 0.01, 1000000, 'EUR')));
+
 ################################################ periods ################################################
 
 # what was taken in another period does not count in this one

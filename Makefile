@@ -17,7 +17,7 @@ INSTALL_PARTS = header types functions builtin vocabulary tables triggers views 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets \
 	bad_input
-ISOLATION = claim_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
+ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	close_complete
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))

@@ -121,10 +121,10 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	if (claimed > 0)
 		queue_read_tickets(list, claimed, texts);
 	for (int i = 0; i < claimed; i++)
-	{
-		put_claimed(result, &jobs[i], &texts[i]);
+		put_claimed(result, list[i], &texts[i]);
+	/* also those that a budget had put back */
+	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
 		job_reset(&jobs[i]);
-	}
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -91,10 +91,22 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 	job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
 	job->fence = DatumGetInt32(spi_value(row, 4, &null));
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
+	job->run_at = DatumGetTimestampTz(spi_value(row, 6, &null));
 	job->lease_until = request->lease_until;
 	job->started_at = request->now;
 	job_set_text(job->provider, sizeof(job->provider), request->provider ? request->provider : "");
 	job->state = JOB_READY;
+}
+
+static int
+compare_age(const void *a, const void *b)
+{
+	const Job  *x = *(Job *const *) a;
+	const Job  *y = *(Job *const *) b;
+
+	if (x->run_at != y->run_at)
+		return x->run_at < y->run_at ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
 }
 
 static int
@@ -120,10 +132,10 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 	claimed = (int) spi_execute(claim_plan(rung, request->which), values, nulls, 0);
 	for (int i = 0; i < claimed; i++)
 	{
-		bool		null;
-		TimestampTz run_at = DatumGetTimestampTz(spi_value(i, 6, &null));
+		TimestampTz run_at;
 
 		take_claimed(jobs[i], i, request);
+		run_at = jobs[i]->run_at;
 		/* RETURNING keeps no order: the cursor moves to the greatest */
 		if (run_at > cursor->at[priority].run_at ||
 			(run_at == cursor->at[priority].run_at && jobs[i]->id > cursor->at[priority].id))
@@ -132,6 +144,9 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 			cursor->at[priority].id = jobs[i]->id;
 		}
 	}
+	/* the oldest first: what a budget does not cover comes from the end */
+	if (request->terms)
+		qsort(jobs, claimed, sizeof(Job *), compare_age);
 	return claimed;
 }
 

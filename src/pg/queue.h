@@ -65,6 +65,7 @@ typedef struct Job
 	int			fence;
 	int			attempts;		/* this claim included */
 	int			ticket_version;
+	TimestampTz run_at;			/* since when it was due */
 	TimestampTz lease_until;
 	Vocabulary *vocabulary;
 	/* the call */
@@ -129,7 +130,7 @@ extern void cursor_reset(Cursor *cursor);
 /*
  * Claims up to request->max_jobs due jobs in order of priority and age into jobs[], which the caller offers as
  * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.  Under
- * terms, only jobs that the budgets cover stay claimed.
+ * terms, only jobs that the budgets cover stay claimed, and the pointers in jobs[] may change places.
  */
 extern int	queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs);
 

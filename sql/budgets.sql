@@ -146,6 +146,22 @@ INSERT INTO triage.ticket_categories (tenant_id, category) VALUES ('budgets two'
 INSERT INTO triage.tickets (tenant_id, external_id, description) VALUES ('budgets two', 'v', 'x');
 SELECT c.tenant_id FROM triage.claim_jobs(128, '1 hour', 'regress.money') c;
 
+-- a claim that reserves is committed synchronously, whatever the session does otherwise; one that does not, as it likes
+SET synchronous_commit = off;
+SELECT triage.set_budget('month', 1000, 'EUR', tenant => 'budgets');
+BEGIN;
+SELECT pg_temp.claim(1) AS claimed;
+SHOW synchronous_commit;
+COMMIT;
+SHOW synchronous_commit;
+SELECT triage.drop_budget('month', 'budgets');
+BEGIN;
+SELECT pg_temp.claim(1) AS claimed;
+SHOW synchronous_commit;
+COMMIT;
+RESET synchronous_commit;
+SELECT triage.set_budget('month', 1000, 'EUR', tenant => 'budgets');
+
 -- no trace of it is left
 UPDATE triage.providers SET enabled = true WHERE name = 'builtin';
 SELECT triage.drop_budget('month', 'budgets');

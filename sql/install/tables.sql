@@ -107,9 +107,9 @@ BEGIN
 		CONSTRAINT model_prices_model_pattern_length CHECK (length(model_pattern) BETWEEN 1 AND 200),
 		CONSTRAINT model_prices_provider CHECK (provider ~ '^([*]|[a-zA-Z0-9][a-zA-Z0-9._-]{0,62})$'),
 		CONSTRAINT model_prices_valid_from_finite CHECK (valid_from < 'infinity'),
-		-- BETWEEN, for NaN is greater than any number
-		CONSTRAINT model_prices_amounts CHECK (input BETWEEN 0 AND 1e12 AND cached_input BETWEEN 0 AND 1e12
-			AND cache_write BETWEEN 0 AND 1e12 AND output BETWEEN 0 AND 1e12),
+		-- NaN is greater than any number; and no AND inside another, which a restored table would print otherwise
+		CONSTRAINT model_prices_amounts CHECK (least(input, cached_input, cache_write, output) >= 0
+			AND greatest(input, cached_input, cache_write, output) <= 1e12),
 		CONSTRAINT model_prices_digits CHECK (greatest(scale(input), scale(cached_input), scale(cache_write), scale(output)) <= 12),
 		CONSTRAINT model_prices_currency CHECK (currency ~ '^[A-Z]{3}$'));
 

@@ -44,8 +44,8 @@ sub wait_for_activity
 ################################################ no bound, no call ################################################
 
 sql($node, q(UPDATE triage.providers SET enabled = false WHERE name = 'builtin'));
-sql($node, q(SELECT triage.set_budget('month', 1000000, 'EUR')));
 my $position = log_position($node);
+sql($node, q(SELECT triage.set_budget('month', 1000000, 'EUR')));
 add_tickets($node, 'unbounded');
 wait_for_activity(qr/provider "fake" has no price, and so no place under a budget/, 'the worker says why it does not call');
 is(sql($node, q(SELECT uncovered_providers, exhausted FROM triage.budget_status)), '{fake}|f', 'so does budget_status');
@@ -82,8 +82,7 @@ money_is_sound('claims given back');
 
 # each claims up to ten, and finishes some of what it has, over and over
 my $spent_before = sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'succeeded'));
-@sessions = map {
-	start_sql($node, <<'SQL')
+my $external = <<'SQL';
 DO $$
 DECLARE
 	job record;
@@ -103,7 +102,7 @@ BEGIN
 END
 $$
 SQL
-} 1 .. 16;
+@sessions = map { start_sql($node, $external) } 1 .. 16;
 $_->() for @sessions;
 cmp_ok(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'succeeded')), '>', $spent_before, 'sixteen workers spend at once');
 money_is_sound('sixteen workers');
@@ -138,6 +137,19 @@ sql($node, q(SELECT triage.set_budget('month', 100000000, 'EUR')));
 all_done($node, what => 'a higher limit is work for the worker at once');
 money_is_sound('after the limit was raised');
 ledger_is_sound($node, 'after the limit was raised');
+
+# with one-shot workers and external ones beside it the limit holds as well
+sql($node, "SELECT triage.set_budget('month', s.spent + 3 * $amount, 'EUR') FROM triage.budget_status s");
+add_tickets($node, map { "shared$_" } 1 .. 150);
+@sessions = map { start_sql($node, q(SELECT triage.run_pending(60, wait => true))) } 1 .. 3;
+push @sessions, map { start_sql($node, $external) } 1 .. 8;
+$_->() for @sessions;
+wait_for_activity(qr/the budget is used up/, 'everybody together comes to the limit');
+money_is_sound('all kinds of claimers');
+cmp_ok(sql($node, q(SELECT count(*) FROM triage.ai_jobs)), '>', 0, 'and jobs wait');
+sql($node, q(SELECT triage.set_budget('month', 100000000, 'EUR')));
+all_done($node, what => 'a higher limit again');
+ledger_is_sound($node, 'all kinds of claimers');
 
 # an answer to a ticket that was changed meanwhile is stale, and paid for
 $model->config(latency_ms => 1500);

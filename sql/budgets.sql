@@ -98,6 +98,15 @@ SELECT * FROM pg_temp.status;
 UPDATE triage.budget_reservations SET expires_at = now() - interval '6 minutes' WHERE unsettled_since IS NULL;
 SELECT triage.reap_jobs();
 SELECT * FROM pg_temp.status;
+-- a late answer to a withdrawn job is dropped, and its cost counts
+SELECT pg_temp.claim(1) AS none_is_due;
+SELECT triage.request_triage(pg_temp.ticket('t4')) > 0 AS asked, pg_temp.claim(1) AS claimed;
+SELECT j.id AS job, j.fence FROM triage.ai_jobs j WHERE j.ticket_id = pg_temp.ticket('t4') \gset
+SELECT triage.cancel_job(:job);
+SELECT triage.fail_job(:job, :fence, 'transient', 'cut') AS tells_nothing;
+SELECT triage.complete_job(:job, :fence, '{}', 'money-1', 100, 0, 6) AS stale, triage.complete_job(:job, :fence, '{}', 'money-1', 100, 0, 6) AS again;
+SELECT r.outcome, r.provider, r.cost, r.ticket_id = pg_temp.ticket('t4') AS of_its_ticket FROM triage.ai_runs r WHERE r.job_id = :job AND r.fence = :fence;
+SELECT * FROM pg_temp.status;
 -- a lease that ends leaves a lost run, and its reservation unsettled
 UPDATE triage.ai_jobs SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL;
 SELECT triage.reap_jobs();

@@ -17,7 +17,7 @@ CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, mode
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_complete_job';
 COMMENT ON FUNCTION triage.complete_job(bigint, int, jsonb, text, int, int, int, int) IS
-	'stores the answer of a claimed job: result, run, labels of the ticket; answer is an object with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; model and tokens (cached and cache-write ones are part of input_tokens) give the run its cost; returns false, and stores nothing, when the claim is not the current one any more; raises 22023 for an answer that is not usable, 55P03 when the ticket is locked';
+	'stores the answer of a claimed job: result, run, labels of the ticket; answer is an object with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; model and tokens (cached and cache-write ones are part of input_tokens) give the run its cost; returns false, and stores no result, when the claim is not the current one any more (under a budget the cost of its call is counted all the same); raises 22023 for an answer that is not usable, 55P03 when the ticket is locked';
 
 CREATE FUNCTION triage.fail_job(job_id bigint, fence int, class triage.run_outcome, message text,
 		retry_after interval DEFAULT NULL, model text DEFAULT NULL, input_tokens int DEFAULT NULL,

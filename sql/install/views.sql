@@ -198,6 +198,9 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_reservations.budget IS 'the budget''s id';
 	COMMENT ON COLUMN triage.budget_reservations.period_start IS 'the period it was taken from';
 	COMMENT ON COLUMN triage.budget_reservations.amount IS 'the most that the call can cost';
+	COMMENT ON COLUMN triage.budget_reservations.ticket IS 'the job''s ticket; it may be gone';
+	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
+	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.expires_at IS 'when the claim''s lease ends; some minutes later it counts as unsettled';
 	COMMENT ON COLUMN triage.budget_reservations.unsettled_since IS 'since when nobody knows whether the call was billed; NULL: it is under way';
 

@@ -63,15 +63,11 @@ put(Arrays *arrays, int column, Oid type, Datum value, bool null)
 	arrays->count = Max(arrays->count, column + 1);
 }
 
-static uint64
-execute_arrays(SPIPlanPtr plan, Arrays *arrays, TimestampTz time)
+static void
+make_arrays(Arrays *arrays, Datum *values)
 {
-	Datum		values[9];
-
 	for (int i = 0; i < arrays->count; i++)
 		values[i] = makeArrayResult(arrays->state[i], CurrentMemoryContext);
-	values[arrays->count] = TimestampTzGetDatum(time);
-	return spi_execute(plan, values, NULL, 0);
 }
 
 static Datum
@@ -378,29 +374,35 @@ take(const Job *job, Datum amount, Budget *budgets, int budget_count, Arrays *ro
 		put(rows, 3, INT8OID, Int64GetDatum(budgets[i].id), false);
 		put(rows, 4, TIMESTAMPTZOID, TimestampTzGetDatum(budgets[i].period_start), false);
 		put(rows, 5, NUMERICOID, amount, false);
+		put(rows, 6, INT8OID, Int64GetDatum(job->ticket_id), false);
 	}
 	return true;
 }
 
 static void
-write_reservations(Arrays *rows, TimestampTz lease_until)
+write_reservations(Arrays *rows, const ClaimRequest *request)
 {
 	static SPIPlanPtr plan;
+	Datum		values[10];
 
 	if (rows->count == 0)
 		return;
 	spi_prepare(&plan,
 				"WITH reserved AS (INSERT INTO triage.budget_reservations "
-				"(tenant, job, fence, budget, period_start, amount, expires_at) "
-				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, $7 "
-				"FROM unnest($1, $2, $3, $4, $5, $6) AS u(tenant, job, fence, budget, period_start, amount) "
+				"(tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at) "
+				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, u.ticket, $8, $9, $10 "
+				"FROM unnest($1, $2, $3, $4, $5, $6, $7) AS u(tenant, job, fence, budget, period_start, amount, ticket) "
 				"RETURNING budget, period_start, amount) "
 				"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved) "
 				"SELECT r.budget, r.period_start, sum(r.amount) FROM reserved r GROUP BY 1, 2 ORDER BY 1, 2 "
 				"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved",
-				7, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
-				TIMESTAMPTZOID);
-	execute_arrays(plan, rows, lease_until);
+				10, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
+				INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+	make_arrays(rows, values);
+	values[7] = CStringGetTextDatum(request->provider);
+	values[8] = TimestampTzGetDatum(request->now);
+	values[9] = TimestampTzGetDatum(request->lease_until);
+	spi_execute(plan, values, NULL, 0);
 	/* were it lost in a crash, its call might be billed all the same */
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
@@ -446,7 +448,7 @@ budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int 
 	if (kept == 0 && terms->denied > 0 && !terms->reserved)
 		strlcpy(terms->why, "what is left of the budget covers none of the jobs that are due", sizeof(terms->why));
 	memcpy(jobs + kept, denied, terms->denied * sizeof(Job *));
-	write_reservations(&rows, request->lease_until);
+	write_reservations(&rows, request);
 	if (terms->denied > 0)
 	{
 		terms->denied_tenants = tenants_of(denied, terms->denied);
@@ -463,6 +465,12 @@ fate_of(const Job *job, const RunCost *cost)
 	if (cost->known)
 		return FATE_SPENT;
 	return price_may_be_billed(job->outcome, job->http_status, job->decision.attempt_spent) ? FATE_UNSETTLED : FATE_RELEASED;
+}
+
+bool
+budget_is_settled_by(const Job *job, const RunCost *cost)
+{
+	return fate_of(job, cost) != FATE_UNSETTLED;
 }
 
 /*
@@ -493,6 +501,7 @@ budget_settle(Job **jobs, int count, const RunCost *costs)
 {
 	static SPIPlanPtr plan;
 	Arrays		rows = {0};
+	Datum		values[7];
 
 	if (!budgets_exist())
 		return;
@@ -513,7 +522,37 @@ budget_settle(Job **jobs, int count, const RunCost *costs)
 		return;
 	spi_prepare(&plan, settle_statement, 7, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID,
 				TEXTARRAYOID, TIMESTAMPTZOID);
-	execute_arrays(plan, &rows, GetCurrentTimestamp());
+	make_arrays(&rows, values);
+	values[6] = TimestampTzGetDatum(GetCurrentTimestamp());
+	spi_execute(plan, values, NULL, 0);
+}
+
+bool
+budget_find_claim(Job *job, int64 id, int fence)
+{
+	static SPIPlanPtr plan;
+	Datum		values[2] = {Int64GetDatum(id), Int32GetDatum(fence)};
+	bool		null;
+
+	if (!prices_table_has_pages("budget_reservations"))
+		return false;
+	spi_prepare(&plan,
+				"SELECT r.tenant, r.ticket, r.provider, r.reserved_at FROM triage.budget_reservations r "
+				"WHERE r.job = $1 AND r.fence = $2 ORDER BY r.tenant LIMIT 1",
+				2, INT8OID, INT4OID);
+	if (spi_execute(plan, values, NULL, 1) == 0)
+		return false;
+	job_reset(job);
+	job->id = id;
+	job->fence = fence;
+	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
+	if (job->tenant_id == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->ticket_id = DatumGetInt64(spi_value(0, 2, &null));
+	job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(spi_value(0, 3, &null)));
+	job->started_at = DatumGetTimestampTz(spi_value(0, 4, &null));
+	job->called = true;
+	return true;
 }
 
 void

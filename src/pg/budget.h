@@ -51,6 +51,13 @@ extern void budget_terms(BudgetTerms *terms, const char *provider, TimestampTz v
 extern int	budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int count);
 /* Settles what the claims of these jobs reserved, by what their runs cost; not of those that are STORE_LOCKED. */
 extern void budget_settle(Job **jobs, int count, const RunCost *costs);
+/* Whether budget_settle() would find out what became of the job's money. */
+extern bool budget_is_settled_by(const Job *job, const RunCost *cost);
+/*
+ * What a claim that is no longer current has reserved, or left unsettled, tells of it: enough for its run.  False when
+ * there is nothing of the kind.
+ */
+extern bool budget_find_claim(Job *job, int64 id, int fence);
 /* Reservations of claims that ended without a trace (withdrawn, and their worker died) count as unsettled. */
 extern void budget_sweep(TimestampTz now);
 

@@ -16,6 +16,7 @@
 #include "pg/config.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
+#include "pg/store.h"
 #include "pg/wake.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -197,6 +198,22 @@ set_usage(FunctionCallInfo fcinfo, int first, Job *job)
 			*parts[i] = PG_GETARG_INT32(first + 1 + i);
 }
 
+/* The claim is lost, but the call was made: under a budget what it took is still of use. */
+static void
+settle_stale(FunctionCallInfo fcinfo, int first, RunOutcome outcome)
+{
+	Job			job = {0};
+
+	if (!budget_find_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+		return;
+	job.outcome = outcome;
+	job.decision.attempt_spent = true;
+	strlcpy(job.reason, "the claim was no longer current", sizeof(job.reason));
+	set_usage(fcinfo, first, &job);
+	store_stale(&job);
+	job_reset(&job);
+}
+
 /*
  * (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int,
  * cache_write_tokens int)
@@ -216,6 +233,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
+		settle_stale(fcinfo, 3, OUTCOME_SUCCEEDED);
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
@@ -263,6 +281,7 @@ triage_fail_job(PG_FUNCTION_ARGS)
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{
+		settle_stale(fcinfo, 5, outcome);
 		SPI_finish();
 		PG_RETURN_TEXT_P(cstring_to_text("stale"));
 	}

@@ -591,3 +591,17 @@ store_lost(Job **jobs, int count)
 		finish_jobs(spent, spent_count);
 	budget_settle(jobs, count, costs);
 }
+
+void
+store_stale(Job *job)
+{
+	int64		run_id;
+	RunCost    *cost;
+
+	job->stored = STORE_STALE;
+	cost = prices_cost(&job, 1);
+	if (!budget_is_settled_by(job, cost))
+		return;
+	write_runs(&job, 1, cost, &run_id);
+	budget_settle(&job, 1, cost);
+}

@@ -73,8 +73,8 @@ SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL
 
 -- Who sees which -----------------------------------------------------------------------------------------------------------------
 
-INSERT INTO triage.budget_reservations (tenant, job, fence, budget, period_start, amount, expires_at)
-	SELECT t.tenant, 1, 1, b.id, now(), 1, now() FROM triage.budgets b, (VALUES ('one'), ('two')) AS t (tenant);
+INSERT INTO triage.budget_reservations (tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at)
+	SELECT t.tenant, 1, 1, b.id, now(), 1, 1, 'p', now(), now() FROM triage.budgets b, (VALUES ('one'), ('two')) AS t (tenant);
 CREATE ROLE regress_triage_reader;
 CREATE ROLE regress_triage_caller;
 GRANT USAGE ON SCHEMA triage TO regress_triage_reader, regress_triage_caller;

@@ -17,7 +17,7 @@ INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) 
 INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR');
 INSERT INTO triage.budgets (period, spend_limit, currency) VALUES ('day', 1, 'EUR');
 INSERT INTO triage.budget_usage (budget, period_start) SELECT id, '2026-01-01 00:00+00' FROM triage.budgets;
-INSERT INTO triage.budget_reservations SELECT 'default', 1, 1, id, '2026-01-01 00:00+00', 1, now() FROM triage.budgets;
+INSERT INTO triage.budget_reservations SELECT 'default', 1, 1, id, '2026-01-01 00:00+00', 1, 1, 'p', now(), now() FROM triage.budgets;
 INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');

@@ -64,6 +64,9 @@ INSERT INTO pg_temp.expected_table VALUES
 		budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		amount numeric NOT NULL
+		ticket bigint NOT NULL
+		provider text NOT NULL
+		reserved_at timestamp with time zone NOT NULL
 		expires_at timestamp with time zone NOT NULL
 		unsettled_since timestamp with time zone$$),
 	('budget_usage', $$budget bigint NOT NULL

@@ -5,20 +5,20 @@
 # keeps PGXS out.
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
-	valgrindcheck eval-builtin reference deps help
+	valgrindcheck soak eval-builtin reference deps help
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin api_prices api_budgets install privileges
+	api_tickets api_jobs api_admin api_prices api_budgets api_access api_control api_maintenance api_health api_doctor install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
-REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets \
+REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention \
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
-	close_complete
+	close_complete role_tenants grant_grant
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -42,6 +42,8 @@ pgtapcheck:     ; $(RUN) pgtap
 isolationcheck: ; $(RUN) isolation
 e2echeck:       ; $(RUN) e2e
 valgrindcheck:  ; $(RUN) valgrind
+soak:           ; @test/lib/deps.sh check
+	@SOAK_SECONDS=$$(( $(or $(MINUTES),1) * 60 )) SEED='$(SEED)' test/run.sh soak
 deps:           ; @test/lib/deps.sh check
 
 demo:           ; @test/lib/deps.sh demo
@@ -68,6 +70,7 @@ help:
 	@echo 'make check-all       also valgrind, long fuzzing, the server under sanitizers'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
+	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
@@ -88,10 +91,11 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = buf builtin classify hint labels lexicon origin price prompt reason retry states utf8 verdict
+CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry states utf8 verdict
 NET = loop pool secret transfer transport
-PG = budget builtin_provider calls claims config control dispatch dispatch_state guc jobs launcher prices queue shmem spi_util store tickets_log tickets_row \
-	tickets_shape wake worker writes
+PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc inspect jobs \
+	launcher pause prices queue rows shmem spi_util stats store tenant tickets_log tickets_row tickets_shape wake withdrawals \
+	worker worker_role writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)
 NET_OBJS = $(NET:%=src/net/%.o)

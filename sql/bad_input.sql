@@ -72,6 +72,10 @@ SELECT o.outcome, string_agg(DISTINCT call, ' ' ORDER BY call) AS calls, count(*
 SELECT triage.cancel_job(-1) AS no_such_job, triage.cancel_job(NULL) AS null_job,
 	triage.cancel_job((SELECT j.id FROM triage.ai_jobs j WHERE j.ticket_id = :foreign_id)) AS not_mine;
 
+-- a resolution without its status
+SELECT * FROM pg_temp.outcome($$UPDATE triage.tickets SET resolution = 'spam' WHERE id = pg_temp.ticket('a')$$);
+SELECT * FROM pg_temp.outcome($$INSERT INTO triage.tickets (subject, description, resolution) VALUES ('s', 'd', 'spam')$$);
+
 -- paging and waiting
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(max_rows => -1)$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(max_rows => 1001)$$);

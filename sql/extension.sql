@@ -8,11 +8,6 @@ SELECT DISTINCT d.classid::regclass AS member
 	FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 	WHERE e.extname = 'triage' AND d.deptype = 'e'
 	ORDER BY 1;
-SELECT c.relkind, string_agg(c.relname, ' ' ORDER BY c.relname) AS relations
-	FROM pg_class c
-	WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'v')
-	GROUP BY c.relkind
-	ORDER BY 1;
 
 -- it can be installed again, and that changes nothing
 CREATE TEMP TABLE before AS

@@ -11,11 +11,11 @@ sandbox_enter "$top" test/run.sh "$@"
 . test/lib/server.sh
 . test/lib/suites.sh
 
-DEFAULT="lint unit fuzz regress pgtap isolation e2e"
+DEFAULT="lint unit fuzz regress pgtap isolation e2e soak"
 SLOW="valgrind sanitized"
 
 if [ "${1:-}" = --all ]; then
-	export FUZZ_SECONDS=${FUZZ_SECONDS:-300}
+	export FUZZ_SECONDS=${FUZZ_SECONDS:-300} SOAK_SECONDS=${SOAK_SECONDS:-600}
 	set -- $DEFAULT $SLOW
 elif [ $# -eq 0 ]; then
 	set -- $DEFAULT

@@ -76,7 +76,9 @@ CREATE FUNCTION triage.set_provider(
 	max_in_flight int DEFAULT NULL,
 	timeout_ms int DEFAULT 60000,
 	rank int DEFAULT 100,
-	enabled boolean DEFAULT true)
+	enabled boolean DEFAULT true,
+	requests_per_minute int DEFAULT NULL,
+	tokens_per_minute int DEFAULT NULL)
 	RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -98,27 +100,32 @@ BEGIN
 	ELSIF timeout_ms NOT BETWEEN 100 AND 3600000 THEN
 		RAISE EXCEPTION 'timeout_ms must be between 100 and 3600000, not %', timeout_ms
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is in milliseconds.';
+	ELSIF requests_per_minute < 1 OR tokens_per_minute < 1 THEN
+		RAISE EXCEPTION 'a limit per minute must be positive, not %', least(requests_per_minute, tokens_per_minute)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL sets no limit; pause_provider() stops all calls.';
 	END IF;
 	PERFORM triage.check_provider_endpoint(api, base_url, model, secret);
 
 	INSERT INTO triage.providers AS p
-			(name, api, base_url, model, secret, max_in_flight, timeout_ms, rank, enabled)
+			(name, api, base_url, model, secret, max_in_flight, timeout_ms, rank, enabled, requests_per_minute,
+				tokens_per_minute)
 		VALUES (set_provider.name, set_provider.api, set_provider.base_url, set_provider.model, set_provider.secret,
 			set_provider.max_in_flight, set_provider.timeout_ms, coalesce(set_provider.rank, 100),
-			coalesce(set_provider.enabled, true))
+			coalesce(set_provider.enabled, true), set_provider.requests_per_minute, set_provider.tokens_per_minute)
 		ON CONFLICT ON CONSTRAINT providers_pkey DO UPDATE
 			SET api = excluded.api, base_url = excluded.base_url, model = excluded.model, secret = excluded.secret,
 				max_in_flight = excluded.max_in_flight, timeout_ms = excluded.timeout_ms, rank = excluded.rank,
-				enabled = excluded.enabled;
+				enabled = excluded.enabled, requests_per_minute = excluded.requests_per_minute,
+				tokens_per_minute = excluded.tokens_per_minute;
 	IF triage.origin_refusal(base_url) IS NOT NULL THEN
 		RAISE WARNING 'provider "%" will not be called: %', name, triage.origin_refusal(base_url)
 			USING HINT = 'Add its origin to the setting triage.allowed_origins (ALTER SYSTEM, then SELECT pg_reload_conf()); until then its jobs wait.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean) IS
-	'creates or replaces a provider; base_url: ends before /chat/completions; secret: name of the key''s file in triage.secrets_directory; max_in_flight: calls at once, 1 to 4096, NULL the setting''s; timeout_ms: of a whole call, in milliseconds, 100 to 3600000; rank: the lowest enabled one is asked first; returns nothing; raises 22023 for values that do not fit, 42501 without rights on triage.providers';
-REVOKE ALL ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean, int, int) IS
+	'creates or replaces a provider; base_url: ends before /chat/completions; secret: name of the key''s file in triage.secrets_directory; max_in_flight: calls at once, 1 to 4096, NULL the setting''s; timeout_ms: of a whole call, in milliseconds, 100 to 3600000; rank: the lowest enabled one is asked first, and while it cannot serve the next; from 1000 on only while none below is enabled; requests_per_minute, tokens_per_minute: at most so many, NULL any number; a burst of five seconds'' worth is let through at once; a pause by hand stays; returns nothing; raises 22023 for values that do not fit, 42501 without rights on triage.providers';
+REVOKE ALL ON FUNCTION triage.set_provider(text, triage.provider_api, text, text, text, int, int, int, boolean, int, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.drop_provider(name text) RETURNS void
 	LANGUAGE plpgsql
@@ -136,6 +143,72 @@ $$;
 COMMENT ON FUNCTION triage.drop_provider(text) IS
 	'removes a provider; runs that it answered stay; returns nothing; raises 42704 when there is none of that name, 42501 without rights on triage.providers';
 REVOKE ALL ON FUNCTION triage.drop_provider(text) FROM PUBLIC;
+
+CREATE FUNCTION triage.pause_provider(name text, reason text DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM triage.check_schema();
+	IF length(reason) > 500 THEN
+		RAISE EXCEPTION 'reason must have at most 500 characters'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Put the details elsewhere, and a link here.';
+	END IF;
+	UPDATE triage.providers p
+		SET paused_at = coalesce(p.paused_at, now()), paused_by = triage.current_actor(),
+			pause_reason = nullif(pause_provider.reason, '')
+		WHERE p.name = pause_provider.name;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'provider "%" does not exist', coalesce(left(name, 100), 'NULL')
+			USING ERRCODE = 'undefined_object', HINT = 'triage.providers lists them.';
+	END IF;
+	PERFORM triage.wake_worker();
+END
+$$;
+COMMENT ON FUNCTION triage.pause_provider(text, text) IS
+	'stops calls to a provider until resume_provider(), across restarts; calls on their way are finished; its jobs wait, or the next provider by rank serves them; reason: for people, at most 500 characters; again: replaces the reason; returns nothing; raises 42704 when there is none of that name, 22023 when reason is too long, 42501 without rights on triage.providers';
+REVOKE ALL ON FUNCTION triage.pause_provider(text, text) FROM PUBLIC;
+
+CREATE FUNCTION triage.resume_provider(name text) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	provider record;
+BEGIN
+	PERFORM triage.check_schema();
+	-- also when it was not paused by hand: the changed row tells the worker to try it at once
+	UPDATE triage.providers p
+		SET paused_at = NULL, paused_by = NULL, pause_reason = NULL
+		WHERE p.name = resume_provider.name
+		RETURNING p.base_url, p.model, p.secret INTO provider;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'provider "%" does not exist', coalesce(left(name, 100), 'NULL')
+			USING ERRCODE = 'undefined_object', HINT = 'triage.providers lists them.';
+	END IF;
+	PERFORM triage.open_gate(provider.base_url, provider.model, provider.secret);
+	PERFORM triage.wake_worker();
+END
+$$;
+COMMENT ON FUNCTION triage.resume_provider(text) IS
+	'ends a pause by hand, and one that the worker made: what the provider said or did is forgotten, and the next call tries it; for all databases that use the same account, when the library is preloaded; returns nothing; raises 42704 when there is none of that name, 42501 without rights on triage.providers';
+REVOKE ALL ON FUNCTION triage.resume_provider(text) FROM PUBLIC;
+
+CREATE FUNCTION triage.provider_gates(base_url text, model text, secret text)
+	RETURNS TABLE (state text, since timestamptz, closed_until timestamptz, reason text, in_flight int,
+		failures_in_a_row int, calls bigint, last_success_at timestamptz)
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'triage_provider_gates';
+COMMENT ON FUNCTION triage.provider_gates(text, text, text) IS
+	'the gate that all databases of this server share who call this URL and model with the secret of this name: a row, or none before the first call or when the library is not preloaded; see view provider_status; raises nothing';
+REVOKE ALL ON FUNCTION triage.provider_gates(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION triage.open_gate(base_url text, model text, secret text) RETURNS void
+	LANGUAGE c VOLATILE
+	AS 'MODULE_PATHNAME', 'triage_open_gate';
+COMMENT ON FUNCTION triage.open_gate(text, text, text) IS
+	'part of resume_provider(): opens the account''s gate in shared memory to one call, at once and whether or not the transaction commits; returns nothing; raises nothing';
+REVOKE ALL ON FUNCTION triage.open_gate(text, text, text) FROM PUBLIC;
 
 -- The queue ----------------------------------------------------------------------------------------------------------
 
@@ -190,11 +263,16 @@ BEGIN
 		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
 		FOR NO KEY UPDATE OF t;
 	DELETE FROM triage.ai_jobs j WHERE j.id = job_id AND j.tenant_id = triage.current_tenant();
-	RETURN FOUND;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	-- the worker cuts off the call, if one is in the air
+	PERFORM triage.wake_worker();
+	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION triage.cancel_job(bigint) IS
-	'withdraws a job; an answer that is on its way will be dropped; returns whether there was such a job in the current tenant';
+	'withdraws a job; a call that is in the air for it is cut off within a second and leaves a stale run; returns whether there was such a job in the current tenant';
 REVOKE ALL ON FUNCTION triage.cancel_job(bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.retry_failed(

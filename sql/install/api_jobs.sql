@@ -7,7 +7,7 @@ CREATE FUNCTION triage.claim_jobs(max_jobs int DEFAULT 1, lease interval DEFAULT
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_claim_jobs';
 COMMENT ON FUNCTION triage.claim_jobs(int, interval, text) IS
-	'claims up to max_jobs (1 to 128) due jobs of all tenants, in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; subject and description are null when the ticket is gone; raises 22023 for an argument out of range';
+	'claims up to max_jobs (1 to 128) due jobs of all tenants, in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; subject and description are null when the ticket is gone; while pause() or triage.enabled = off holds the work it claims nothing and says so in a NOTICE; raises 22023 for an argument out of range';
 
 CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, model text DEFAULT NULL,
 		input_tokens int DEFAULT NULL, cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL,
@@ -55,11 +55,14 @@ CREATE FUNCTION triage.run_pending(max_jobs int, wait boolean DEFAULT false) RET
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_run_pending';
 COMMENT ON FUNCTION triage.run_pending(int, boolean) IS
-	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 53400 when max_worker_processes is used up, 25006 on a standby';
+	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 53400 when max_worker_processes is used up, 55000 while pause() or triage.enabled = off holds the work, 25006 on a standby';
 
 CREATE FUNCTION triage.worker_counters()
 	RETURNS TABLE (pid int, slot int, started_at timestamptz, in_flight int, claimed bigint, written bigint,
-		retried bigint, failed bigint, stale bigint)
+		retried bigint, failed bigint, stale bigint,
+		runs_succeeded bigint, runs_throttled bigint, runs_account bigint, runs_misconfigured bigint, runs_bad_request bigint,
+		runs_refused bigint, runs_transient bigint, runs_unusable_answer bigint, runs_stale bigint, runs_lost bigint,
+		bytes_sent bigint, bytes_received bigint, wakes bigint, wake_mean_ms float8, wake_max_ms float8)
 	LANGUAGE c SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_worker_counters';

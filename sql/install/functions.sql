@@ -4,7 +4,7 @@ CREATE FUNCTION triage.current_tenant() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'triage_current_tenant';
 COMMENT ON FUNCTION triage.current_tenant() IS
-	'the tenant this session works for: setting triage.tenant, or "default" when that is empty; raises nothing';
+	'the tenant this session works for: setting triage.tenant; when that is empty, the one tenant that role_tenants lists for the session''s role, or "default"; raises 42501 when it lists others, for the role that logged in or the one that was taken with SET ROLE';
 
 CREATE FUNCTION triage.current_actor() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
@@ -63,6 +63,19 @@ CREATE FUNCTION triage.tickets_after_update() RETURNS trigger
 COMMENT ON FUNCTION triage.tickets_after_update() IS
 	'trigger of tickets: writes the history of what a statement changed, logs assignments, requests triage of a changed text and of a reopened ticket without a result, calls off the job of a finished or deleted ticket';
 
+CREATE FUNCTION triage.tickets_after_delete() RETURNS trigger
+	LANGUAGE c
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_tickets_after_delete';
+COMMENT ON FUNCTION triage.tickets_after_delete() IS
+	'trigger of tickets: wakes the worker at commit, which cuts off the calls that are in the air for deleted tickets; raises nothing';
+
+CREATE FUNCTION triage.role_tenants_changed() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_role_tenants_changed';
+COMMENT ON FUNCTION triage.role_tenants_changed() IS
+	'trigger of role_tenants: has all sessions read it anew when the transaction commits; raises nothing';
+
 CREATE FUNCTION triage.append_only() RETURNS trigger
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -74,13 +87,21 @@ BEGIN
 	THEN
 		RETURN OLD;
 	END IF;
+	-- so does the owner's purge of what table retention no longer keeps
+	IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'ai_runs'
+		AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
+	THEN
+		IF EXISTS (SELECT FROM triage.retention r WHERE r.target = 'ai_runs' AND OLD.finished_at < now() - r.keep) THEN
+			RETURN OLD;
+		END IF;
+	END IF;
 	RAISE EXCEPTION 'table "%" is append-only', TG_TABLE_NAME
 		USING ERRCODE = 'insufficient_privilege',
 			HINT = 'The audit trail and the ledger of calls are not to be changed.';
 END
 $$;
 COMMENT ON FUNCTION triage.append_only() IS
-	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it, lets the owner delete runs that table retention no longer keeps, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 
 CREATE FUNCTION triage.prompts_immutable() RETURNS trigger
 	LANGUAGE plpgsql

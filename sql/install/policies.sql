@@ -1,5 +1,6 @@
 -- Row security: a session sees the rows of its tenant.  It guards against an application's mistakes, not against hostile
--- SQL (a session may set triage.tenant); the tables' owner is not bound by it, which the worker relies on.
+-- SQL (a session may set triage.tenant) unless role_tenants holds its role to some; the tables' owner is not bound by it,
+-- and a worker's role has a policy of its own (api_access.sql).
 
 CREATE FUNCTION triage.install_policies() RETURNS void
 	LANGUAGE plpgsql
@@ -7,7 +8,7 @@ CREATE FUNCTION triage.install_policies() RETURNS void
 AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
-		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results}';
+		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
 	target name;
 	key name;
 BEGIN

@@ -18,6 +18,10 @@ BEGIN
 		id         boolean NOT NULL DEFAULT true CONSTRAINT worker_control_pkey PRIMARY KEY,
 		stopped_at timestamptz,
 		stopped_by text,
+		paused_at  timestamptz,
+		paused_by  text,
+		pause_reason text,
+		CONSTRAINT worker_control_pause_reason_length CHECK (length(pause_reason) <= 200),
 		CONSTRAINT worker_control_one_row CHECK (id));
 
 	CREATE TABLE IF NOT EXISTS triage.tenants (
@@ -26,6 +30,12 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT tenants_id_length CHECK (length(id) BETWEEN 1 AND 200),
 		CONSTRAINT tenants_name_length CHECK (length(name) <= 500));
+
+	-- A regrole: it follows a role that is renamed, and a new role of an old name is not taken for that one.
+	CREATE TABLE IF NOT EXISTS triage.role_tenants (
+		tenant_id text NOT NULL CONSTRAINT role_tenants_tenant_fkey REFERENCES triage.tenants (id),
+		role      regrole NOT NULL,
+		CONSTRAINT role_tenants_pkey PRIMARY KEY (role, tenant_id));
 
 	CREATE TABLE IF NOT EXISTS triage.people (
 		tenant_id    text NOT NULL DEFAULT triage.current_tenant()
@@ -79,6 +89,11 @@ BEGIN
 		rank          int NOT NULL DEFAULT 100,
 		enabled       boolean NOT NULL DEFAULT true,
 		updated_at    timestamptz NOT NULL DEFAULT now(),
+		requests_per_minute int,
+		tokens_per_minute   int,
+		paused_at     timestamptz,
+		paused_by     text,
+		pause_reason  text,
 		max_output_tokens int,
 		max_tokens_field  text NOT NULL DEFAULT 'max_completion_tokens',
 		CONSTRAINT providers_max_output_tokens CHECK (max_output_tokens BETWEEN 1 AND 10000000),
@@ -89,7 +104,11 @@ BEGIN
 		CONSTRAINT providers_model_length CHECK (length(model) BETWEEN 1 AND 200),
 		CONSTRAINT providers_secret_name CHECK (secret ~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$'),
 		CONSTRAINT providers_max_in_flight CHECK (max_in_flight BETWEEN 1 AND 4096),
-		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000));
+		CONSTRAINT providers_timeout CHECK (timeout_ms BETWEEN 100 AND 3600000),
+		CONSTRAINT providers_requests_per_minute CHECK (requests_per_minute > 0),
+		CONSTRAINT providers_tokens_per_minute CHECK (tokens_per_minute > 0),
+		CONSTRAINT providers_pause CHECK ((paused_at IS NULL) = (paused_by IS NULL)
+			AND (pause_reason IS NULL OR (paused_at IS NOT NULL AND length(pause_reason) BETWEEN 1 AND 500))));
 
 	-- What tokens cost, per million.  like_pattern: model_pattern as LIKE reads it, so that it is translated once.
 	CREATE TABLE IF NOT EXISTS triage.model_prices (
@@ -217,6 +236,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at DESC, id DESC);
 	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
 		WHERE requester_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_search ON triage.tickets USING gin (search);
 
 	CREATE TABLE IF NOT EXISTS triage.ticket_comments (
@@ -319,6 +339,8 @@ BEGIN
 		CONSTRAINT ai_dead_letters_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
 
+	CREATE INDEX IF NOT EXISTS ai_dead_letters_failed ON triage.ai_dead_letters (failed_at);
+
 	-- No foreign key to tickets: the money was spent, whatever became of the ticket.
 	CREATE TABLE IF NOT EXISTS triage.ai_runs (
 		tenant_id      text NOT NULL,
@@ -376,6 +398,15 @@ BEGIN
 		CONSTRAINT ticket_ai_results_draft_length CHECK (length(draft_reply) <= 20000),
 		CONSTRAINT ticket_ai_results_summary_length CHECK (length(summary) <= 4000),
 		CONSTRAINT ticket_ai_results_language_length CHECK (length(language) <= 35));
+	CREATE INDEX IF NOT EXISTS ticket_ai_results_superseded ON triage.ticket_ai_results (superseded_at)
+		WHERE superseded_at IS NOT NULL;
+
+	-- At least a day: '90' is an interval, of 90 seconds.
+	CREATE TABLE IF NOT EXISTS triage.retention (
+		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
+		keep   interval,
+		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets')),
+		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
 END
 $install$;
 COMMENT ON FUNCTION triage.install_tables() IS

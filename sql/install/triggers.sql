@@ -16,6 +16,9 @@ BEGIN
 		AFTER UPDATE ON triage.tickets
 		REFERENCING OLD TABLE AS old_tickets NEW TABLE AS new_tickets
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_update();
+	CREATE OR REPLACE TRIGGER tickets_after_delete
+		AFTER DELETE ON triage.tickets
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_delete();
 
 	CREATE OR REPLACE TRIGGER ticket_comments_before
 		BEFORE INSERT ON triage.ticket_comments
@@ -37,6 +40,9 @@ BEGIN
 		BEFORE TRUNCATE ON triage.ai_runs
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.append_only();
 
+	CREATE OR REPLACE TRIGGER role_tenants_changed
+		AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON triage.role_tenants
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.role_tenants_changed();
 	CREATE OR REPLACE TRIGGER providers_changed
 		BEFORE INSERT OR UPDATE ON triage.providers
 		FOR EACH ROW EXECUTE FUNCTION triage.providers_changed();

@@ -32,6 +32,9 @@ COMMENT ON TYPE triage.provider_api IS
 
 CREATE TYPE triage.budget_period AS ENUM ('day', 'month');
 COMMENT ON TYPE triage.budget_period IS 'for how long a budget''s limit is: a day or a month of the calendar, in UTC';
+CREATE TYPE triage.health_level AS ENUM ('ok', 'warning', 'critical');
+COMMENT ON TYPE triage.health_level IS
+	'what a check of health() says: ok; warning: look at it today; critical: tickets are not triaged, or soon will not be; sorts by weight, so max(level) is the state of the whole';
 
 CREATE TYPE triage.run_outcome AS ENUM
 	('succeeded', 'throttled', 'account', 'misconfigured', 'bad_request', 'refused',

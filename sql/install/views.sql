@@ -107,6 +107,31 @@ BEGIN
 			LEFT JOIN triage.worker_counters() c ON c.pid = a.pid
 			WHERE a.backend_type LIKE 'triage%';
 
+	-- What a row says comes before what its gate says; without preload there is no gate to ask.
+	CREATE OR REPLACE VIEW triage.provider_status WITH (security_invoker = true) AS
+		SELECT p.name, p.api, p.model, p.rank, p.enabled,
+				CASE WHEN NOT p.enabled THEN 'disabled'
+					WHEN p.paused_at IS NOT NULL THEN 'paused by hand'
+					WHEN triage.origin_refusal(p.base_url) IS NOT NULL THEN 'not listed'
+					ELSE coalesce(g.state, 'serving') END AS state,
+				coalesce(p.paused_at, g.since) AS since, g.closed_until,
+				CASE WHEN p.paused_at IS NOT NULL THEN p.pause_reason
+					ELSE coalesce(triage.origin_refusal(p.base_url), g.reason) END AS reason,
+				g.in_flight, g.failures_in_a_row, p.requests_per_minute, p.tokens_per_minute, g.calls, g.last_success_at
+			FROM triage.providers p
+			LEFT JOIN LATERAL triage.provider_gates(p.base_url, p.model, p.secret) g ON true;
+
+	-- From both sides: who may not see the processes sees the counters, and without shared memory there are only processes.
+	CREATE OR REPLACE VIEW triage.worker_stats WITH (security_invoker = true) AS
+		SELECT pid, a.type, c.slot, coalesce(c.started_at, a.backend_start) AS started_at, c.in_flight, c.claimed, c.written,
+				c.retried, c.failed, c.stale, c.runs_succeeded, c.runs_throttled, c.runs_account, c.runs_misconfigured,
+				c.runs_bad_request, c.runs_refused, c.runs_transient, c.runs_unusable_answer, c.runs_stale, c.runs_lost,
+				c.bytes_sent, c.bytes_received, c.wakes, c.wake_mean_ms, c.wake_max_ms
+			FROM (SELECT s.pid, s.backend_type AS type, s.backend_start
+					FROM pg_stat_activity s
+					WHERE s.backend_type IN ('triage worker', 'triage one-shot worker') AND s.datname = current_database()) a
+			FULL JOIN triage.worker_counters() c USING (pid);
+
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
@@ -128,6 +153,20 @@ BEGIN
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
 			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
+
+	CREATE OR REPLACE VIEW triage.answer_quality WITH (security_invoker = true) AS
+		SELECT r.tenant_id, r.kind, r.prompt_version, r.outcome,
+				count(*) AS runs,
+				round(count(*) / sum(count(*)) OVER (PARTITION BY r.tenant_id, r.kind, r.prompt_version), 4) AS share,
+				count(DISTINCT r.ticket_id) AS tickets,
+				count(DISTINCT d.id) AS given_up,
+				min(r.finished_at) AS first_at, max(r.finished_at) AS last_at,
+				(array_agg(r.error ORDER BY r.id DESC))[1] AS last_error
+			FROM triage.ai_runs r
+			LEFT JOIN triage.ai_dead_letters d
+				ON d.tenant_id = r.tenant_id AND d.id = r.job_id AND d.fence = r.fence AND d.class = r.outcome
+			WHERE r.prompt_version IS NOT NULL AND r.outcome IN ('succeeded', 'refused', 'unusable_answer')
+			GROUP BY r.tenant_id, r.kind, r.prompt_version, r.outcome;
 END
 $install$;
 COMMENT ON FUNCTION triage.install_views() IS
@@ -140,9 +179,15 @@ CREATE FUNCTION triage.install_comments() RETURNS void
 AS $install$
 BEGIN
 	COMMENT ON TABLE triage.schema_version IS 'which version of the tables this is; install() brings it up to date';
-	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off';
+	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
+	COMMENT ON TABLE triage.retention IS 'how long what is over is kept, for all tenants; for ever until the owner says otherwise; apply_retention() goes by it';
+	COMMENT ON COLUMN triage.retention.target IS 'ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results, since another took their place; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
+	COMMENT ON COLUMN triage.retention.keep IS 'NULL: for ever; else a day at least';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
+
+	COMMENT ON TABLE triage.role_tenants IS 'the tenants that a role is held to; a role without a row may have any; allow_tenant() and disallow_tenant() write it';
+	COMMENT ON COLUMN triage.role_tenants.role IS 'the role that logs in, or is taken with SET ROLE; roles that it is a member of do not count';
 
 	COMMENT ON TABLE triage.people IS 'requesters, agents and authors, known by the id that the application itself gives them';
 	COMMENT ON COLUMN triage.people.id IS 'the application''s own id of its user, as text';
@@ -161,7 +206,14 @@ BEGIN
 	COMMENT ON COLUMN triage.providers.secret IS 'name of the file in triage.secrets_directory that holds the key; never the key';
 	COMMENT ON COLUMN triage.providers.max_in_flight IS 'calls at once; NULL: the setting triage.max_in_flight alone limits them';
 	COMMENT ON COLUMN triage.providers.timeout_ms IS 'of a whole call, in milliseconds';
-	COMMENT ON COLUMN triage.providers.rank IS 'the lowest enabled one is asked first';
+	COMMENT ON COLUMN triage.providers.rank IS
+		'the lowest enabled one is asked first, and while it cannot serve the next; from 1000 on only while none below is enabled';
+	COMMENT ON COLUMN triage.providers.requests_per_minute IS 'at most so many, over all workers; NULL: no limit';
+	COMMENT ON COLUMN triage.providers.tokens_per_minute IS
+		'at most so many, estimated before a call and counted after it, over all workers; NULL: no limit';
+	COMMENT ON COLUMN triage.providers.paused_at IS 'set: pause_provider() was called, and resume_provider() not since';
+	COMMENT ON COLUMN triage.providers.paused_by IS 'the actor who paused it';
+	COMMENT ON COLUMN triage.providers.pause_reason IS 'what pause_provider() was told';
 	COMMENT ON COLUMN triage.providers.max_output_tokens IS 'sent with each request, reasoning included; set_output_limit() writes it; NULL: not sent, and under a budget the provider is not called';
 	COMMENT ON COLUMN triage.providers.max_tokens_field IS 'what the endpoint calls that limit';
 
@@ -304,10 +356,27 @@ BEGIN
 		'enabled providers that are not called under this budget, as the cost of a call has no bound: no price in its currency, or no limit of output tokens';
 	COMMENT ON VIEW triage.worker_status IS
 		'the worker''s processes on this server and their counters since they started; who is not in pg_read_all_stats sees only processes of roles it is a member of';
+	COMMENT ON VIEW triage.provider_status IS
+		'each provider and whether it serves; what its gate says (since, closed_until, reason, in_flight, failures_in_a_row, calls, last_success_at) counts for all databases of the server that use the same account, and is null unless the library is preloaded';
+	COMMENT ON COLUMN triage.provider_status.state IS
+		'serving; disabled; paused by hand; not listed: its origin is not in triage.allowed_origins; paused: key, account, model or URL were refused; throttled: it asked to wait; unreachable: no connection; failing: ten calls in a row failed; probing: one call is on its way that decides';
+	COMMENT ON COLUMN triage.provider_status.since IS 'when it got into its state; null: it was never in another since the server started';
+	COMMENT ON COLUMN triage.provider_status.closed_until IS 'not called before this time';
+	COMMENT ON COLUMN triage.provider_status.reason IS 'why it does not serve, in words';
+	COMMENT ON COLUMN triage.provider_status.in_flight IS 'calls on their way';
+	COMMENT ON COLUMN triage.provider_status.failures_in_a_row IS 'server errors, timeouts and cut connections since the last answer; ten close the gate';
+	COMMENT ON COLUMN triage.provider_status.calls IS 'calls since the server started';
+	COMMENT ON COLUMN triage.provider_status.last_success_at IS 'when it last gave an answer that could be used';
+	COMMENT ON VIEW triage.worker_stats IS
+		'what each worker process of this database did since it started; all but pid, type and started_at is null unless the library is preloaded; type is null for who may not see the process';
 	COMMENT ON VIEW triage.ai_failures IS 'what failed, and what waits after a failed try';
 	COMMENT ON COLUMN triage.ai_failures.state IS 'failed: given up; retrying: will be tried again at next_try_at';
 	COMMENT ON COLUMN triage.ai_failures.class IS 'how the last try ended';
 	COMMENT ON COLUMN triage.ai_failures.message IS 'what went wrong, in words';
+	COMMENT ON VIEW triage.answer_quality IS
+		'what became of the answers to each version of a prompt, one row an outcome: succeeded, refused, unusable_answer';
+	COMMENT ON COLUMN triage.answer_quality.share IS 'of the answers to this version of the prompt, 0 to 1';
+	COMMENT ON COLUMN triage.answer_quality.given_up IS 'jobs that are given up with this as their last try; retry_failed() takes them away again';
 END
 $install$;
 COMMENT ON FUNCTION triage.install_comments() IS

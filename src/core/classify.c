@@ -104,6 +104,7 @@ static const BodyRow body_rows[] = {
 	{ON_REQUEST, true, "credit balance is too low", OUTCOME_ACCOUNT},
 
 	{ON_REQUEST, false, "json_validate_failed", OUTCOME_UNUSABLE_ANSWER},
+	{ON_REQUEST, false, "tool_use_failed", OUTCOME_UNUSABLE_ANSWER},
 	{ON_SERVER, true, "peg-native", OUTCOME_UNUSABLE_ANSWER},
 
 	{ON_REQUEST | ON_FORBIDDEN, false, "content_filter", OUTCOME_REFUSED},
@@ -178,7 +179,8 @@ static const struct
 	[TRANSPORT_TLS] = {OUTCOME_MISCONFIGURED, "TLS handshake or certificate check failed"},
 	[TRANSPORT_URL] = {OUTCOME_MISCONFIGURED, "the URL is malformed or not supported"},
 	[TRANSPORT_REFUSED_ADDRESS] = {OUTCOME_MISCONFIGURED, "the address is not allowed"},
-	[TRANSPORT_TOO_LARGE] = {OUTCOME_UNUSABLE_ANSWER, "the answer is too large"},
+	/* the next one would be as large, and paid for as well */
+	[TRANSPORT_TOO_LARGE] = {OUTCOME_BAD_REQUEST, "the answer is too large"},
 	[TRANSPORT_CUT] = {OUTCOME_TRANSIENT, "the connection ended early"},
 	[TRANSPORT_OTHER] = {OUTCOME_TRANSIENT, "the call failed"},
 };
@@ -501,18 +503,6 @@ judge(const ErrorFacts *facts, int http_status, int64_t hint_ms, Classified *out
 	describe(out->reason, prefix, facts->text[0] == '\0' && facts->name_count > 0 ? facts->names[0] : facts->text);
 }
 
-bool
-classify_error_body(const char *body, size_t len, int http_status, Classified *out)
-{
-	ErrorFacts	facts;
-
-	read_error(&facts, body, len, http_status >= 400);
-	if (!said_something(&facts))
-		return false;
-	judge(&facts, http_status, facts.hint_ms, out);
-	return true;
-}
-
 /* Milliseconds by name: a bare number must not be read as seconds. */
 static int64_t
 hint_of_ms(const char *text)
@@ -543,30 +533,91 @@ spoken_hint(const CallReply *reply, int64_t now_ms, const ErrorFacts *facts)
 	return hint;
 }
 
+/* The latest of them: which limit it was that was reached, the headers do not say. */
 static int64_t
 reset_hint(const CallReply *reply, int64_t now_ms)
 {
 	int64_t		requests = hint_parse(reply->ratelimit_reset_requests, now_ms);
-	int64_t		tokens = hint_parse(reply->ratelimit_reset_tokens, now_ms);
-	int64_t		larger = requests > tokens ? requests : tokens;
+	int64_t		latest = hint_parse(reply->ratelimit_reset_tokens, now_ms);
 
-	return larger > 0 ? larger : -1;
+	if (requests > latest)
+		latest = requests;
+	for (int i = 0; i < OTHER_RESETS; i++)
+	{
+		int64_t		other = hint_parse(reply->other_resets[i], now_ms);
+
+		if (other > latest)
+			latest = other;
+	}
+	return latest > 0 ? latest : -1;
+}
+
+/*
+ * x-should-retry is the server's last word on whether to try again; whom a failure concerns it does not tell.  So a
+ * provider that cannot serve stays one, whose jobs wait and are tried again anyway; and a limit that trying again does
+ * not lift, and that names no end, is one that somebody has to raise.
+ */
+static void
+obey_should_retry(const CallReply *reply, Classified *out)
+{
+	if (reply->should_retry == NULL)
+		return;
+	if (strcasecmp(reply->should_retry, "true") == 0)
+	{
+		if (out->outcome == OUTCOME_BAD_REQUEST || out->outcome == OUTCOME_REFUSED)
+			out->outcome = OUTCOME_TRANSIENT;
+	}
+	else if (strcasecmp(reply->should_retry, "false") == 0)
+	{
+		if (out->outcome == OUTCOME_TRANSIENT || out->outcome == OUTCOME_UNUSABLE_ANSWER)
+			out->outcome = OUTCOME_BAD_REQUEST;
+		else if (out->outcome == OUTCOME_THROTTLED && out->retry_after_ms < 0)
+			out->outcome = OUTCOME_ACCOUNT;
+	}
+}
+
+static void
+judge_with_headers(const CallReply *reply, int64_t now_ms, const ErrorFacts *facts, Classified *out)
+{
+	int64_t		server_now_ms;
+
+	/* what a server says about time is meant by its own clock */
+	if (reply->date == NULL || !hint_time(reply->date, &server_now_ms))
+		server_now_ms = now_ms;
+	judge(facts, reply->http_status, spoken_hint(reply, server_now_ms, facts), out);
+	/* these headers come with every answer; only a refused call waits for them */
+	if (out->outcome == OUTCOME_THROTTLED && out->retry_after_ms < 0)
+		out->retry_after_ms = reset_hint(reply, server_now_ms);
+	obey_should_retry(reply, out);
 }
 
 static void
 classify_failure(const CallReply *reply, int64_t now_ms, Classified *out)
 {
 	ErrorFacts	facts;
-	int64_t		server_now_ms;
 
 	read_error(&facts, reply->body, reply->body_len, true);
-	/* what a server says about time is meant by its own clock */
-	if (reply->date == NULL || !hint_time(reply->date, &server_now_ms))
-		server_now_ms = now_ms;
-	judge(&facts, reply->http_status, spoken_hint(reply, server_now_ms, &facts), out);
-	/* these headers come with every answer; only a refused call waits for them */
-	if (out->outcome == OUTCOME_THROTTLED && out->retry_after_ms < 0)
-		out->retry_after_ms = reset_hint(reply, server_now_ms);
+	judge_with_headers(reply, now_ms, &facts, out);
+}
+
+bool
+classify_carried_error(const CallReply *reply, int64_t now_ms, Classified *out)
+{
+	ErrorFacts	facts;
+
+	read_error(&facts, reply->body, reply->body_len, reply->http_status >= 400);
+	if (!said_something(&facts))
+		return false;
+	judge_with_headers(reply, now_ms, &facts, out);
+	return true;
+}
+
+bool
+classify_error_body(const char *body, size_t len, int http_status, Classified *out)
+{
+	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = http_status, .body = body, .body_len = len};
+
+	return classify_carried_error(&reply, 0, out);
 }
 
 static void

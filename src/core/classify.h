@@ -25,6 +25,8 @@ typedef enum Transport
 	TRANSPORT_OTHER
 } Transport;
 
+#define OTHER_RESETS 5
+
 typedef struct CallReply
 {
 	Transport	transport;
@@ -36,6 +38,10 @@ typedef struct CallReply
 	const char *retry_after_ms;
 	const char *ratelimit_reset_requests;
 	const char *ratelimit_reset_tokens;
+	const char *ratelimit_remaining_requests;
+	const char *ratelimit_remaining_tokens;
+	const char *other_resets[OTHER_RESETS]; /* the same of other providers: x-ratelimit-reset, anthropic-ratelimit-*-reset */
+	const char *should_retry;	/* x-should-retry */
 	const char *date;			/* the server's clock, to read an HTTP-date against */
 } CallReply;
 
@@ -49,7 +55,10 @@ typedef struct Classified
 /* now_ms: milliseconds since the Unix epoch. */
 extern void classify_reply(const CallReply *reply, int64_t now_ms, Classified *out);
 
-/* The provider's error object in a body, whatever the status; false when there is none. Used for a 200 with an error. */
+/* The same for an error object that came with a success; false when the body carries none. */
+extern bool classify_carried_error(const CallReply *reply, int64_t now_ms, Classified *out);
+
+/* The provider's error object in a body, whatever the status and without headers; false when there is none. */
 extern bool classify_error_body(const char *body, size_t len, int http_status, Classified *out);
 
 /* The longest wait that is believed. */

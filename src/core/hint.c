@@ -236,7 +236,7 @@ hint_parse(const char *text, int64_t now_ms)
 int64_t
 hint_in_message(const char *message)
 {
-	static const char *const leads[] = {"try again in ", "retry after ", "retry in "};
+	static const char *const leads[] = {"try again in ", "try again after ", "retry after ", "retry in ", "please wait "};
 
 	for (const char *p = message; *p != '\0'; p++)
 	{

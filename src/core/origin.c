@@ -293,6 +293,19 @@ origin_equal(const Origin *a, const Origin *b)
 	return a->https == b->https && a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+bool
+origin_is_loopback(const Origin *origin)
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+	uint8_t		bytes[16];
+
+	if (inet_pton(AF_INET, origin->host, bytes) == 1)
+		return bytes[0] == 127;
+	if (inet_pton(AF_INET6, origin->host, bytes) == 1)
+		return memcmp(bytes, loopback, sizeof(loopback)) == 0;
+	return strcmp(origin->host, "localhost") == 0;
+}
+
 /* The entry at the front of a list, trimmed; returns what follows its comma, NULL after the last entry. */
 static const char *
 next_entry(const char *list, Span *entry)

@@ -30,6 +30,8 @@ extern bool origin_parse(const char *url, Origin *origin, const char **why);
 /* As origin_parse, but the text must be an origin and nothing more (an optional single trailing slash is allowed). */
 extern bool origin_parse_exact(const char *text, Origin *origin, const char **why);
 extern bool origin_equal(const Origin *a, const Origin *b);
+/* By its spelling: 127.0.0.0/8, ::1, or the name localhost.  Another name may lead there too. */
+extern bool origin_is_loopback(const Origin *origin);
 /* Is url's origin one of a comma separated list?  Malformed entries match nothing. */
 extern bool origin_listed(const char *list, const char *url, const char **why);
 /* First malformed entry of the list into bad (clipped); true when all are well formed.  For the setting's check hook. */

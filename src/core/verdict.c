@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <json-c/json.h>
 
@@ -43,6 +44,7 @@ result_init(VerdictResult *result)
 	result->outcome = OUTCOME_UNUSABLE_ANSWER;
 	result->verdict.confidence = -1;
 	result->verdict.needs_human = -1;
+	result->retry_after_ms = -1;
 	result->usage = USAGE_UNKNOWN;
 }
 
@@ -424,12 +426,65 @@ read_accounting(json_object *reply, VerdictResult *result)
 	}
 }
 
+/* How a model can end before its answer does, in the words of every provider; compared without regard to case. */
+static const struct
+{
+	const char *word;
+	RunOutcome	outcome;
+}			ends[] = {
+	{"length", OUTCOME_UNUSABLE_ANSWER},
+	{"max_tokens", OUTCOME_UNUSABLE_ANSWER},
+	{"max_output_tokens", OUTCOME_UNUSABLE_ANSWER},
+	{"model_length", OUTCOME_UNUSABLE_ANSWER},
+	{"model_context_window_exceeded", OUTCOME_UNUSABLE_ANSWER},
+	{"content_filter", OUTCOME_REFUSED},
+	{"refusal", OUTCOME_REFUSED},
+	{"safety", OUTCOME_REFUSED},
+	{"recitation", OUTCOME_REFUSED},
+	{"blocklist", OUTCOME_REFUSED},
+	{"prohibited_content", OUTCOME_REFUSED},
+	{"spii", OUTCOME_REFUSED},
+	{"error", OUTCOME_TRANSIENT},
+};
+
+/* Some add their own word behind a colon: "content_filter: SAFETY". */
+static bool
+is_end(const Text *word, const char *end)
+{
+	size_t		len = strlen(end);
+
+	return word->len >= len && strncasecmp(word->data, end, len) == 0 && (word->len == len || word->data[len] == ':');
+}
+
+/* False with the outcome when finish, a string, is no normal end. */
+static bool
+check_finish(json_object *finish, VerdictResult *result)
+{
+	RunOutcome	outcome = OUTCOME_SUCCEEDED;
+	Text		word;
+
+	if (!is_text(finish))
+		return true;			/* some servers leave it out */
+	word = text_of(finish);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && outcome == OUTCOME_SUCCEEDED; i++)
+		if (is_end(&word, ends[i].word))
+			outcome = ends[i].outcome;
+	if (outcome == OUTCOME_REFUSED)
+		return end_with(result, outcome, "the provider's content filter stopped the answer (%.*s)",
+						(int) utf8_clip(word.data, word.len, LABEL_SHOWN), word.data);
+	if (outcome == OUTCOME_TRANSIENT)
+		return end_with(result, outcome, "the provider failed while the model was answering");
+	result->truncated = outcome == OUTCOME_UNUSABLE_ANSWER;
+	if (result->truncated)
+		return unusable(result, "the answer was truncated: the model reached its output limit");
+	return true;
+}
+
 /* Did the model end as it should?  False with the outcome when it refused, was stopped or ran out of room. */
 static bool
 ended_normally(json_object *choice, VerdictResult *result)
 {
 	json_object *refusal = member(member(choice, "message"), "refusal");
-	json_object *finish = member(choice, "finish_reason");
 	Text		why;
 
 	if (is_text(refusal) && json_object_get_string_len(refusal) > 0)
@@ -439,30 +494,80 @@ ended_normally(json_object *choice, VerdictResult *result)
 						(int) utf8_clip(why.data, why.len, REFUSAL_SHOWN), why.data,
 						why.len > REFUSAL_SHOWN ? "..." : "");
 	}
-	if (!is_text(finish))
-		return true;			/* some servers leave it out */
-	why = text_of(finish);
-	if (text_equals(&why, "content_filter"))
-		return end_with(result, OUTCOME_REFUSED, "the provider's content filter stopped the answer");
-	if (text_equals(&why, "error"))
-		return end_with(result, OUTCOME_TRANSIENT, "the provider failed while the model was answering");
-	if (text_equals(&why, "length"))
-		return unusable(result, "the answer was truncated: the model reached its output limit");
+	return check_finish(member(choice, "finish_reason"), result);
+}
+
+static json_object *
+first_of(json_object *array)
+{
+	if (!json_object_is_type(array, json_type_array) || json_object_array_length(array) == 0)
+		return NULL;
+	return json_object_array_get_idx(array, 0);
+}
+
+/* A reply in another API's shape, as a gateway may pass it on: no answer for us, but maybe the reason why. */
+static bool
+explain_no_choices(json_object *reply, VerdictResult *result)
+{
+	json_object *blocked = member(member(reply, "promptFeedback"), "blockReason");
+	Text		why;
+
+	if (is_text(blocked))
+	{
+		why = text_of(blocked);
+		return end_with(result, OUTCOME_REFUSED, "the provider's content filter refused the request (%.*s)",
+						(int) utf8_clip(why.data, why.len, LABEL_SHOWN), why.data);
+	}
+	return check_finish(member(member(reply, "incomplete_details"), "reason"), result) &&
+		check_finish(member(reply, "stop_reason"), result) &&
+		check_finish(member(reply, "done_reason"), result) &&
+		check_finish(member(first_of(member(reply, "candidates")), "finishReason"), result) &&
+		unusable(result, "the reply has no choices");
+}
+
+/* An error object in spite of status 200: some providers find out after they have sent the status. */
+static bool
+carries_error(json_object *holder, const CallReply *call, int64_t now_ms, VerdictResult *result)
+{
+	json_object *error = member(holder, "error");
+	Classified	classified;
+
+	if (!json_object_is_type(error, json_type_object) && !is_text(error))
+		return false;
+	if (!classify_carried_error(call, now_ms, &classified))
+		return false;
+	end_with(result, classified.outcome, "%s", classified.reason);
+	result->retry_after_ms = classified.retry_after_ms;
 	return true;
+}
+
+/* The same inside a choice: a router's provider failed while it answered. */
+static bool
+choice_carries_error(json_object *choice, const CallReply *call, int64_t now_ms, VerdictResult *result)
+{
+	CallReply	inner = *call;
+
+	if (member(choice, "error") == NULL)
+		return false;
+	inner.body = json_object_to_json_string(choice);
+	inner.body_len = strlen(inner.body);
+	return carries_error(choice, &inner, now_ms, result);
 }
 
 /* The model's words in the reply; false with the outcome when there are none to read. */
 static bool
-read_reply(json_object *reply, Text *content, VerdictResult *result)
+read_reply(json_object *reply, const CallReply *call, int64_t now_ms, Text *content, VerdictResult *result)
 {
 	json_object *choices = member(reply, "choices");
 	json_object *choice;
 	json_object *text;
 
+	if (carries_error(reply, call, now_ms, result))
+		return false;
 	if (!json_object_is_type(choices, json_type_array) || json_object_array_length(choices) == 0)
-		return unusable(result, "the reply has no choices");
+		return explain_no_choices(reply, result);
 	choice = json_object_array_get_idx(choices, 0);
-	if (!ended_normally(choice, result))
+	if (choice_carries_error(choice, call, now_ms, result) || !ended_normally(choice, result))
 		return false;
 	text = member(member(choice, "message"), "content");
 	if (text == NULL)
@@ -473,39 +578,50 @@ read_reply(json_object *reply, Text *content, VerdictResult *result)
 	return true;
 }
 
-/* An error object in spite of status 200: some providers find out after they have sent the status. */
-static bool
-carries_error(json_object *reply, const char *body, size_t len, VerdictResult *result)
+static void
+read_success(const CallReply *call, int64_t now_ms,
+			 const Category *categories, int category_count, VerdictResult *result)
 {
-	json_object *error = member(reply, "error");
+	json_object *reply = parse_object(call->body, call->body_len, "reply", result);
+	Text		content;
+
+	if (reply == NULL)
+		return;
+	read_accounting(reply, result);
+	if (read_reply(reply, call, now_ms, &content, result))
+	{
+		content = without_fence(content);
+		read_answer(content.data, content.len, categories, category_count, result);
+	}
+	json_object_put(reply);
+}
+
+void
+verdict_of_call(const CallReply *reply, int64_t now_ms,
+				const Category *categories, int category_count, VerdictResult *result)
+{
 	Classified	classified;
 
-	if (!json_object_is_type(error, json_type_object) && !is_text(error))
-		return false;
-	if (!classify_error_body(body, len, 200, &classified))
-		return false;
-	end_with(result, classified.outcome, "%s", classified.reason);
-	return true;
+	result_init(result);
+	classify_reply(reply, now_ms, &classified);
+	if (classified.outcome == OUTCOME_SUCCEEDED)
+	{
+		read_success(reply, now_ms, categories, category_count, result);
+		return;
+	}
+	result->outcome = classified.outcome;
+	result->retry_after_ms = classified.retry_after_ms;
+	memcpy(result->reason, classified.reason, sizeof(result->reason));
 }
 
 void
 verdict_parse(const char *body, size_t len,
 			  const Category *categories, int category_count, VerdictResult *result)
 {
-	json_object *reply;
-	Text		content;
+	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = 200, .body = body, .body_len = len};
 
 	result_init(result);
-	reply = parse_object(body, len, "reply", result);
-	if (reply == NULL)
-		return;
-	read_accounting(reply, result);
-	if (!carries_error(reply, body, len, result) && read_reply(reply, &content, result))
-	{
-		content = without_fence(content);
-		read_answer(content.data, content.len, categories, category_count, result);
-	}
-	json_object_put(reply);
+	read_success(&reply, 0, categories, category_count, result);
 }
 
 void

@@ -14,13 +14,23 @@
 
 typedef struct VerdictResult
 {
-	RunOutcome	outcome;		/* SUCCEEDED, UNUSABLE_ANSWER, REFUSED; or what classify.c makes of an error object in a 200 */
+	RunOutcome	outcome;		/* SUCCEEDED, UNUSABLE_ANSWER, REFUSED; or what classify.c makes of the call */
 	Verdict		verdict;		/* set when SUCCEEDED */
 	Usage		usage;			/* whatever could be read, also of an unusable answer: it was billed */
+	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
+	int64_t		retry_after_ms; /* what an error asked for; negative: nothing */
 	char		model[201];		/* the model that answered; "" when not said */
 	char		reason[REASON_MAX]; /* for people; "" when SUCCEEDED; valid UTF-8, one line */
 } VerdictResult;
 
+struct CallReply;
+
+/*
+ * The whole of what a finished call means, from what the network and the HTTP status say down to the fields of the
+ * answer.  now_ms: milliseconds since the Unix epoch.
+ */
+extern void verdict_of_call(const struct CallReply *reply, int64_t now_ms,
+							const Category *categories, int category_count, VerdictResult *result);
 /* Reads a chat completions response (status 200) and the JSON answer inside it. */
 extern void verdict_parse(const char *body, size_t len,
 						  const Category *categories, int category_count, VerdictResult *result);

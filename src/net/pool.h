@@ -10,6 +10,8 @@
 #ifndef TRIAGE_NET_POOL_H
 #define TRIAGE_NET_POOL_H
 
+#include <stdint.h>
+
 #include "core/buf.h"
 #include "core/classify.h"
 
@@ -38,6 +40,8 @@ typedef struct PoolReply
 	CallReply	reply;			/* for classify_reply(); body NUL-terminated */
 	char		request_id[201];	/* x-request-id or request-id; "" when absent */
 	int			latency_ms;
+	int64_t		bytes_sent;		/* of the bodies; headers and TLS come on top */
+	int64_t		bytes_received;
 	void	   *transfer;		/* the pool's own */
 } PoolReply;
 

@@ -19,6 +19,7 @@
 #include "net/secret.h"
 
 #define NAME_MAX_LEN 255
+#define NS_PER_SECOND INT64_C(1000000000)
 
 /* Always false, so that a refusal is one statement. */
 static bool __attribute__((format(printf, 3, 4)))
@@ -84,11 +85,11 @@ explain_open_failure(int error, const char *directory, const char *name, char *w
 }
 
 static int
-open_beneath(const char *directory, const char *name, char *why, size_t why_size)
+open_beneath(const char *directory, const char *name, int mode, char *why, size_t why_size)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for its writer */
 	struct open_how how = {
-		.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		.flags = (mode == O_PATH ? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY) | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
 	};
 	char		words[128];
@@ -204,7 +205,7 @@ secret_read(const char *directory, const char *name, char *value, char *why, siz
 	refuse(why, why_size, "%s", "");
 	if (!check_name(name, why, why_size))
 		return false;
-	fd = open_beneath(directory, name, why, why_size);
+	fd = open_beneath(directory, name, O_RDONLY, why, why_size);
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &file) != 0)
@@ -216,4 +217,29 @@ secret_read(const char *directory, const char *name, char *value, char *why, siz
 	if (!valid)
 		secret_wipe(value, SECRET_MAX + 1);
 	return valid;
+}
+
+void
+secret_look(const char *directory, const char *name, SecretStamp *stamp)
+{
+	struct stat file;
+	char		why[256];
+	int			fd;
+
+	memset(stamp, 0, sizeof(*stamp));
+	if (!check_name(name, why, sizeof(why)))
+		return;
+	fd = open_beneath(directory, name, O_PATH, why, sizeof(why));
+	if (fd < 0)
+		return;
+	if (fstat(fd, &file) == 0)
+	{
+		stamp->device = (uint64_t) file.st_dev;
+		stamp->inode = (uint64_t) file.st_ino;
+		stamp->owner_and_mode = (uint64_t) file.st_uid << 32 | (uint64_t) file.st_mode;
+		stamp->size = (int64_t) file.st_size;
+		stamp->modified_ns = file.st_mtim.tv_sec * NS_PER_SECOND + file.st_mtim.tv_nsec;
+		stamp->changed_ns = file.st_ctim.tv_sec * NS_PER_SECOND + file.st_ctim.tv_nsec;
+	}
+	close(fd);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/origin.h"
+#include "core/redact.h"
 #include "net/transfer.h"
 
 /* A response buffer larger than this is given back after use: a few huge answers must not stay in every handle. */
@@ -24,15 +25,43 @@
 #define TRANSFER_MAX_IDLE_SECONDS 110L
 #define TRANSFER_MAX_LIFETIME_SECONDS 600L
 
-static const char *const header_names[HEADER_COUNT] = {
-	[HEADER_RETRY_AFTER] = "retry-after",
-	[HEADER_RETRY_AFTER_MS] = "retry-after-ms",
-	[HEADER_RESET_REQUESTS] = "x-ratelimit-reset-requests",
-	[HEADER_RESET_TOKENS] = "x-ratelimit-reset-tokens",
-	[HEADER_DATE] = "date",
-	[HEADER_X_REQUEST_ID] = "x-request-id",
-	[HEADER_REQUEST_ID] = "request-id"
+/* What an endpoint repeats of the key: in an error any part of this length, in an answer only the whole. */
+#define KEY_PART_MIN 8
+/* A shorter one ("not-needed", for a server that asks for none) may stand in an answer as a word. */
+#define WHOLE_KEY_MIN 16
+
+static const char bearer[] = "Authorization: Bearer ";
+
+/* Lengths beside the names: each line of each response is compared with all of them. */
+#define HEADER_NAME(text) text, sizeof(text) - 1
+
+static const struct
+{
+	const char *name;
+	size_t		len;
+	HeaderField field;
+}			header_names[] = {
+	{HEADER_NAME("retry-after"), HEADER_RETRY_AFTER},
+	{HEADER_NAME("retry-after-ms"), HEADER_RETRY_AFTER_MS},
+	{HEADER_NAME("x-ratelimit-reset-requests"), HEADER_RESET_REQUESTS},
+	{HEADER_NAME("x-ratelimit-reset-tokens"), HEADER_RESET_TOKENS},
+	{HEADER_NAME("x-ratelimit-remaining-requests"), HEADER_REMAINING_REQUESTS},
+	{HEADER_NAME("x-ratelimit-remaining-tokens"), HEADER_REMAINING_TOKENS},
+	{HEADER_NAME("x-ratelimit-reset"), HEADER_RESET_OTHER},
+	{HEADER_NAME("anthropic-ratelimit-requests-reset"), HEADER_RESET_OTHER + 1},
+	{HEADER_NAME("anthropic-ratelimit-requests-reset"), HEADER_RESET_REQUESTS},
+	{HEADER_NAME("anthropic-ratelimit-tokens-reset"), HEADER_RESET_OTHER + 2},
+	{HEADER_NAME("anthropic-ratelimit-tokens-reset"), HEADER_RESET_TOKENS},
+	{HEADER_NAME("anthropic-ratelimit-input-tokens-reset"), HEADER_RESET_OTHER + 3},
+	{HEADER_NAME("anthropic-ratelimit-output-tokens-reset"), HEADER_RESET_OTHER + 4},
+	{HEADER_NAME("x-should-retry"), HEADER_SHOULD_RETRY},
+	{HEADER_NAME("anthropic-ratelimit-requests-remaining"), HEADER_REMAINING_REQUESTS},
+	{HEADER_NAME("anthropic-ratelimit-tokens-remaining"), HEADER_REMAINING_TOKENS},
+	{HEADER_NAME("date"), HEADER_DATE},
+	{HEADER_NAME("x-request-id"), HEADER_X_REQUEST_ID},
+	{HEADER_NAME("request-id"), HEADER_REQUEST_ID}
 };
+#define HEADER_NAME_COUNT (sizeof(header_names) / sizeof(header_names[0]))
 
 static void
 stop_waiting(Transfer *transfer)
@@ -95,12 +124,12 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	colon = memchr(data, ':', len);
 	if (colon == NULL)
 		return len;
-	for (int i = 0; i < HEADER_COUNT; i++)
+	for (size_t i = 0; i < HEADER_NAME_COUNT; i++)
 	{
-		size_t		name_len = strlen(header_names[i]);
+		size_t		name_len = header_names[i].len;
 
-		if ((size_t) (colon - data) == name_len && strncasecmp(data, header_names[i], name_len) == 0)
-			keep_header(transfer->header[i], colon + 1, len - name_len - 1);
+		if ((size_t) (colon - data) == name_len && strncasecmp(data, header_names[i].name, name_len) == 0)
+			keep_header(transfer->header[header_names[i].field], colon + 1, len - name_len - 1);
 	}
 	return len;
 }
@@ -261,7 +290,6 @@ transfer_free(Transfer *transfer)
 static bool
 make_authorization(Transfer *transfer, const char *secret, const char **why)
 {
-	static const char prefix[] = "Authorization: Bearer ";
 	size_t		len = strlen(secret);
 
 	for (size_t i = 0; i < len; i++)
@@ -272,15 +300,15 @@ make_authorization(Transfer *transfer, const char *secret, const char **why)
 			return false;
 		}
 	}
-	transfer->authorization_size = sizeof(prefix) + len;
+	transfer->authorization_size = sizeof(bearer) + len;
 	transfer->authorization = malloc(transfer->authorization_size);
 	if (transfer->authorization == NULL)
 	{
 		*why = "out of memory";
 		return false;
 	}
-	memcpy(transfer->authorization, prefix, sizeof(prefix) - 1);
-	memcpy(transfer->authorization + sizeof(prefix) - 1, secret, len + 1);
+	memcpy(transfer->authorization, bearer, sizeof(bearer) - 1);
+	memcpy(transfer->authorization + sizeof(bearer) - 1, secret, len + 1);
 	return true;
 }
 
@@ -352,6 +380,26 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 	return true;
 }
 
+/* The endpoint was shown the key and may show it again: nobody above this file gets to see that. */
+static void
+take_key_out(Transfer *transfer)
+{
+	const char *key;
+	size_t		len;
+
+	if (transfer->authorization == NULL)
+		return;
+	key = transfer->authorization + sizeof(bearer) - 1;
+	len = strlen(key);
+	if (transfer->http_status != 200)
+		redact(transfer->response.data, transfer->response.len, key, KEY_PART_MIN);
+	else if (len >= WHOLE_KEY_MIN)
+		redact(transfer->response.data, transfer->response.len, key, len);
+	for (int i = 0; i < HEADER_COUNT; i++)
+		redact(transfer->header[i], strlen(transfer->header[i]), key, KEY_PART_MIN);
+	redact(transfer->message, strlen(transfer->message), key, KEY_PART_MIN);
+}
+
 void
 transfer_finish(Transfer *transfer, CURLcode code)
 {
@@ -360,10 +408,14 @@ transfer_finish(Transfer *transfer, CURLcode code)
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+	transfer->bytes_sent = transfer->bytes_received = 0;
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_UPLOAD_T, &transfer->bytes_sent);
+	curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &transfer->bytes_received);
 	transfer->http_status = (int) status;
 	transfer->latency_ms = (int) (total_us / 1000);
 	transfer->transport = transport_of(transfer, code);
 	transport_explain(transfer, code);
+	take_key_out(transfer);
 	forget_request(transfer);
 }
 
@@ -399,6 +451,8 @@ transfer_reply(Transfer *transfer, PoolReply *reply)
 	reply->tag = transfer->tag;
 	reply->transfer = transfer;
 	reply->latency_ms = transfer->latency_ms;
+	reply->bytes_sent = transfer->bytes_sent;
+	reply->bytes_received = transfer->bytes_received;
 	snprintf(reply->request_id, sizeof(reply->request_id), "%s", id);
 	reply->reply = (CallReply) {
 		.transport = transfer->transport,
@@ -410,6 +464,11 @@ transfer_reply(Transfer *transfer, PoolReply *reply)
 		.retry_after_ms = header_or_null(transfer, HEADER_RETRY_AFTER_MS),
 		.ratelimit_reset_requests = header_or_null(transfer, HEADER_RESET_REQUESTS),
 		.ratelimit_reset_tokens = header_or_null(transfer, HEADER_RESET_TOKENS),
+		.ratelimit_remaining_requests = header_or_null(transfer, HEADER_REMAINING_REQUESTS),
+		.ratelimit_remaining_tokens = header_or_null(transfer, HEADER_REMAINING_TOKENS),
+		.should_retry = header_or_null(transfer, HEADER_SHOULD_RETRY),
 		.date = header_or_null(transfer, HEADER_DATE)
 	};
+	for (int i = 0; i < OTHER_RESETS; i++)
+		reply->reply.other_resets[i] = header_or_null(transfer, HEADER_RESET_OTHER + i);
 }

@@ -25,11 +25,16 @@ typedef enum HeaderField
 	HEADER_RETRY_AFTER_MS,
 	HEADER_RESET_REQUESTS,
 	HEADER_RESET_TOKENS,
+	HEADER_RESET_OTHER,			/* the first of OTHER_RESETS */
+	HEADER_RESET_OTHER_LAST = HEADER_RESET_OTHER + OTHER_RESETS - 1,
+	HEADER_SHOULD_RETRY,
+	HEADER_REMAINING_REQUESTS,
+	HEADER_REMAINING_TOKENS,
 	HEADER_DATE,
 	HEADER_X_REQUEST_ID,
 	HEADER_REQUEST_ID
 } HeaderField;
-#define HEADER_COUNT 7
+#define HEADER_COUNT (HEADER_REQUEST_ID + 1)
 
 /* Shared by all transfers of a pool: what the callbacks count, so that the pool can ramp. */
 typedef struct ConnectionCounts
@@ -77,6 +82,8 @@ typedef struct Transfer
 	Transport	transport;
 	int			http_status;
 	int			latency_ms;
+	curl_off_t	bytes_sent;
+	curl_off_t	bytes_received;
 	char		message[CURL_ERROR_SIZE];
 } Transfer;
 

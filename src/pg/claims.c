@@ -23,12 +23,15 @@ typedef struct Claim
 	Job		   *jobs[QUEUE_MAX_BATCH];
 	int			asked;
 	int			claimed;
+	int			lost;			/* leases that had run out */
 	TimestampTz now;
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
 	bool		rescanned;		/* from the start of the queue */
 	bool		judged;			/* terms are known */
-	BudgetTerms terms;
+	bool		last_resort;	/* builtin serves what the budgets leave nothing for */
+	BudgetTerms first;			/* of the provider that would serve but for them */
+	BudgetTerms terms;			/* of the one that serves */
 } Claim;
 
 static void
@@ -70,19 +73,20 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 	strlcpy(job->model, provider->model, sizeof(job->model));
 	strlcpy(job->asked_model, provider->model, sizeof(job->asked_model));
 	job->provider_version = provider->updated_at;
+	job->timeout_ms = provider->timeout_ms;
 }
 
 static void
 prepare_work(Dispatch *d, void *arg)
 {
 	Batch	   *batch = arg;
+	const Provider *provider = &d->serving->provider;
 	Job		  **jobs = batch->jobs;
 	int			n = batch->count;
 	TicketText *texts = palloc(n * sizeof(TicketText));
 	Job		   *ready[QUEUE_MAX_BATCH];
 	TicketInput inputs[QUEUE_MAX_BATCH];
 	int			ready_count = 0;
-	bool		in_process = d->provider.api == API_BUILTIN || d->last_resort;
 
 	config_vocabularies(jobs, n);
 	queue_read_tickets(jobs, n, texts);
@@ -92,13 +96,13 @@ prepare_work(Dispatch *d, void *arg)
 
 		if (!texts[i].found)
 			dispatch_return_job(jobs[i], 0);
-		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && !in_process))
+		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && provider->api != API_BUILTIN))
 		{
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
 							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
-			dispatch_return_job(jobs[i], PROVIDER_PAUSE_MS);
+			dispatch_return_job(jobs[i], TENANT_PAUSE_MS);
 		}
 		else
 		{
@@ -106,11 +110,11 @@ prepare_work(Dispatch *d, void *arg)
 			ready[ready_count++] = jobs[i];
 		}
 	}
-	if (in_process)
+	if (provider->api == API_BUILTIN)
 		builtin_provider_answer(ready, inputs, ready_count);
 	else
 		for (int i = 0; i < ready_count; i++)
-			build_request(&d->provider, ready[i], &inputs[i]);
+			build_request(provider, ready[i], &inputs[i]);
 }
 
 /*
@@ -121,8 +125,10 @@ static void
 prepare_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
-	ErrorData  *error = dispatch_transact(d, prepare_work, &batch, false);
+	ErrorData  *error;
 
+	dispatch_show(d, "reading tickets");
+	error = dispatch_transact(d, prepare_work, &batch, false);
 	if (error == NULL)
 		return;
 	for (int i = 0; i < n; i++)
@@ -150,7 +156,6 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 void
 claims_read_provider(Dispatch *d)
 {
-	Provider	provider;
 	bool		stopped;
 	const char *why;
 
@@ -164,14 +169,8 @@ claims_read_provider(Dispatch *d)
 				 errhint("Run SELECT triage.install().")));
 		return;
 	}
-	d->has_provider = config_provider(&provider, &stopped);
+	endpoints_read(d, &stopped);
 	d->unwanted = stopped && d->slot == 0;
-	if (!d->has_provider || (strcmp(provider.name, d->provider.name) == 0 && provider.updated_at == d->provider.updated_at))
-		return;
-	d->provider = provider;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
-	d->secret_known = false;
 }
 
 /* How many to claim: to fill the air, and under load some ahead, so that a free place never waits for a claim. */
@@ -180,56 +179,107 @@ wanted(const Dispatch *d)
 {
 	int			limit = dispatch_limit(d);
 	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
-	int			n = limit + ahead - pool_in_flight(d->pool) - d->ready.count;
+	int			n = triage_max_in_flight + ahead - pool_in_flight(d->pool) - d->ready.count;
 
+	if (d->serving && d->serving->gate)
+	{
+		/* what is in the air to another provider takes nothing from this one */
+		if (d->serving->provider.max_in_flight > 0)
+			n = Min(n, limit + ahead - gate_in_flight_here(d->serving->gate) - d->ready.count);
+		n = Min(n, d->serving_room);
+	}
 	if (d->answered.count > limit + QUEUE_MAX_BATCH)
 		return 0;				/* not faster than answers can be written */
 	n = Min(n, QUEUE_MAX_BATCH);
 	return d->jobs_left >= 0 ? Min(n, d->jobs_left) : n;
 }
 
-/* What the budget leaves nothing for is builtin's, if the administrator ranks it after the provider. */
+/* What will not be given back by calls under way is another provider's to serve. */
 static bool
-claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like, ClaimTenants which, Datum tenants)
+stays_closed(const BudgetTerms *terms)
 {
-	char		name[64];
+	return terms->used_up || !terms->bounded || terms->other_currency;
+}
+
+/* The best provider by rank and gate whose calls the budgets cover. */
+static void
+choose_provider(Dispatch *d, Claim *claim)
+{
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].over_budget = NULL;
+	for (;;)
+	{
+		Endpoint   *endpoint;
+
+		endpoints_choose(d, claim->now);
+		endpoint = d->serving;
+		if (endpoint == NULL)
+			break;
+		budget_terms(&claim->terms, endpoint->provider.name, endpoint->provider.updated_at, claim->now);
+		if (!claim->judged)
+			claim->first = claim->terms;
+		claim->judged = true;
+		if (!claim->terms.closed)
+			break;
+		if (claim->terms.changed || !stays_closed(&claim->terms))
+		{
+			d->serving = NULL;
+			d->open_at = claim->terms.changed ? in_ms(claim->now, ERROR_PAUSE_MS) : DT_NOEND;
+			break;
+		}
+		endpoint->over_budget = pstrdup(claim->terms.why);
+		endpoint->over_until = claim->terms.resets_at;
+	}
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].over_budget = NULL;
+}
+
+/* What the budgets of some tenants leave nothing for is builtin's, if it is ranked as one that stands in. */
+static bool
+claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like, Datum tenants)
+{
+	Endpoint   *serving = d->serving;
 	Cursor		cursor;
 	ClaimRequest request = *like;
 
-	if (!config_last_resort(d->provider.name, name, sizeof(name)))
+	for (Endpoint *e = serving + 1; e < d->endpoints + d->endpoint_count; e++)
+		if (e->provider.api == API_BUILTIN && !e->provider.paused)
+			d->serving = e;
+	if (d->serving == serving)
 		return false;
-	request.provider = name;
+	request.provider = d->serving->provider.name;
 	request.terms = NULL;
-	request.which = which;
+	request.which = CLAIM_ONLY;
 	request.tenants = tenants;
 	cursor_reset(&cursor);
 	claim->claimed = queue_claim(&request, &cursor, claim->jobs);
-	d->last_resort = claim->claimed > 0;
-	return d->last_resort;
+	claim->last_resort = claim->claimed > 0;
+	if (!claim->last_resort)
+		d->serving = serving;
+	return claim->last_resort;
 }
 
-/* Keeps the claim to what the budgets cover; true when there is nothing left to claim. */
-static bool
-keep_to_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
+static void
+claim_under_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
 {
 	BudgetTerms *terms = &claim->terms;
 
-	budget_terms(terms, d->provider.name, d->provider.updated_at, claim->now);
-	claim->judged = true;
-	if (!terms->apply)
-		return false;
 	/* in turn with the provider, where only some tenants' budgets are used up */
 	d->last_resort_turn = !d->last_resort_turn;
-	if (terms->used_up && claim_last_resort(d, claim, request, CLAIM_ALL, (Datum) 0))
-		return true;
-	if (terms->used_up_count > 0 && (terms->closed || d->last_resort_turn) &&
-		claim_last_resort(d, claim, request, CLAIM_ONLY, terms->used_up_tenants))
-		return true;
-	request->terms = terms;
-	request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
-	request->tenants = terms->closed_tenants;
-	request->max_jobs = Min(request->max_jobs, terms->fit);
-	return terms->closed;
+	if (terms->used_up_count > 0 && d->last_resort_turn &&
+		claim_last_resort(d, claim, request, terms->used_up_tenants))
+		return;
+	if (terms->apply)
+	{
+		request->terms = terms;
+		request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
+		request->tenants = terms->closed_tenants;
+		request->max_jobs = Min(request->max_jobs, terms->fit);
+	}
+	claim->claimed = queue_claim(request, &d->cursor, claim->jobs);
+	/* what is left covers none of them, and no call under way will give any back */
+	if (claim->claimed == 0 && terms->denied > 0 && !terms->reserved)
+		claim_last_resort(d, claim, request, terms->denied_tenants);
 }
 
 static void
@@ -239,12 +289,16 @@ claim_work(Dispatch *d, void *arg)
 	ClaimRequest request = {.slot = d->slot, .now = claim->now};
 
 	claims_read_provider(d);
-	if (d->unwanted || !d->has_provider || claim->now < d->provider_closed_until)
+	d->held = pause_in_force(d->hold, sizeof(d->hold));
+	if (d->unwanted || d->held)
+		return;
+	choose_provider(d, claim);
+	if (d->serving == NULL)
 		return;
 	if (claim->now >= d->next_rescan)
 	{
 		/* with the end of the queue in sight, all of it is looked through */
-		queue_reap(d->more ? &d->cursor : NULL, claim->now);
+		claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
 		cursor_reset(&d->cursor);
 		claim->rescanned = true;
 	}
@@ -257,15 +311,11 @@ claim_work(Dispatch *d, void *arg)
 	for (int i = 0; i < claim->asked; i++)
 		claim->jobs[i] = dispatch_new_job(d);
 	request.max_jobs = claim->asked;
-	request.provider = d->provider.name;
-	request.lease_until = in_ms(claim->now, 2 * (int64) d->provider.timeout_ms + LEASE_MARGIN_MS);
-	if (keep_to_budget(d, claim, &request))
-		return;
-	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
-	/* what is left covers none of them, and no call under way will give any back */
-	if (claim->claimed == 0 && claim->terms.denied > 0 && !claim->terms.reserved)
-		claim_last_resort(d, claim, &request, CLAIM_ONLY, claim->terms.denied_tenants);
-	if (claim->claimed < request.max_jobs && claim->terms.denied == 0 && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
+	request.provider = d->serving->provider.name;
+	request.lease_until = in_ms(claim->now, 2 * (int64) d->serving->provider.timeout_ms + LEASE_MARGIN_MS);
+	claim_under_budget(d, claim, &request);
+	if (claim->claimed < request.max_jobs && !claim->last_resort && claim->terms.denied == 0 && d->look &&
+		!claim->rescanned && claim->now >= d->next_early_rescan)
 	{
 		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
 		claim->rescanned = true;
@@ -299,7 +349,7 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 static void
 follow_budget(Dispatch *d, const Claim *claim)
 {
-	const BudgetTerms *terms = &claim->terms;
+	const BudgetTerms *terms = claim->first.closed ? &claim->first : &claim->terms;
 
 	if (!claim->judged)
 		return;
@@ -312,8 +362,25 @@ follow_budget(Dispatch *d, const Claim *claim)
 	if (terms->why[0] && (terms->used_up || terms->used_up_count > 0 || !terms->reserved))
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("triage calls of provider \"%s\" are held back: %s", d->provider.name, terms->why),
+				 errmsg("triage calls are held back by a budget: %s", terms->why),
 				 errhint("SELECT * FROM triage.budget_status shows what was taken from each budget.")));
+}
+
+/* From a commit's wake-up to the claim that took its job.  With no place free there is nothing to learn. */
+static void
+count_wake(Dispatch *d, const Claim *claim)
+{
+	int64		took_us = GetCurrentTimestamp() - d->woken_at;
+	bool		woken = d->woken_at != 0;
+
+	d->woken_at = 0;
+	if (!woken || claim->claimed == 0 || took_us < 0)
+		return;
+	dispatch_count(d, COUNTER_WAKES, 1);
+	dispatch_count(d, COUNTER_WAKE_US, took_us);
+	/* nobody else writes it */
+	if (took_us > (int64) pg_atomic_read_u64(&d->entry->counters[COUNTER_WAKE_MAX_US]))
+		pg_atomic_write_u64(&d->entry->counters[COUNTER_WAKE_MAX_US], took_us);
 }
 
 void
@@ -325,8 +392,9 @@ claims_make(Dispatch *d, TimestampTz now)
 
 	if (now < d->paused_until)
 		return;
-	d->last_resort = false;
+	dispatch_show(d, "claiming jobs");
 	error = dispatch_transact(d, claim_work, &claim, false);
+	count_wake(d, &claim);
 	if (error == NULL)
 		follow_budget(d, &claim);
 	if (error == NULL && claim.claimed > 0)
@@ -342,6 +410,7 @@ claims_make(Dispatch *d, TimestampTz now)
 		return;
 	}
 	dispatch_count(d, COUNTER_CLAIMED, claim.claimed);
+	dispatch_count(d, COUNTER_OUTCOMES + OUTCOME_LOST, claim.lost);
 	if (d->jobs_left >= 0)
 		d->jobs_left -= claim.claimed;
 	d->more = claim.full || (claim.asked > 0 && claim.claimed == claim.asked);
@@ -361,12 +430,12 @@ claims_make(Dispatch *d, TimestampTz now)
 	}
 	d->look = false;
 	d->next_look = in_ms(now, triage_poll_interval);
-	if (claim.terms.resets_at > now)
-		d->next_look = Min(d->next_look, claim.terms.resets_at);
+	if (claim.first.resets_at > now)
+		d->next_look = Min(d->next_look, claim.first.resets_at);
 	if (claim.next_due != 0)
 		d->next_look = Min(d->next_look, claim.next_due);
-	if (d->provider_closed_until > now)
-		d->next_look = Min(d->next_look, d->provider_closed_until);
+	if (d->serving == NULL)
+		d->next_look = Min(d->next_look, d->open_at);
 }
 
 bool
@@ -380,7 +449,7 @@ claims_due(const Dispatch *d, TimestampTz now)
 		return false;
 	if (d->budget_waits && !d->more && now < d->next_control)
 		return false;
-	n = d->has_provider ? wanted(d) : 1;
+	n = d->serving ? wanted(d) : 1;
 	if (d->jobs_left == 0)
 		return false;
 	if (n <= 0)

@@ -5,11 +5,15 @@
 #ifndef TRIAGE_PG_COMPAT_H
 #define TRIAGE_PG_COMPAT_H
 
+#include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "miscadmin.h"
 #include "storage/latch.h"
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/memutils.h"
 
 /* The set lives as long as the process. */
@@ -30,6 +34,42 @@ compat_is_background_worker(const PGPROC *proc)
 	return !proc->isRegularBackend;
 #else
 	return proc->isBackgroundWorker;
+#endif
+}
+
+/* A background worker's session as a role known by name; BackgroundWorkerInitializeConnection() wants the database's too. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_WORKER_NEEDS_LOGIN false
+#define COMPAT_INIT_FLAGS INIT_PG_OVERRIDE_ROLE_LOGIN
+#else
+#define COMPAT_WORKER_NEEDS_LOGIN true
+#define COMPAT_INIT_FLAGS false, false
+#endif
+
+static inline void
+compat_connect_worker(Oid database, const char *role)
+{
+	InitPostgres(NULL, database, role, InvalidOid, COMPAT_INIT_FLAGS, NULL);
+	SetProcessingMode(NormalProcessing);
+}
+
+static inline bool
+compat_may_connect(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+	return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+static inline bool
+compat_may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
 #endif
 }
 

@@ -30,56 +30,92 @@ copy_text(char *to, size_t size, uint64 row, int column)
 	job_set_text(to, size, null ? "" : TextDatumGetCString(value));
 }
 
-bool
-config_provider(Provider *provider, bool *stopped)
+static int
+int_or_0(uint64 row, int column)
 {
-	static SPIPlanPtr plan;
-	char		api[16];
 	bool		null;
-	Datum		value;
+	Datum		value = spi_value(row, column, &null);
 
-	spi_prepare(&plan,
-				"SELECT p.name, p.api::text, p.base_url, p.model, p.secret, p.max_in_flight, p.timeout_ms, p.updated_at, "
-				"EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL), "
-				"p.max_output_tokens, p.max_tokens_field "
-				"FROM (VALUES (1)) AS one LEFT JOIN triage.providers p ON p.enabled "
-				"ORDER BY p.rank, p.name LIMIT 1", 0);
-	memset(provider, 0, sizeof(*provider));
-	spi_execute(plan, NULL, NULL, 1);
-	*stopped = DatumGetBool(spi_value(0, 9, &null));
-	(void) spi_value(0, 1, &null);
-	if (null)
-		return false;
-	copy_text(provider->name, sizeof(provider->name), 0, 1);
-	copy_text(api, sizeof(api), 0, 2);
-	provider->api = strcmp(api, "builtin") == 0 ? API_BUILTIN : API_OPENAI;
-	copy_text(provider->base_url, sizeof(provider->base_url), 0, 3);
-	copy_text(provider->model, sizeof(provider->model), 0, 4);
-	copy_text(provider->secret, sizeof(provider->secret), 0, 5);
-	value = spi_value(0, 6, &null);
-	provider->max_in_flight = null ? 0 : DatumGetInt32(value);
-	provider->timeout_ms = DatumGetInt32(spi_value(0, 7, &null));
-	provider->updated_at = DatumGetTimestampTz(spi_value(0, 8, &null));
-	value = spi_value(0, 10, &null);
-	provider->max_output_tokens = null ? 0 : DatumGetInt32(value);
-	copy_text(provider->max_tokens_field, sizeof(provider->max_tokens_field), 0, 11);
-	return true;
+	return null ? 0 : DatumGetInt32(value);
 }
 
-bool
-config_last_resort(const char *after, char *name, size_t size)
+static void
+read_provider(Provider *provider, uint64 row)
+{
+	char		api[16];
+	bool		null;
+
+	copy_text(provider->name, sizeof(provider->name), row, 1);
+	provider->updated_at = DatumGetTimestampTz(spi_value(row, 2, &null));
+	copy_text(api, sizeof(api), row, 3);
+	provider->api = strcmp(api, "builtin") == 0 ? API_BUILTIN : API_OPENAI;
+	copy_text(provider->base_url, sizeof(provider->base_url), row, 4);
+	copy_text(provider->model, sizeof(provider->model), row, 5);
+	copy_text(provider->secret, sizeof(provider->secret), row, 6);
+	provider->max_in_flight = int_or_0(row, 7);
+	provider->timeout_ms = int_or_0(row, 8);
+	provider->requests_per_minute = int_or_0(row, 9);
+	provider->tokens_per_minute = int_or_0(row, 10);
+	provider->paused = DatumGetBool(spi_value(row, 11, &null));
+	copy_text(provider->pause_reason, sizeof(provider->pause_reason), row, 12);
+	provider->max_output_tokens = int_or_0(row, 14);
+	copy_text(provider->max_tokens_field, sizeof(provider->max_tokens_field), row, 15);
+}
+
+/* Of the rows of the current result, in order of rank, those that stand in for each other. */
+static int
+count_in_chain(uint64 rows)
+{
+	bool		null;
+
+	(void) spi_value(0, 1, &null);
+	if (null)
+		return 0;				/* the row of nulls of an outer join */
+	if (int_or_0(0, 13) >= RANK_RESERVE)
+		return (int) rows;
+	for (uint64 row = 1; row < rows; row++)
+		if (int_or_0(row, 13) >= RANK_RESERVE)
+			return (int) row;
+	return (int) rows;
+}
+
+static bool
+is_known(const ProviderVersion *known, uint64 row)
+{
+	bool		null;
+
+	return DatumGetTimestampTz(spi_value(row, 2, &null)) == known->updated_at &&
+		strcmp(TextDatumGetCString(spi_value(row, 1, &null)), known->name) == 0;
+}
+
+Provider *
+config_providers(const ProviderVersion *known, int *count, bool *stopped)
 {
 	static SPIPlanPtr plan;
-	Datum		value = CStringGetTextDatum(after);
+	Provider   *providers;
+	uint64		rows;
+	int			found;
+	int			same = 0;
+	bool		null;
 
 	spi_prepare(&plan,
-				"SELECT b.name FROM triage.providers b JOIN triage.providers p ON p.name = $1 "
-				"WHERE b.api = 'builtin' AND b.enabled AND (b.rank, b.name) > (p.rank, p.name) ORDER BY b.rank, b.name LIMIT 1",
-				1, TEXTOID);
-	if (spi_execute(plan, &value, NULL, 1) == 0)
-		return false;
-	copy_text(name, size, 0, 1);
-	return true;
+				"SELECT p.name, p.updated_at, p.api::text, p.base_url, p.model, p.secret, p.max_in_flight, p.timeout_ms, "
+				"p.requests_per_minute, p.tokens_per_minute, p.paused_at IS NOT NULL, p.pause_reason, p.rank, "
+				"p.max_output_tokens, p.max_tokens_field, EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL) "
+				"FROM (VALUES (1)) AS one LEFT JOIN triage.providers p ON p.enabled "
+				"ORDER BY p.rank, p.name LIMIT " CppAsString2(MAX_PROVIDERS), 0);
+	rows = spi_execute(plan, NULL, NULL, 0);
+	*stopped = DatumGetBool(spi_value(0, 16, &null));
+	found = count_in_chain(rows);
+	while (same < found && same < *count && is_known(&known[same], same))
+		same++;
+	if (same == found && same == *count)
+		return NULL;
+	*count = found;
+	providers = palloc0((found + 1) * sizeof(Provider));
+	for (int i = 0; i < found; i++)
+		read_provider(&providers[i], i);
+	return providers;
 }
 
 static char *

@@ -22,20 +22,35 @@ typedef struct Provider
 	char		secret[256];	/* name of the key's file; "" for none */
 	int			max_in_flight;	/* 0: no limit of its own */
 	int			timeout_ms;
+	int			requests_per_minute;	/* 0: no limit, as below */
+	int			tokens_per_minute;
+	bool		paused;			/* by hand */
+	char		pause_reason[201];	/* in UTF-8; "": none was given */
 	int			max_output_tokens;	/* 0: not sent */
 	char		max_tokens_field[32];
 	TimestampTz updated_at;
 } Provider;
 
+/* One state of a provider's row. */
+typedef struct ProviderVersion
+{
+	char		name[64];
+	TimestampTz updated_at;
+} ProviderVersion;
+
+/* So many stand in for each other. */
+#define MAX_PROVIDERS 16
+/* From this rank on a provider serves only while none before it is enabled, as the builtin one that install() makes. */
+#define RANK_RESERVE 1000
+
 /* The version of the tables that this library works with; install() records it. */
 #define SCHEMA_VERSION 1
 
 /*
- * Of the enabled providers the one with the lowest rank; false when there is none.  stopped: worker_stop() was called.
+ * The enabled providers by rank, at most MAX_PROVIDERS, palloc'd; NULL when they are those of known[].  count: of known[]
+ * before, of the enabled ones after.  stopped: worker_stop() was called.
  */
-extern bool config_provider(Provider *provider, bool *stopped);
-/* The name of an enabled provider builtin that is ranked after this one; false when there is none. */
-extern bool config_last_resort(const char *after, char *name, size_t size);
+extern Provider *config_providers(const ProviderVersion *known, int *count, bool *stopped);
 /* Gives each job its tenant's vocabulary as of now. */
 extern void config_vocabularies(Job **jobs, int count);
 /* True when the tables are there and of SCHEMA_VERSION; else why says what to do. */

@@ -19,16 +19,17 @@
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/guc.h"
+#include "pg/pause.h"
 #include "pg/shmem.h"
 #include "pg/spi_util.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
@@ -37,14 +38,7 @@ PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_wake_worker);
 PG_FUNCTION_INFO_V1(triage_worker_start);
 PG_FUNCTION_INFO_V1(triage_worker_stop);
-PG_FUNCTION_INFO_V1(triage_worker_counters);
 PG_FUNCTION_INFO_V1(triage_run_pending);
-
-Datum
-triage_current_tenant(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(guc_tenant()));
-}
 
 Datum
 triage_current_actor(PG_FUNCTION_ARGS)
@@ -151,38 +145,6 @@ triage_worker_stop(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(wake_find_worker(MyDatabaseId) != NULL);
 }
 
-Datum
-triage_worker_counters(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (triage_shared == NULL)
-		return (Datum) 0;
-	LWLockAcquire(triage_shared->lock, LW_SHARED);
-	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
-	{
-		WorkerEntry *entry = &triage_shared->workers[i];
-		Datum		values[9];
-		bool		nulls[9] = {0};
-
-		if (entry->database != MyDatabaseId)
-			continue;
-		values[0] = Int32GetDatum(entry->pid);
-		values[1] = Int32GetDatum(entry->slot);
-		values[2] = TimestampTzGetDatum(entry->started_at);
-		values[3] = Int32GetDatum((int) pg_atomic_read_u64(&entry->counters[COUNTER_IN_FLIGHT]));
-		values[4] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_CLAIMED]));
-		values[5] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_WRITTEN]));
-		values[6] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_RETRIED]));
-		values[7] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_FAILED]));
-		values[8] = Int64GetDatum(pg_atomic_read_u64(&entry->counters[COUNTER_STALE]));
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	LWLockRelease(triage_shared->lock);
-	return (Datum) 0;
-}
-
 static void
 start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 {
@@ -210,7 +172,9 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
 	refuse_in_recovery();
 	config_connect();
+	pause_refuse();
 	SPI_finish();
+	worker_role_require(MyDatabaseId);
 	if (wait)
 	{
 		segment = dsm_create(sizeof(WorkerReport), 0);

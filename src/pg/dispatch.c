@@ -16,6 +16,8 @@
 /* Most bytes of a response: a triage answer has some thousand. */
 #define MAX_BODY (1024 * 1024)
 #define CONNECT_TIMEOUT_MS 5000
+/* A one-shot worker waits for its provider's limit, but not for a quota of a day. */
+#define LIMIT_WAIT_MS 60000
 
 Dispatch *
 dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
@@ -52,15 +54,25 @@ void
 dispatch_wake(Dispatch *d)
 {
 	d->look = true;
+	d->claims_suspect = true;
+	if (d->entry && d->woken_at == 0)
+		d->woken_at = (TimestampTz) pg_atomic_exchange_u64(&d->entry->woken_at, 0);
+}
+
+bool
+dispatch_showed(Dispatch *d)
+{
+	bool		showed = d->showed;
+
+	d->showed = false;
+	return showed;
 }
 
 void
 dispatch_reload(Dispatch *d)
 {
 	pool_set_max_in_flight(d->pool, triage_max_in_flight);
-	d->secret_known = false;
-	d->provider_closed_until = 0;
-	d->unreachable = 0;
+	endpoints_reload(d);
 	d->look = true;
 }
 
@@ -74,12 +86,15 @@ dispatch_turn(Dispatch *d)
 	pool_step(d->pool);
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
+	withdrawals_call_off(d, now);
 	calls_start(d, now);
 	writes_answers(d, now);
 	now = GetCurrentTimestamp();
+	endpoints_watch(d, now);
 	if (!d->unwanted && claims_due(d, now))
 	{
 		claims_make(d, now);
+		calls_recheck(d, now);
 		calls_start(d, GetCurrentTimestamp());
 	}
 	if (d->entry)
@@ -100,13 +115,17 @@ dispatch_timeout(const Dispatch *d)
 	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
-	if (claims_due(d, now) || (d->ready.count > 0 && pool_room(d->pool) > 0 &&
-								 pool_in_flight(d->pool) < dispatch_limit(d)))
+	if (claims_due(d, now))
 		timeout = 0;
 	else if (d->look)
 		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
+	if (d->ready.count > 0 && pool_room(d->pool) > 0 && pool_in_flight(d->pool) < triage_max_in_flight)
+		timeout = Min(timeout, ms_until(d->next_start, now));
+	if (d->next_watch != 0)
+		timeout = Min(timeout, ms_until(d->next_watch, now));
 	for (int i = 0; i < d->answered.count; i++)
 		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
+	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
 		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;
@@ -121,15 +140,23 @@ dispatch_in_flight(const Dispatch *d)
 const char *
 dispatch_trouble(const Dispatch *d)
 {
-	if (d->provider_closed_until > GetCurrentTimestamp())
+	if (d->trouble[0] && d->open_at > GetCurrentTimestamp())
 		return d->trouble;
 	return d->budget_trouble[0] ? d->budget_trouble : NULL;
+}
+
+const char *
+dispatch_hold(const Dispatch *d)
+{
+	if (!triage_enabled)
+		return "triage.enabled is off";
+	return d->held ? d->hold : NULL;
 }
 
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {
-	return Max(d->provider_closed_until, d->budget_trouble_since);
+	return Max(d->trouble_since, d->budget_trouble_since);
 }
 
 int
@@ -143,6 +170,9 @@ dispatch_is_done(const Dispatch *d)
 {
 	bool		idle = d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
 
+	/* a limit per minute makes it slow, not done */
+	if (d->serving == NULL && d->limited && d->jobs_left > 0 && d->open_at < in_ms(GetCurrentTimestamp(), LIMIT_WAIT_MS))
+		return false;
 	return d->jobs_left >= 0 && idle && (d->jobs_left == 0 || (!d->look && !d->more));
 }
 
@@ -150,6 +180,12 @@ bool
 dispatch_is_unwanted(const Dispatch *d)
 {
 	return d->unwanted;
+}
+
+bool
+dispatch_is_denied(const Dispatch *d)
+{
+	return d->denied;
 }
 
 static void

@@ -25,6 +25,10 @@ extern long dispatch_timeout(const Dispatch *d);
 extern int	dispatch_in_flight(const Dispatch *d);
 /* Why the provider is left alone for now, or NULL. */
 extern const char *dispatch_trouble(const Dispatch *d);
+/* Why nothing is claimed and called, or NULL. */
+extern const char *dispatch_hold(const Dispatch *d);
+/* True once after each stretch in which pg_stat_activity told of transactions. */
+extern bool dispatch_showed(Dispatch *d);
 /* Changes with each trouble. */
 extern TimestampTz dispatch_trouble_since(const Dispatch *d);
 extern int	dispatch_finished(const Dispatch *d);
@@ -32,6 +36,8 @@ extern int	dispatch_finished(const Dispatch *d);
 extern bool dispatch_is_done(const Dispatch *d);
 /* worker_stop() was called, or the tables are gone. */
 extern bool dispatch_is_unwanted(const Dispatch *d);
+/* The last transaction lacked a right. */
+extern bool dispatch_is_denied(const Dispatch *d);
 /* Looks again: worker_start() may have been called since. */
 extern bool dispatch_still_unwanted(Dispatch *d);
 /* Writes the answers at hand, and gives back what is unfinished. */

@@ -14,8 +14,8 @@
 #define BUSY_IN_FLIGHT 16
 /* Under load answers wait a little for company, see writes.c. */
 #define GATHER_MIN_MS 5
-#define GATHER_MAX_MS 25
-#define GATHER_SHARE 5			/* of the calls' own latency: a fifth */
+#define GATHER_MAX_MS 100
+#define GATHER_SHARE 4			/* of the calls' own latency: a quarter */
 
 void
 job_list_add(JobList *list, Job *job)
@@ -34,6 +34,9 @@ job_list_add(JobList *list, Job *job)
 void
 job_list_remove(JobList *list, int i, int count)
 {
+	/* a list that never held anything has no memory to move */
+	if (count == 0)
+		return;
 	memmove(&list->jobs[i], &list->jobs[i + count], (list->count - i - count) * sizeof(Job *));
 	list->count -= count;
 }
@@ -54,10 +57,20 @@ dispatch_free_job(Dispatch *d, Job *job)
 }
 
 void
-dispatch_count(Dispatch *d, WorkerCounter counter, int n)
+dispatch_count(Dispatch *d, WorkerCounter counter, int64 n)
 {
 	if (d->entry)
 		pg_atomic_fetch_add_u64(&d->entry->counters[counter], n);
+}
+
+void
+dispatch_show(Dispatch *d, const char *what)
+{
+	char		activity[64];
+
+	snprintf(activity, sizeof(activity), "%s; %d calls in flight", what, pool_in_flight(d->pool));
+	pgstat_report_activity(STATE_RUNNING, activity);
+	d->showed = true;
 }
 
 /* Errors that say nothing against the rows: try the same again. */
@@ -94,6 +107,7 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(d->context);
+	d->denied = error && error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
 	pgstat_report_stat(false);
 	return error;
 }
@@ -111,10 +125,8 @@ dispatch_report(ErrorData *error, const char *what)
 int
 dispatch_limit(const Dispatch *d)
 {
-	if (d->unreachable > 0)
-		return 1;
-	if (d->provider.max_in_flight > 0)
-		return Min(triage_max_in_flight, d->provider.max_in_flight);
+	if (d->serving && d->serving->provider.max_in_flight > 0)
+		return Min(triage_max_in_flight, d->serving->provider.max_in_flight);
 	return triage_max_in_flight;
 }
 

@@ -18,11 +18,13 @@ char	   *triage_allowed_origins;
 bool		triage_auto_triage = true;
 bool		triage_autostart = true;
 char	   *triage_databases;
+bool		triage_enabled = true;
 int			triage_max_attempts = 5;
 int			triage_max_in_flight = 64;
 int			triage_poll_interval = 5000;
 char	   *triage_secrets_directory;
 char	   *triage_tenant;
+char	   *triage_worker_role;
 
 static bool
 check_allowed_origins(char **newval, void **extra, GucSource source)
@@ -47,6 +49,17 @@ check_secrets_directory(char **newval, void **extra, GucSource source)
 	if (*newval == NULL || **newval == '\0' || **newval == '/')
 		return true;
 	GUC_check_errdetail("\"triage.secrets_directory\" must be an absolute path.");
+	return false;
+}
+
+static bool
+check_worker_role(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	if (*newval == NULL || strlen(*newval) < NAMEDATALEN)
+		return true;
+	GUC_check_errdetail("A role's name has at most %d bytes.", NAMEDATALEN - 1);
 	return false;
 }
 
@@ -80,6 +93,12 @@ guc_define(void)
 							   "installed. Has effect only when the library is preloaded.",
 							   &triage_databases, "*",
 							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("triage.enabled",
+							 "Lets models be called.",
+							 "Off, nothing is claimed and no call is made in any database of the server; calls in the "
+							 "air are finished, and tickets are enqueued as ever.",
+							 &triage_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("triage.max_attempts",
 							"Sets how many times a job is tried before it fails.",
 							"Being throttled by a provider does not count as a try.",
@@ -105,13 +124,13 @@ guc_define(void)
 							   "Empty means the tenant \"default\".",
 							   &triage_tenant, "",
 							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("triage.worker_role",
+							   "Sets the role that the worker connects as.",
+							   "It needs LOGIN, CONNECT and triage.grant_access(role, 'worker'). Empty: the worker "
+							   "takes the rights of the tables' owner, restricted, for each of its transactions.",
+							   &triage_worker_role, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_worker_role, NULL, NULL);
 	MarkGUCPrefixReserved("triage");
-}
-
-const char *
-guc_tenant(void)
-{
-	return triage_tenant && *triage_tenant ? triage_tenant : "default";
 }
 
 const char *

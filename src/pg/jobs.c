@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "pg/budget.h"
 #include "pg/config.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
@@ -103,6 +104,7 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	Job		   *list[QUEUE_MAX_BATCH];
 	TicketText	texts[QUEUE_MAX_BATCH];
 	Cursor		cursor;
+	char		hold[PAUSE_TEXT_MAX];
 	int			claimed = 0;
 	BudgetTerms terms;
 
@@ -114,6 +116,13 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	request.lease_until = TimestampTzPlusMilliseconds(request.now, lease_ms);
 	cursor_reset(&cursor);
 	config_connect();
+	if (pause_in_force(hold, sizeof(hold)))
+	{
+		ereport(NOTICE,
+				(errmsg("nothing is claimed: %s", hold)));
+		SPI_finish();
+		return (Datum) 0;
+	}
 	budget_terms(&terms, request.provider, 0, request.now);
 	if (terms.apply)
 		keep_to_budget(&request, &terms);

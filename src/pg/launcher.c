@@ -21,6 +21,7 @@
 #include "pg/launcher.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
+#include "pg/worker_role.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -141,7 +142,7 @@ start_one(Served *entry, TimestampTz now)
 {
 	WorkerArgs	args = {0};
 
-	if (!wake_start_worker(entry->database, &args, NULL))
+	if (worker_role_may_serve(entry->database) && !wake_start_worker(entry->database, &args, NULL))
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("could not start a triage worker for database %u", entry->database),
@@ -216,6 +217,12 @@ triage_launcher_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			/* what kept workers from starting may be mended */
+			for (int i = 0; i < served_count; i++)
+			{
+				served[i].pause_ms = FIRST_PAUSE_MS;
+				served[i].next_start = Min(served[i].next_start, GetCurrentTimestamp());
+			}
 		}
 	}
 	proc_exit(1);

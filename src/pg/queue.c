@@ -30,16 +30,21 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* LIMITs 1, 2, 4 ... QUEUE_MAX_BATCH, each with a plan of its own */
 #define LADDER 8
 
-/* Full jitter between nothing and base * 2^n, capped; an unusable answer is asked for twice more. */
+/*
+ * Full jitter between nothing and base * 2^n, capped.  An unusable answer is asked for twice more; one that was cut at
+ * the model's output limit once more, for what cut it is there still.
+ */
 #define RETRY_BASE_MS 1000
 #define RETRY_CAP_MS 300000
 #define MAX_UNUSABLE_ANSWERS 3
+#define MAX_TRUNCATED_ANSWERS 2
 
 static Oid	owner = InvalidOid;
 static Oid	session_user_id = InvalidOid;
@@ -333,6 +338,64 @@ queue_extend(Job **jobs, int count, TimestampTz lease_until)
 		jobs[i]->lease_until = lease_until;
 }
 
+void
+queue_find_current(Job **jobs, int count, bool *current)
+{
+	static SPIPlanPtr plan;
+	Datum	   *ids = palloc(count * sizeof(Datum));
+	Datum		value;
+	uint64		rows;
+
+	/* all rows, instead of a join with what is asked for: no plan of it can go through the whole queue */
+	spi_prepare(&plan, "SELECT j.id, j.fence, j.tenant_id FROM triage.ai_jobs j WHERE j.id = ANY ($1)", 1, INT8ARRAYOID);
+	for (int i = 0; i < count; i++)
+		ids[i] = Int64GetDatum(jobs[i]->id);
+	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	rows = spi_execute(plan, &value, NULL, 0);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		null;
+		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		int			fence = DatumGetInt32(spi_value(row, 2, &null));
+		char	   *tenant_id = NULL;
+		int			low = 0,
+					high = count;
+
+		while (low < high)
+		{
+			int			middle = (low + high) / 2;
+
+			if (jobs[middle]->id < id)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		for (; low < count && jobs[low]->id == id; low++)
+		{
+			if (tenant_id == NULL)
+				tenant_id = TextDatumGetCString(spi_value(row, 3, &null));
+			if (jobs[low]->fence == fence && strcmp(jobs[low]->tenant_id, tenant_id) == 0)
+				current[low] = true;
+		}
+	}
+}
+
+/* The success must have been asked for after the refusal, or it proves nothing. */
+bool
+queue_refused_alone(const Job *job)
+{
+	static SPIPlanPtr plan;
+	Datum		values[5] = {CStringGetTextDatum(job->tenant_id), Int64GetDatum(job->ticket_id), Int64GetDatum(job->id),
+	CStringGetTextDatum(job->provider), Int32GetDatum(job->http_status)};
+
+	spi_prepare(&plan,
+				"SELECT FROM triage.ai_runs r WHERE r.tenant_id = $1 AND r.ticket_id = $2 AND r.job_id = $3 "
+				"AND r.provider = $4 AND r.http_status = $5 AND EXISTS (SELECT FROM triage.ai_runs s WHERE s.id > r.id "
+				"AND s.provider = r.provider AND s.outcome = 'succeeded' AND s.started_at > r.started_at)",
+				5, TEXTOID, INT8OID, INT8OID, TEXTOID, INT4OID);
+	return spi_execute(plan, values, NULL, 1) > 0;
+}
+
 TimestampTz
 queue_next_due(TimestampTz now)
 {
@@ -403,7 +466,7 @@ job_decide(Job *job, int64 hint_ms)
 {
 	const RetryPolicy policy = {
 		.max_attempts = triage_max_attempts,
-		.max_unusable_answers = MAX_UNUSABLE_ANSWERS,
+		.max_unusable_answers = job->truncated ? MAX_TRUNCATED_ANSWERS : MAX_UNUSABLE_ANSWERS,
 		.base_ms = RETRY_BASE_MS,
 		.cap_ms = RETRY_CAP_MS
 	};
@@ -429,14 +492,26 @@ lock_schema(void)
 		LockRelationOid(table, AccessShareLock);
 }
 
+/* What a trigger has set for the session must not outlive its transaction: either would stop or mislead the next. */
+static void
+restore_session(void)
+{
+	if (strcmp(namespace_search_path, QUEUE_SEARCH_PATH) != 0)
+		SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION);
+	if (!row_security)
+		SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_SESSION);
+}
+
 void
 queue_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	restore_session();
 	/* no user's trigger on our tables may gain more rights than their owner has */
 	GetUserIdAndSecContext(&session_user_id, &session_context);
-	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (OidIsValid(owner))
+		SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());

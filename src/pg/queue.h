@@ -73,12 +73,18 @@ typedef struct Job
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
 	char		model[MODEL_SIZE];	/* that was asked, then that answered */
 	char		asked_model[MODEL_SIZE];
+	int			timeout_ms;		/* of the provider that it was claimed for */
+	struct Gate *gate;			/* in whose count it is while its call is in the air */
+	bool		probe;			/* its call decides whether the gate opens */
+	int			tokens;			/* that the call was estimated to take */
+	bool		refused_alone;	/* queue_refused_alone() */
 	Buf			body;
 	int			place;			/* in the caller's list of calls */
 	bool		called;			/* a model was asked: that is a run, whatever became of it */
 	TimestampTz started_at;
 	/* the answer */
 	RunOutcome	outcome;
+	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
 	int			http_status;	/* 0: none */
 	char		request_id[201];
 	char		reason[REASON_MAX];
@@ -154,8 +160,14 @@ extern int	queue_free_slot(int slot);
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
 /* Undoes claims of this very transaction: no attempt is counted. */
 extern void queue_unclaim(Job **jobs, int count);
+/* An earlier run of the job was refused with the same status, and the provider has served another ticket since. */
+extern bool queue_refused_alone(const Job *job);
 /* Prolongs the leases of answers that wait for a locked ticket. */
 extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
+/*
+ * Which of the claims are the current ones of their jobs.  jobs[] is sorted by id and tenant; current[] comes zeroed.
+ */
+extern void queue_find_current(Job **jobs, int count, bool *current);
 /* When the next job that is not yet due becomes so; 0: there is none. */
 extern TimestampTz queue_next_due(TimestampTz now);
 
@@ -167,7 +179,10 @@ extern void job_forget_request(Job *job);
 /* What becomes of a job whose outcome is set.  hint_ms: the provider's wish, negative for none. */
 extern void job_decide(Job *job, int64 hint_ms);
 
+#define QUEUE_SEARCH_PATH "pg_catalog, pg_temp"
+
 /* The worker's own transactions.  Commit is asynchronous for a claim: a lost claim's caller died with it. */
+/* owner: whose rights they have; InvalidOid: the session's own. */
 extern void queue_set_owner(Oid owner);
 extern void queue_begin(void);
 extern void queue_commit(bool synchronous);

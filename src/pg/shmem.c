@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "pg/gate.h"
 #include "pg/shmem.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -20,6 +21,8 @@ TriageShared *triage_shared = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 static WorkerEntry *my_entry = NULL;
+/* The worker found last.  When it is gone meanwhile, another one measures a wake-up that was not its own. */
+static WorkerEntry *found_entry = NULL;
 
 static void
 request_hook(void)
@@ -27,13 +30,16 @@ request_hook(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	RequestAddinShmemSpace(sizeof(TriageShared));
-	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	RequestAddinShmemSpace(gate_shared_size());
+	/* the workers' list, the gates' table */
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
 
 static void
 startup_hook(void)
 {
 	bool		found;
+	void	   *gates;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -44,9 +50,14 @@ startup_hook(void)
 		memset(triage_shared, 0, sizeof(TriageShared));
 		triage_shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
 		for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+		{
 			for (int c = 0; c < COUNTER_COUNT; c++)
 				pg_atomic_init_u64(&triage_shared->workers[i].counters[c], 0);
+			pg_atomic_init_u64(&triage_shared->workers[i].woken_at, 0);
+		}
 	}
+	gates = ShmemInitStruct("triage gates", gate_shared_size(), &found);
+	gate_shared_init(gates, found, &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -91,6 +102,7 @@ shmem_join(int slot)
 		entry->started_at = GetCurrentTimestamp();
 		for (int c = 0; c < COUNTER_COUNT; c++)
 			pg_atomic_write_u64(&entry->counters[c], 0);
+		pg_atomic_write_u64(&entry->woken_at, 0);
 		my_entry = entry;
 	}
 	LWLockRelease(triage_shared->lock);
@@ -107,9 +119,34 @@ shmem_find_worker(Oid database)
 	LWLockAcquire(triage_shared->lock, LW_SHARED);
 	for (int i = 0; i < SHMEM_MAX_WORKERS && latch == NULL; i++)
 		if (triage_shared->workers[i].database == database && triage_shared->workers[i].slot == 0)
-			latch = triage_shared->workers[i].latch;
+		{
+			found_entry = &triage_shared->workers[i];
+			latch = found_entry->latch;
+		}
 	LWLockRelease(triage_shared->lock);
 	return latch;
+}
+
+void
+shmem_wake_workers(void)
+{
+	if (triage_shared == NULL)
+		return;
+	LWLockAcquire(triage_shared->lock, LW_SHARED);
+	for (int i = 0; i < SHMEM_MAX_WORKERS; i++)
+		if (triage_shared->workers[i].latch && triage_shared->workers[i].pid != MyProcPid)
+			SetLatch(triage_shared->workers[i].latch);
+	LWLockRelease(triage_shared->lock);
+}
+
+void
+shmem_note_wake(void)
+{
+	uint64		none = 0;
+
+	/* the first one counts: it is the one that waits longest */
+	if (triage_shared && found_entry)
+		pg_atomic_compare_exchange_u64(&found_entry->woken_at, &none, (uint64) GetCurrentTimestamp());
 }
 
 static int

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "core/ticket.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -26,7 +27,13 @@ typedef enum WorkerCounter
 	COUNTER_FAILED,
 	COUNTER_STALE,
 	COUNTER_IN_FLIGHT,			/* a gauge */
-	COUNTER_COUNT
+	COUNTER_BYTES_SENT,
+	COUNTER_BYTES_RECEIVED,
+	COUNTER_WAKES,				/* claims that followed a wake-up, and how long after it they were committed */
+	COUNTER_WAKE_US,
+	COUNTER_WAKE_MAX_US,
+	COUNTER_OUTCOMES,			/* one for each RunOutcome from here on */
+	COUNTER_COUNT = COUNTER_OUTCOMES + OUTCOME_COUNT
 } WorkerCounter;
 
 /* One running worker; free when database is InvalidOid.  All but the counters are guarded by the lock. */
@@ -38,6 +45,7 @@ typedef struct WorkerEntry
 	Latch	   *latch;
 	TimestampTz started_at;
 	pg_atomic_uint64 counters[COUNTER_COUNT];
+	pg_atomic_uint64 woken_at;	/* a TimestampTz: the first wake-up that the worker has not noticed yet; 0: none */
 } WorkerEntry;
 
 typedef struct TriageShared
@@ -57,6 +65,10 @@ extern void shmem_request(void);
 extern WorkerEntry *shmem_join(int slot);
 /* Latch of the database's worker, or NULL. */
 extern Latch *shmem_find_worker(Oid database);
+/* Wakes the workers of all databases but the caller: a gate has opened. */
+extern void shmem_wake_workers(void);
+/* At COMMIT, where nothing may fail: whoever is about to set the latch it found last says when. */
+extern void shmem_note_wake(void);
 /* A worker says whether its database wants one; when the list is full the launcher's back-off has to do. */
 extern void shmem_set_unwanted(Oid database, bool unwanted);
 extern bool shmem_is_unwanted(Oid database);

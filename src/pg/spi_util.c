@@ -38,15 +38,22 @@ spi_connect(void)
 void
 spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...)
 {
-	Oid			types[MAX_ARGS];
 	va_list		args;
+
+	va_start(args, nargs);
+	spi_prepare_va(plan, sql, nargs, args);
+	va_end(args);
+}
+
+void
+spi_prepare_va(SPIPlanPtr *plan, const char *sql, int nargs, va_list args)
+{
+	Oid			types[MAX_ARGS];
 	SPIPlanPtr	prepared;
 
 	if (*plan != NULL)
 		return;
-	va_start(args, nargs);
 	read_types(types, nargs, args);
-	va_end(args);
 	/* generic: the arguments are arrays whose contents no plan should depend on */
 	prepared = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 	if (prepared == NULL || SPI_keepplan(prepared) != 0)
@@ -66,12 +73,21 @@ spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
 uint64
 spi_execute_fresh(const char *sql, Datum *values, int nargs,...)
 {
-	Oid			types[MAX_ARGS];
 	va_list		args;
+	uint64		processed;
 
 	va_start(args, nargs);
-	read_types(types, nargs, args);
+	processed = spi_execute_fresh_va(sql, values, nargs, args);
 	va_end(args);
+	return processed;
+}
+
+uint64
+spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list args)
+{
+	Oid			types[MAX_ARGS];
+
+	read_types(types, nargs, args);
 	return check_result(SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0));
 }
 

@@ -11,16 +11,20 @@
 
 #include "postgres.h"
 
+#include <stdarg.h>
+
 #include "executor/spi.h"
 
 /* Undone by SPI_finish(). */
 extern void spi_connect(void);
 /* Prepares once: *plan is a static pointer of the caller.  The arguments' types follow. */
 extern void spi_prepare(SPIPlanPtr *plan, const char *sql, int nargs,...);
+extern void spi_prepare_va(SPIPlanPtr *plan, const char *sql, int nargs, va_list types);
 /* nulls: as SPI wants them, or NULL.  limit 0: all rows.  Returns the number of rows; SPI_tuptable holds them. */
 extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, long limit);
 /* Plans, executes, forgets.  The arguments' types follow. */
 extern uint64 spi_execute_fresh(const char *sql, Datum *values, int nargs,...);
+extern uint64 spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list types);
 /* A column of the current result. */
 extern Datum spi_value(uint64 row, int column, bool *null);
 

@@ -15,6 +15,7 @@
 #include "pg/queue.h"
 #include "pg/guc.h"
 #include "pg/prices.h"
+#include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
 #include "pg/tickets.h"
@@ -22,16 +23,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
-
-#define MAX_COLUMNS 22
-
-/* One array parameter per column of a set of rows. */
-typedef struct Columns
-{
-	int			count;
-	ArrayBuildState *array[MAX_COLUMNS];
-	int			next;			/* column the current row adds to */
-} Columns;
 
 /* What the lock on a ticket told. */
 typedef struct LockedTicket
@@ -44,83 +35,27 @@ typedef struct LockedTicket
 	Priority	priority;
 } LockedTicket;
 
-static void
-add(Columns *columns, Oid type, Datum value, bool null)
+static Datum
+int8_array(const int64 *values, int count)
 {
-	int			i = columns->next++;
+	Datum	   *datums = palloc((count + 1) * sizeof(Datum));
 
-	Assert(i < MAX_COLUMNS);
-	/* no context of its own: the array may be made more than once */
-	if (columns->array[i] == NULL)
-		columns->array[i] = initArrayResult(type, CurrentMemoryContext, false);
-	columns->array[i] = accumArrayResult(columns->array[i], value, null, type, CurrentMemoryContext);
-	columns->count = Max(columns->count, columns->next);
-}
-
-static void
-add_int8(Columns *columns, int64 value)
-{
-	add(columns, INT8OID, Int64GetDatum(value), false);
-}
-
-/* Negative means unknown. */
-static void
-add_int4(Columns *columns, int value)
-{
-	add(columns, INT4OID, Int32GetDatum(value), value < 0);
-}
-
-static void
-add_time(Columns *columns, TimestampTz value)
-{
-	add(columns, TIMESTAMPTZOID, TimestampTzGetDatum(value), value == 0);
-}
-
-/* UTF-8 from below the line into the server's encoding; raises when it has no such character. */
-static void
-add_text(Columns *columns, const char *utf8)
-{
-	if (utf8 == NULL)
-		add(columns, TEXTOID, (Datum) 0, true);
-	else
-		add(columns, TEXTOID, CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8)), false);
-}
-
-/* Text that came from the server and is in its encoding still. */
-static void
-add_server_text(Columns *columns, const char *text)
-{
-	add(columns, TEXTOID, CStringGetTextDatum(text), false);
-}
-
-static void
-add_text_or_null(Columns *columns, const char *utf8)
-{
-	add_text(columns, utf8 && *utf8 ? utf8 : NULL);
-}
-
-static uint64
-execute_columns(SPIPlanPtr plan, Columns *columns)
-{
-	Datum		values[MAX_COLUMNS];
-
-	for (int i = 0; i < columns->count; i++)
-		values[i] = makeArrayResult(columns->array[i], CurrentMemoryContext);
-	return spi_execute(plan, values, NULL, 0);
+	for (int i = 0; i < count; i++)
+		datums[i] = Int64GetDatum(values[i]);
+	return PointerGetDatum(construct_array(datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 void
 store_key_arrays(Job **jobs, int count, Datum *ids, Datum *fences)
 {
-	Columns		columns = {0};
+	Datum	   *values = palloc((count + 1) * sizeof(Datum));
 
-	for (int i = 0; i < count; i++, columns.next = 0)
-	{
-		add_int8(&columns, jobs[i]->id);
-		add_int4(&columns, jobs[i]->fence);
-	}
-	*ids = makeArrayResult(columns.array[0], CurrentMemoryContext);
-	*fences = makeArrayResult(columns.array[1], CurrentMemoryContext);
+	for (int i = 0; i < count; i++)
+		values[i] = Int64GetDatum(jobs[i]->id);
+	*ids = PointerGetDatum(construct_array(values, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	for (int i = 0; i < count; i++)
+		values[i] = Int32GetDatum(jobs[i]->fence);
+	*fences = PointerGetDatum(construct_array(values, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
 }
 
 /* An id alone may stand in several tenants: whoever inserts with OVERRIDING SYSTEM VALUE sees to that. */
@@ -147,7 +82,10 @@ static LockedTicket *
 lock_tickets(Job **jobs, int count, int *locked_count)
 {
 	static SPIPlanPtr plan;
-	Columns		ids = {0};
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+	Datum	   *tenants = palloc((count + 1) * sizeof(Datum));
+	int			tenant_count = 0;
+	Datum		values[2];
 	uint64		rows;
 	LockedTicket *locked;
 
@@ -156,12 +94,16 @@ lock_tickets(Job **jobs, int count, int *locked_count)
 				"FROM triage.tickets t WHERE t.id = ANY ($1) AND t.tenant_id = ANY ($2) "
 				"ORDER BY t.id FOR NO KEY UPDATE SKIP LOCKED",
 				2, INT8ARRAYOID, TEXTARRAYOID);
-	for (int i = 0; i < count; i++, ids.next = 0)
+	for (int i = 0; i < count; i++)
 	{
-		add_int8(&ids, jobs[i]->ticket_id);
-		add_server_text(&ids, jobs[i]->tenant_id);
+		ids[i] = jobs[i]->ticket_id;
+		/* most batches have one tenant */
+		if (tenant_count == 0 || strcmp(jobs[i]->tenant_id, jobs[i - 1]->tenant_id) != 0)
+			tenants[tenant_count++] = CStringGetTextDatum(jobs[i]->tenant_id);
 	}
-	rows = execute_columns(plan, &ids);
+	values[0] = int8_array(ids, count);
+	values[1] = PointerGetDatum(construct_array(tenants, tenant_count, TEXTOID, -1, false, TYPALIGN_INT));
+	rows = spi_execute(plan, values, NULL, 0);
 	locked = palloc0((rows + 1) * sizeof(LockedTicket));
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -186,16 +128,19 @@ static void
 sort_out_missing(Job **jobs, int count, LockedTicket *locked, int locked_count)
 {
 	static SPIPlanPtr plan;
-	Columns		ids = {0};
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+	int			missing = 0;
+	Datum		value;
 	uint64		rows;
 
-	for (int i = 0; i < count; i++, ids.next = 0)
+	for (int i = 0; i < count; i++)
 		if (find_locked(locked, locked_count, jobs[i]) == NULL)
-			add_int8(&ids, jobs[i]->ticket_id);
-	if (ids.count == 0)
+			ids[missing++] = jobs[i]->ticket_id;
+	if (missing == 0)
 		return;
 	spi_prepare(&plan, "SELECT t.id, t.tenant_id FROM triage.tickets t WHERE t.id = ANY ($1)", 1, INT8ARRAYOID);
-	rows = execute_columns(plan, &ids);
+	value = int8_array(ids, missing);
+	rows = spi_execute(plan, &value, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
@@ -215,17 +160,21 @@ is_final(const Job *job)
 	return job->outcome == OUTCOME_SUCCEEDED || job->decision.action != RETRY_LATER;
 }
 
-/* The job that a row of the current result is about: its first two columns are id and tenant. */
+/*
+ * The claim that a row of the current result is about: its first three columns are job, tenant and fence.  One batch may
+ * hold two claims of a job: the answer that an edit made stale, and the answer to the edited text.
+ */
 static int
 find_job(Job **jobs, int count, uint64 row)
 {
 	bool		null;
 	int64		id = DatumGetInt64(spi_value(row, 1, &null));
+	int			fence = DatumGetInt32(spi_value(row, 3, &null));
 	char	   *tenant_id = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (jobs[i]->id != id)
+		if (jobs[i]->id != id || jobs[i]->fence != fence)
 			continue;
 		if (tenant_id == NULL)
 			tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
@@ -248,9 +197,14 @@ mark_current(Job **jobs, int count, uint64 rows)
 static void
 add_dead_letters(Job **jobs, int count, uint64 rows)
 {
+	static const RowColumn columns[] = {
+		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"kind", TEXTOID}, {"priority", TEXTOID},
+		{"fence", INT4OID}, {"attempts", INT4OID}, {"class", TEXTOID}, {"message", TEXTOID}, {"created_at", TIMESTAMPTZOID}
+	};
 	static SPIPlanPtr plan;
-	Columns		letters = {0};
+	Rows		letters;
 
+	rows_init(&letters, columns, lengthof(columns));
 	for (uint64 row = 0; row < rows; row++)
 	{
 		Job		   *job = jobs[find_job(jobs, count, row)];
@@ -258,59 +212,59 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 
 		if (job->outcome == OUTCOME_SUCCEEDED)
 			continue;
-		letters.next = 0;
-		add_int8(&letters, job->id);
-		add_server_text(&letters, job->tenant_id);
-		add_int8(&letters, job->ticket_id);
-		add_server_text(&letters, TextDatumGetCString(spi_value(row, 3, &null)));
-		add_server_text(&letters, TextDatumGetCString(spi_value(row, 4, &null)));
-		add_int4(&letters, job->fence);
-		add_int4(&letters, job->attempts);
-		add_text(&letters, outcome_name(job->outcome));
-		add_text(&letters, job->reason);
-		add_time(&letters, DatumGetTimestampTz(spi_value(row, 5, &null)));
+		rows_add_int8(&letters, job->id);
+		rows_add_server_text(&letters, job->tenant_id);
+		rows_add_int8(&letters, job->ticket_id);
+		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 4, &null)));
+		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 5, &null)));
+		rows_add_int4(&letters, job->fence);
+		rows_add_int4(&letters, job->attempts);
+		rows_add_text(&letters, outcome_name(job->outcome));
+		rows_add_text(&letters, job->reason);
+		rows_add_time(&letters, DatumGetTimestampTz(spi_value(row, 6, &null)));
 	}
 	if (letters.count == 0)
 		return;
-	spi_prepare(&plan,
-				"INSERT INTO triage.ai_dead_letters "
-				"(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at) "
-				"SELECT u.id, u.tenant_id, u.ticket_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, "
-				"u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at "
-				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-				"AS u(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at) "
-				"ON CONFLICT ON CONSTRAINT ai_dead_letters_one_per_ticket DO UPDATE SET id = excluded.id, "
-				"priority = excluded.priority, fence = excluded.fence, attempts = excluded.attempts, "
-				"class = excluded.class, message = excluded.message, created_at = excluded.created_at, failed_at = now()",
-				10, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-				INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID);
-	execute_columns(plan, &letters);
+	rows_execute(&letters, &plan,
+				 "INSERT INTO triage.ai_dead_letters "
+				 "(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at) "
+				 "SELECT u.id, u.tenant_id, u.ticket_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, "
+				 "u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at FROM u "
+				 "ON CONFLICT ON CONSTRAINT ai_dead_letters_one_per_ticket DO UPDATE SET id = excluded.id, "
+				 "priority = excluded.priority, fence = excluded.fence, attempts = excluded.attempts, "
+				 "class = excluded.class, message = excluded.message, created_at = excluded.created_at, failed_at = now()",
+				 NULL, 0);
 }
 
 /* A finished job leaves the queue; the fence tells whether it is still ours. */
 static void
 finish_jobs(Job **jobs, int count)
 {
+	static const RowColumn columns[] = {{"id", INT8OID}, {"fence", INT4OID}, {"tenant_id", TEXTOID}};
 	static SPIPlanPtr plan;
-	Columns		keys = {0};
+	Rows		keys;
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+	Datum		value;
 	uint64		rows;
 
-	for (int i = 0; i < count; i++, keys.next = 0)
+	rows_init(&keys, columns, lengthof(columns));
+	for (int i = 0; i < count; i++)
 	{
 		if (jobs[i]->stored == STORE_LOCKED || !is_final(jobs[i]))
 			continue;
-		add_int8(&keys, jobs[i]->id);
-		add_int4(&keys, jobs[i]->fence);
-		add_server_text(&keys, jobs[i]->tenant_id);
+		ids[keys.count] = jobs[i]->id;
+		rows_add_int8(&keys, jobs[i]->id);
+		rows_add_int4(&keys, jobs[i]->fence);
+		rows_add_server_text(&keys, jobs[i]->tenant_id);
 	}
 	if (keys.count == 0)
 		return;
-	spi_prepare(&plan,
-				"DELETE FROM triage.ai_jobs j USING unnest($1, $2, $3) AS u(id, fence, tenant_id) "
-				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
-				"RETURNING j.id, j.tenant_id, j.kind::text, j.priority::text, j.created_at",
-				3, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID);
-	rows = execute_columns(plan, &keys);
+	value = int8_array(ids, (int) keys.count);
+	rows = rows_execute(&keys, &plan,
+						"DELETE FROM triage.ai_jobs j USING u WHERE j.id = ANY ($1) AND j.id = u.id "
+						"AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
+						"RETURNING j.id, j.tenant_id, j.fence, j.kind::text, j.priority::text, j.created_at",
+						&value, 1, INT8ARRAYOID);
 	mark_current(jobs, count, rows);
 	add_dead_letters(jobs, count, rows);
 }
@@ -318,62 +272,80 @@ finish_jobs(Job **jobs, int count)
 static void
 return_jobs(Job **jobs, int count)
 {
+	static const RowColumn columns[] = {
+		{"id", INT8OID}, {"fence", INT4OID}, {"given_back", INT4OID}, {"run_at", TIMESTAMPTZOID}, {"tenant_id", TEXTOID}
+	};
 	static SPIPlanPtr plan;
-	Columns		rows = {0};
+	Rows		rows;
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
 	TimestampTz now = GetCurrentTimestamp();
+	Datum		value;
 
-	for (int i = 0; i < count; i++, rows.next = 0)
+	rows_init(&rows, columns, lengthof(columns));
+	for (int i = 0; i < count; i++)
 	{
 		Job		   *job = jobs[i];
 
 		if (job->stored == STORE_LOCKED || is_final(job))
 			continue;
-		add_int8(&rows, job->id);
-		add_int4(&rows, job->fence);
-		add_int4(&rows, job->decision.attempt_spent ? 0 : 1);
-		add_time(&rows, TimestampTzPlusMilliseconds(now, job->decision.delay_ms));
-		add_server_text(&rows, job->tenant_id);
+		ids[rows.count] = job->id;
+		rows_add_int8(&rows, job->id);
+		rows_add_int4(&rows, job->fence);
+		rows_add_int4(&rows, job->decision.attempt_spent ? 0 : 1);
+		rows_add_time(&rows, TimestampTzPlusMilliseconds(now, job->decision.delay_ms));
+		rows_add_server_text(&rows, job->tenant_id);
 	}
 	if (rows.count == 0)
 		return;
-	spi_prepare(&plan,
-				"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
-				"attempts = greatest(j.attempts - u.given_back, 0) "
-				"FROM unnest($1, $2, $3, $4, $5) AS u(id, fence, given_back, run_at, tenant_id) "
-				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
-				"RETURNING j.id, j.tenant_id",
-				5, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID);
-	mark_current(jobs, count, execute_columns(plan, &rows));
+	value = int8_array(ids, (int) rows.count);
+	mark_current(jobs, count,
+				 rows_execute(&rows, &plan,
+							  "UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
+							  "attempts = greatest(j.attempts - u.given_back, 0) FROM u "
+							  "WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence "
+							  "AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id RETURNING j.id, j.tenant_id, j.fence",
+							  &value, 1, INT8ARRAYOID));
 }
 
+static const RowColumn run_columns[] = {
+	{"tenant_id", TEXTOID}, {"job_id", INT8OID}, {"ticket_id", INT8OID}, {"fence", INT4OID}, {"provider", TEXTOID},
+	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", TEXTOID}, {"http_status", INT4OID},
+	{"request_id", TEXTOID}, {"error", TEXTOID}, {"input_tokens", INT4OID}, {"cached_tokens", INT4OID},
+	{"output_tokens", INT4OID}, {"cost", NUMERICOID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID},
+	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}
+};
+
 static void
-add_run(Columns *runs, const Job *job, const RunCost *cost)
+add_run(Rows *runs, const Job *job, const RunCost *cost)
 {
 	RunOutcome	outcome = job->outcome;
+	const char *reason = job->reason;
 
 	if (job->stored == STORE_STALE && outcome == OUTCOME_SUCCEEDED)
+	{
 		outcome = OUTCOME_STALE;
-	runs->next = 0;
-	add_server_text(runs, job->tenant_id);
-	add_int8(runs, job->id);
-	add_int8(runs, job->ticket_id);
-	add_int4(runs, job->fence);
-	add_text_or_null(runs, job->provider);
-	add_text_or_null(runs, job->model);
-	add_int4(runs, job->vocabulary && job->vocabulary->prompt_version > 0 ? job->vocabulary->prompt_version : -1);
-	add_text(runs, outcome_name(outcome));
-	add_int4(runs, job->http_status > 0 ? job->http_status : -1);
-	add_text_or_null(runs, job->request_id);
-	add_text_or_null(runs, outcome == OUTCOME_STALE ? "the ticket moved on while the call was in the air" : job->reason);
-	add_int4(runs, job->usage.input_tokens);
-	add_int4(runs, job->usage.cached_tokens);
-	add_int4(runs, job->usage.output_tokens);
-	add(runs, NUMERICOID, cost->cost, !cost->known);
-	add_int4(runs, job->latency_ms);
-	add_time(runs, job->started_at);
-	add_int4(runs, job->usage.cache_write_tokens);
-	add(runs, TEXTOID, cost->currency, !cost->priced);
-	add(runs, TEXTOID, cost->price, !cost->priced);
+		reason = "the ticket moved on while the call was in the air";
+	}
+	rows_add_server_text(runs, job->tenant_id);
+	rows_add_int8(runs, job->id);
+	rows_add_int8(runs, job->ticket_id);
+	rows_add_int4(runs, job->fence);
+	rows_add_text_or_null(runs, job->provider);
+	rows_add_text_or_null(runs, job->model);
+	rows_add_int4(runs, job->vocabulary && job->vocabulary->prompt_version > 0 ? job->vocabulary->prompt_version : -1);
+	rows_add_text(runs, outcome_name(outcome));
+	rows_add_int4(runs, job->http_status > 0 ? job->http_status : -1);
+	rows_add_text_or_null(runs, job->request_id);
+	rows_add_text_or_null(runs, reason);
+	rows_add_int4(runs, job->usage.input_tokens);
+	rows_add_int4(runs, job->usage.cached_tokens);
+	rows_add_int4(runs, job->usage.output_tokens);
+	rows_add(runs, cost->cost, !cost->known);
+	rows_add_int4(runs, job->latency_ms);
+	rows_add_time(runs, job->started_at);
+	rows_add_int4(runs, job->usage.cache_write_tokens);
+	rows_add(runs, cost->currency, !cost->priced);
+	rows_add(runs, cost->price, !cost->priced);
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
@@ -381,36 +353,30 @@ static void
 write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 {
 	static SPIPlanPtr plan;
-	Columns		runs = {0};
+	Rows		runs;
 	uint64		rows;
 
+	rows_init(&runs, run_columns, lengthof(run_columns));
 	for (int i = 0; i < count; i++)
 		if (jobs[i]->stored != STORE_LOCKED && jobs[i]->called)
 			add_run(&runs, jobs[i], &costs[i]);
 	if (runs.count == 0)
 		return;
-	spi_prepare(&plan,
-				"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, prompt_version, "
-				"outcome, http_status, request_id, error, input_tokens, cached_tokens, output_tokens, cost, "
-				"latency_ms, started_at, cache_write_tokens, currency, price, finished_at) "
-				"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, u.prompt_version, "
-				"u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, u.input_tokens, u.cached_tokens, "
-				"u.output_tokens, u.cost, u.latency_ms, u.started_at, u.cache_write_tokens, u.currency, u.price::jsonb, "
-				"clock_timestamp() FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-				"$18, $19, $20) "
-				"AS u(tenant_id, job_id, ticket_id, fence, provider, model, prompt_version, outcome, http_status, "
-				"request_id, error, input_tokens, cached_tokens, output_tokens, cost, latency_ms, started_at, "
-				"cache_write_tokens, currency, price) "
-				"RETURNING job_id, tenant_id, id",
-				20, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-				TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-				NUMERICARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
-	rows = execute_columns(plan, &runs);
+	rows = rows_execute(&runs, &plan,
+						"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, "
+						"prompt_version, outcome, http_status, request_id, error, input_tokens, cached_tokens, "
+						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, finished_at) "
+						"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, "
+						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
+						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
+						"u.cache_write_tokens, u.currency, u.price::jsonb, "
+						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
+						NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
 
-		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 3, &null));
+		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 4, &null));
 	}
 }
 
@@ -420,73 +386,65 @@ category_of(const Job *job)
 	return job->vocabulary->categories[job->verdict.category].name;
 }
 
+static const RowColumn result_columns[] = {
+	{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"run_id", INT8OID}, {"ticket_version", INT4OID},
+	{"category", TEXTOID}, {"urgency", TEXTOID}, {"sentiment_score", INT4OID}, {"needs_human", BOOLOID},
+	{"confidence", FLOAT8OID}, {"language", TEXTOID}, {"summary", TEXTOID}, {"draft_reply", TEXTOID}
+};
+
 static void
-add_result(Columns *results, const Job *job, int64 run_id)
+add_result(Rows *results, const Job *job, int64 run_id)
 {
 	const Verdict *verdict = &job->verdict;
 
-	results->next = 0;
-	add_server_text(results, job->tenant_id);
-	add_int8(results, job->ticket_id);
-	add_int8(results, run_id);
-	add_int4(results, job->ticket_version);
-	add_text(results, category_of(job));
-	add_text(results, priority_name(verdict->urgency));
-	add_int4(results, verdict->sentiment_score);
-	add(results, BOOLOID, BoolGetDatum(verdict->needs_human > 0), verdict->needs_human < 0);
-	add(results, FLOAT8OID, Float8GetDatum(verdict->confidence), verdict->confidence < 0);
-	add_text(results, verdict->language);
-	add_text(results, verdict->summary);
-	add_text(results, verdict->draft_reply);
+	rows_add_server_text(results, job->tenant_id);
+	rows_add_int8(results, job->ticket_id);
+	rows_add_int8(results, run_id);
+	rows_add_int4(results, job->ticket_version);
+	rows_add_text(results, category_of(job));
+	rows_add_text(results, priority_name(verdict->urgency));
+	rows_add_int4(results, verdict->sentiment_score);
+	rows_add(results, BoolGetDatum(verdict->needs_human > 0), verdict->needs_human < 0);
+	rows_add(results, Float8GetDatum(verdict->confidence), verdict->confidence < 0);
+	rows_add_text(results, verdict->language);
+	rows_add_text(results, verdict->summary);
+	rows_add_text(results, verdict->draft_reply);
 }
 
-/* A ticket that has a result already: the new one takes its place.  Rare, so planned for what is there now. */
-static void
-supersede_results(Columns *results)
+/* The unique index finds what is in the way: no look-up whose plan could go stale. */
+static uint64
+insert_results(Rows *results)
 {
-	Datum		keys[3];
+	static SPIPlanPtr plan;
 
-	for (int i = 0; i < 3; i++)
-		keys[i] = makeArrayResult(results->array[i], CurrentMemoryContext);
-	spi_execute_fresh("UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() "
-					  "FROM unnest($1, $2, $3) AS u(tenant_id, ticket_id, run_id) "
-					  "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL "
-					  "AND r.run_id IS DISTINCT FROM u.run_id",
-					  keys, 3, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID);
+	return rows_execute(results, &plan,
+						"INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, run_id, ticket_version, category, "
+						"urgency, sentiment_score, needs_human, confidence, language, summary, draft_reply, processed_at) "
+						"SELECT u.tenant_id, u.ticket_id, u.run_id, u.ticket_version, u.category, "
+						"u.urgency::triage.ticket_priority, u.sentiment_score, u.needs_human, "
+						"round(u.confidence::numeric, 2), u.language, u.summary, u.draft_reply, clock_timestamp() "
+						"FROM u ON CONFLICT ON CONSTRAINT ticket_ai_results_one_current DO NOTHING",
+						NULL, 0);
 }
 
 static void
 write_results(Job **jobs, int count, const int64 *run_ids)
 {
-	static SPIPlanPtr plan;
-	Columns		results = {0};
-	uint64		wanted = 0;
+	Rows		results;
 
+	rows_init(&results, result_columns, lengthof(result_columns));
 	for (int i = 0; i < count; i++)
-	{
-		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED)
-			continue;
-		add_result(&results, jobs[i], run_ids[i]);
-		wanted++;
-	}
-	if (wanted == 0)
+		if (jobs[i]->stored == STORE_WRITTEN && jobs[i]->outcome == OUTCOME_SUCCEEDED)
+			add_result(&results, jobs[i], run_ids[i]);
+	if (results.count == 0 || insert_results(&results) == results.count)
 		return;
-	/* the unique index finds what is in the way: no look-up whose plan could go stale */
-	spi_prepare(&plan,
-				"INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, run_id, ticket_version, category, urgency, "
-				"sentiment_score, needs_human, confidence, language, summary, draft_reply, processed_at) "
-				"SELECT u.tenant_id, u.ticket_id, u.run_id, u.ticket_version, u.category, "
-				"u.urgency::triage.ticket_priority, u.sentiment_score, u.needs_human, round(u.confidence::numeric, 2), "
-				"u.language, u.summary, u.draft_reply, clock_timestamp() "
-				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u(tenant_id, ticket_id, run_id, "
-				"ticket_version, category, urgency, sentiment_score, needs_human, confidence, language, summary, "
-				"draft_reply) ON CONFLICT ON CONSTRAINT ticket_ai_results_one_current DO NOTHING",
-				12, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
-				BOOLARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
-	if (execute_columns(plan, &results) == wanted)
-		return;
-	supersede_results(&results);
-	execute_columns(plan, &results);
+	/* a ticket that has a result already: the new one takes its place; rare, so planned for what is there now */
+	rows_execute_fresh(&results,
+					   "UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() FROM u "
+					   "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL "
+					   "AND r.run_id IS DISTINCT FROM u.run_id",
+					   NULL, 0);
+	insert_results(&results);
 }
 
 /* What the result sets on the ticket: the labels that no person chose, and only where they change. */
@@ -502,10 +460,16 @@ ticket_needs(const Job *job, const LockedTicket *ticket, const char **category, 
 static void
 update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 {
+	static const RowColumn columns[] = {
+		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"category", TEXTOID}, {"priority", TEXTOID}
+	};
 	static SPIPlanPtr plan;
-	Columns		tickets = {0};
+	Rows		tickets;
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+	Datum		value;
 	int			nest;
 
+	rows_init(&tickets, columns, lengthof(columns));
 	for (int i = 0; i < count; i++)
 	{
 		const char *category;
@@ -517,25 +481,24 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 		ticket = find_locked(locked, locked_count, jobs[i]);
 		if (ticket == NULL || !ticket_needs(jobs[i], ticket, &category, &priority))
 			continue;
-		tickets.next = 0;
-		add_int8(&tickets, jobs[i]->ticket_id);
-		add_server_text(&tickets, jobs[i]->tenant_id);
-		add_text(&tickets, category);
-		add_text(&tickets, priority_name(priority));
+		ids[tickets.count] = jobs[i]->ticket_id;
+		rows_add_int8(&tickets, jobs[i]->ticket_id);
+		rows_add_server_text(&tickets, jobs[i]->tenant_id);
+		rows_add_text(&tickets, category);
+		rows_add_text(&tickets, priority_name(priority));
 	}
 	if (tickets.count == 0)
 		return;
-	spi_prepare(&plan,
-				"UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
-				"FROM unnest($1, $2, $3, $4) AS u(id, tenant_id, category, priority) "
-				"WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
-				4, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
+	value = int8_array(ids, (int) tickets.count);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	ticket_result_is_written = true;
 	PG_TRY();
 	{
-		execute_columns(plan, &tickets);
+		rows_execute(&tickets, &plan,
+					 "UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
+					 "FROM u WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
+					 &value, 1, INT8ARRAYOID);
 	}
 	PG_FINALLY();
 	{

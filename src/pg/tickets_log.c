@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pg/guc.h"
+#include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "pg/tickets.h"
 #include "pg/wake.h"
@@ -27,10 +28,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(triage_tickets_after_insert);
 PG_FUNCTION_INFO_V1(triage_tickets_after_update);
+PG_FUNCTION_INFO_V1(triage_tickets_after_delete);
 
 /* Rows of history gathered before they are written: bounds the memory of a bulk update. */
 #define HISTORY_BATCH 1000
@@ -40,13 +41,11 @@ static const char *const bookkeeping[] = {
 	"category_is_manual", "first_response_at", "priority_is_manual", "search", "updated_at", "version", "waiting_since"
 };
 
-/* Tickets of one statement that need one thing done: key and priority. */
+/* Tickets of one statement that need one thing done: key, priority, assignee; made at the first of them. */
 typedef struct KeyList
 {
-	ArrayBuildState *tenant_ids;
-	ArrayBuildState *ids;
-	ArrayBuildState *priorities;
-	int			count;
+	Rows		rows;
+	bool		any;
 } KeyList;
 
 typedef struct Changes
@@ -56,14 +55,8 @@ typedef struct Changes
 	MemoryContext batch;		/* what one batch of history takes */
 	bool	   *skip;			/* by attribute: bookkeeping or dropped */
 	FmgrInfo   *to_jsonb;		/* by attribute, made at first use */
-	ArrayBuildState *tenant_ids,
-			   *ids,
-			   *fields,
-			   *old_values,
-			   *new_values;
-	int			history;
+	Rows		history;		/* in that context */
 	KeyList		assigned;
-	ArrayBuildState *agents;	/* beside assigned; NULL: unassigned */
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
 	KeyList		reopened;		/* asks for triage if it never had one */
@@ -78,44 +71,37 @@ column_of(TupleTableSlot *slot, const TicketShape *shape, TicketColumn column)
 static void
 key_add(KeyList *list, TupleTableSlot *slot, const TicketShape *shape)
 {
-	Datum		priority = DirectFunctionCall1(enum_out, column_of(slot, shape, COL_PRIORITY));
+	static const RowColumn columns[] = {
+		{"tenant_id", TEXTOID}, {"id", INT8OID}, {"priority", TEXTOID}, {"assignee_id", TEXTOID}
+	};
+	int			assignee = shape->attno[COL_ASSIGNEE_ID] - 1;
 
-	list->tenant_ids = accumArrayResult(list->tenant_ids, column_of(slot, shape, COL_TENANT_ID), false, TEXTOID,
-										CurrentMemoryContext);
-	list->ids = accumArrayResult(list->ids, column_of(slot, shape, COL_ID), false, INT8OID, CurrentMemoryContext);
-	list->priorities = accumArrayResult(list->priorities, CStringGetTextDatum(DatumGetCString(priority)), false,
-										TEXTOID, CurrentMemoryContext);
-	list->count++;
-}
-
-static Datum
-array_of(ArrayBuildState *state)
-{
-	return makeArrayResult(state, CurrentMemoryContext);
+	if (!list->any)
+		rows_init(&list->rows, columns, lengthof(columns));
+	list->any = true;
+	rows_add(&list->rows, column_of(slot, shape, COL_TENANT_ID), false);
+	rows_add(&list->rows, column_of(slot, shape, COL_ID), false);
+	rows_add_server_text(&list->rows,
+						 DatumGetCString(DirectFunctionCall1(enum_out, column_of(slot, shape, COL_PRIORITY))));
+	rows_add(&list->rows, slot->tts_values[assignee], slot->tts_isnull[assignee]);
 }
 
 static void
-log_assignments(Changes *changes, bool may_be_open)
+log_assignments(KeyList *list, bool may_be_open)
 {
 	static SPIPlanPtr open_plan;
-	Datum		values[4];
+	Datum		actor = CStringGetTextDatum(guc_actor());
 
-	values[0] = array_of(changes->assigned.tenant_ids);
-	values[1] = array_of(changes->assigned.ids);
 	if (may_be_open)
-		spi_execute_fresh("UPDATE triage.ticket_assignments a "
-						  "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) "
-						  "FROM unnest($1, $2) AS u(tenant_id, id) "
-						  "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
-						  values, 2, TEXTARRAYOID, INT8ARRAYOID);
-	spi_prepare(&open_plan,
-				"INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
-				"SELECT u.tenant_id, u.id, u.agent_id, $4, clock_timestamp() "
-				"FROM unnest($1, $2, $3) AS u(tenant_id, id, agent_id) WHERE u.agent_id IS NOT NULL",
-				4, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID);
-	values[2] = array_of(changes->agents);
-	values[3] = CStringGetTextDatum(guc_actor());
-	spi_execute(open_plan, values, NULL, 0);
+		rows_execute_fresh(&list->rows,
+						   "UPDATE triage.ticket_assignments a "
+						   "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) FROM u "
+						   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
+						   NULL, 0);
+	rows_execute(&list->rows, &open_plan,
+				 "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
+				 "SELECT u.tenant_id, u.id, u.assignee_id, $1, clock_timestamp() FROM u WHERE u.assignee_id IS NOT NULL",
+				 &actor, 1, TEXTOID);
 }
 
 /*
@@ -125,7 +111,7 @@ log_assignments(Changes *changes, bool may_be_open)
 #define REQUEST_JOBS(condition) \
 	"INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, priority) " \
 	"SELECT u.tenant_id, u.id, u.priority::triage.ticket_priority " \
-	"FROM unnest($1, $2, $3) AS u(tenant_id, id, priority) " condition \
+	"FROM u " condition \
 	"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = j.fence + 1, lease_until = NULL, " \
 	"slot = NULL, attempts = 0, run_at = now()"
 
@@ -134,68 +120,71 @@ static void
 request_new_jobs(KeyList *list)
 {
 	static SPIPlanPtr plan;
-	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), array_of(list->priorities)};
 
-	spi_prepare(&plan, REQUEST_JOBS(""), 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
-	spi_execute(plan, values, NULL, 0);
+	rows_execute(&list->rows, &plan, REQUEST_JOBS(""), NULL, 0);
 	wake_at_commit();
 }
 
 static void
 request_jobs_again(KeyList *list, bool only_without_result)
 {
-	Datum		values[3] = {array_of(list->tenant_ids), array_of(list->ids), array_of(list->priorities)};
-
 	if (only_without_result)
-		spi_execute_fresh(REQUEST_JOBS("WHERE NOT EXISTS (SELECT FROM triage.ticket_ai_results r "
-									   "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.id AND r.superseded_at IS NULL) "),
-						  values, 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
+		rows_execute_fresh(&list->rows,
+						   REQUEST_JOBS("WHERE NOT EXISTS (SELECT FROM triage.ticket_ai_results r "
+										"WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.id AND r.superseded_at IS NULL) "),
+						   NULL, 0);
 	else
-		spi_execute_fresh(REQUEST_JOBS(""), values, 3, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
-	spi_execute_fresh("DELETE FROM triage.ai_dead_letters d USING unnest($1, $2) AS u(tenant_id, id), triage.ai_jobs j "
-					  "WHERE d.tenant_id = u.tenant_id AND d.ticket_id = u.id "
-					  "AND j.tenant_id = d.tenant_id AND j.ticket_id = d.ticket_id AND j.kind = d.kind",
-					  values, 2, TEXTARRAYOID, INT8ARRAYOID);
+		rows_execute_fresh(&list->rows, REQUEST_JOBS(""), NULL, 0);
+	rows_execute_fresh(&list->rows,
+					   "DELETE FROM triage.ai_dead_letters d USING u, triage.ai_jobs j "
+					   "WHERE d.tenant_id = u.tenant_id AND d.ticket_id = u.id "
+					   "AND j.tenant_id = d.tenant_id AND j.ticket_id = d.ticket_id AND j.kind = d.kind",
+					   NULL, 0);
 	wake_at_commit();
 }
 
 static void
 call_off_jobs(KeyList *list)
 {
-	Datum		values[2] = {array_of(list->tenant_ids), array_of(list->ids)};
+	/* the worker cuts off the calls that are in the air for them */
+	if (rows_execute_fresh(&list->rows,
+						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
+						   NULL, 0) > 0)
+		wake_at_commit();
+}
 
-	spi_execute_fresh("DELETE FROM triage.ai_jobs j USING unnest($1, $2) AS u(tenant_id, id) "
-					  "WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
-					  values, 2, TEXTARRAYOID, INT8ARRAYOID);
+static void
+start_history(Changes *changes)
+{
+	static const RowColumn columns[] = {
+		{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"field", TEXTOID}, {"old_value", JSONBOID},
+		{"new_value", JSONBOID}
+	};
+	MemoryContext outer = MemoryContextSwitchTo(changes->batch);
+
+	rows_init(&changes->history, columns, lengthof(columns));
+	MemoryContextSwitchTo(outer);
 }
 
 static void
 write_history(Changes *changes)
 {
 	static SPIPlanPtr plan;
-	Datum		values[7];
-	MemoryContext outer;
+	Datum		values[2];
 
-	if (changes->history == 0)
+	if (changes->history.count == 0)
 		return;
-	outer = MemoryContextSwitchTo(changes->batch);
-	spi_prepare(&plan,
-				"INSERT INTO triage.ticket_history "
-				"(tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role) "
-				"SELECT u.*, $6, $7 FROM unnest($1, $2, $3, $4, $5) AS u",
-				7, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTOID, TEXTOID);
-	values[0] = array_of(changes->tenant_ids);
-	values[1] = array_of(changes->ids);
-	values[2] = array_of(changes->fields);
-	values[3] = array_of(changes->old_values);
-	values[4] = array_of(changes->new_values);
-	values[5] = CStringGetTextDatum(guc_actor());
-	values[6] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	spi_execute(plan, values, NULL, 0);
-	MemoryContextSwitchTo(outer);
+	values[0] = CStringGetTextDatum(guc_actor());
+	values[1] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+	rows_execute(&changes->history, &plan,
+				 "INSERT INTO triage.ticket_history "
+				 "(tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role) "
+				 "SELECT u.*, $1, $2 FROM u",
+				 values, 2, TEXTOID, TEXTOID);
+	/* ended, not only forgotten: a long batch may have a file */
+	tuplestore_end(changes->history.store);
 	MemoryContextReset(changes->batch);
-	changes->history = 0;
-	changes->tenant_ids = changes->ids = changes->fields = changes->old_values = changes->new_values = NULL;
+	start_history(changes);
 }
 
 /* to_jsonb() is polymorphic: it asks its caller's expression for the argument's type. */
@@ -221,22 +210,18 @@ as_jsonb(Changes *changes, int att, Datum value)
 static void
 add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 {
-	MemoryContext cxt = changes->batch;
-	MemoryContext outer = MemoryContextSwitchTo(cxt);
+	MemoryContext outer = MemoryContextSwitchTo(changes->batch);
 	const TicketShape *shape = changes->shape;
 	bool		old_null = old->tts_isnull[att];
 	bool		new_null = new->tts_isnull[att];
 	Datum		old_value = old_null ? (Datum) 0 : as_jsonb(changes, att, old->tts_values[att]);
 	Datum		new_value = new_null ? (Datum) 0 : as_jsonb(changes, att, new->tts_values[att]);
-	Datum		name = CStringGetTextDatum(NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
 
-	changes->tenant_ids = accumArrayResult(changes->tenant_ids, new->tts_values[shape->attno[COL_TENANT_ID] - 1],
-										   false, TEXTOID, cxt);
-	changes->ids = accumArrayResult(changes->ids, new->tts_values[shape->attno[COL_ID] - 1], false, INT8OID, cxt);
-	changes->fields = accumArrayResult(changes->fields, name, false, TEXTOID, cxt);
-	changes->old_values = accumArrayResult(changes->old_values, old_value, old_null, JSONBOID, cxt);
-	changes->new_values = accumArrayResult(changes->new_values, new_value, new_null, JSONBOID, cxt);
-	changes->history++;
+	rows_add(&changes->history, new->tts_values[shape->attno[COL_TENANT_ID] - 1], false);
+	rows_add(&changes->history, new->tts_values[shape->attno[COL_ID] - 1], false);
+	rows_add_server_text(&changes->history, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
+	rows_add(&changes->history, old_value, old_null);
+	rows_add(&changes->history, new_value, new_null);
 	MemoryContextSwitchTo(outer);
 }
 
@@ -272,11 +257,7 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 		if (!changes->skip[att] && changed(old, new, att))
 			add_history(changes, old, new, att);
 	if (changed(old, new, assignee))
-	{
 		key_add(&changes->assigned, new, shape);
-		changes->agents = accumArrayResult(changes->agents, new->tts_values[assignee], new->tts_isnull[assignee],
-										   TEXTOID, CurrentMemoryContext);
-	}
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)
@@ -347,17 +328,14 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 		slot_getallattrs(slot);
 		if (triage_auto_triage && is_live(changes.shape, slot))
 			key_add(&live, slot, changes.shape);
-		if (slot->tts_isnull[assignee])
-			continue;
-		key_add(&changes.assigned, slot, changes.shape);
-		changes.agents = accumArrayResult(changes.agents, slot->tts_values[assignee], false, TEXTOID,
-										  CurrentMemoryContext);
+		if (!slot->tts_isnull[assignee])
+			key_add(&changes.assigned, slot, changes.shape);
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	if (live.count > 0)
+	if (live.any)
 		request_new_jobs(&live);
-	if (changes.assigned.count > 0)
-		log_assignments(&changes, false);
+	if (changes.assigned.any)
+		log_assignments(&changes.assigned, false);
 	SPI_finish();
 	return PointerGetDatum(NULL);
 }
@@ -375,6 +353,7 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 
 	spi_connect();
 	changes_init(&changes, trigger->tg_relation);
+	start_history(&changes);
 	old = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
 	new = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
 	/* the server adds a row's old and new version together: the two stores run in step */
@@ -384,20 +363,32 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 		   tuplestore_gettupleslot(trigger->tg_newtable, true, false, new))
 	{
 		compare_row(&changes, old, new);
-		if (changes.history >= HISTORY_BATCH)
+		if (changes.history.count >= HISTORY_BATCH)
 			write_history(&changes);
 	}
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
 	write_history(&changes);
-	if (changes.assigned.count > 0)
-		log_assignments(&changes, true);
-	if (changes.finished.count > 0)
+	if (changes.assigned.any)
+		log_assignments(&changes.assigned, true);
+	if (changes.finished.any)
 		call_off_jobs(&changes.finished);
-	if (changes.reworded.count > 0)
+	if (changes.reworded.any)
 		request_jobs_again(&changes.reworded, false);
-	if (changes.reopened.count > 0)
+	if (changes.reopened.any)
 		request_jobs_again(&changes.reopened, true);
 	SPI_finish();
+	return PointerGetDatum(NULL);
+}
+
+/* The jobs go by cascade; the worker is told, for there may be calls in the air for them. */
+Datum
+triage_tickets_after_delete(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "tickets_after_delete")));
+	wake_at_commit();
 	return PointerGetDatum(NULL);
 }

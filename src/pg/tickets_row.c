@@ -174,6 +174,18 @@ take(Row *row, TicketStatus status)
 	return STATUS_IN_PROGRESS;
 }
 
+/* A resolution that would be cleared at once is a mistake to be told, not to be swallowed. */
+static void
+check_resolution(const Row *old, const Row *row, TicketStatus status)
+{
+	if (status_is_finished(status) || is_null(row, COL_RESOLUTION) || (old && !differs(old, row, COL_RESOLUTION)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("a ticket that is %s has no resolution", status_name(status)),
+			 errhint("Resolve or close it: set its status too, or call triage.resolve_ticket() or triage.close_ticket().")));
+}
+
 static void
 before_insert(Row *row, TimestampTz now)
 {
@@ -181,6 +193,7 @@ before_insert(Row *row, TimestampTz now)
 	bool		null;
 	Datum		value;
 
+	check_resolution(NULL, row, status);
 	follow_status(row, status, now);
 	if (!status_is_finished(status) && is_null(row, COL_WAITING_SINCE))
 	{
@@ -233,6 +246,7 @@ before_update(const Row *old, Row *row, TimestampTz now)
 	check_transition(old, from, status);
 	if (differs(old, row, COL_ASSIGNEE_ID))
 		status = take(row, status);
+	check_resolution(old, row, status);
 	follow_status(row, status, now);
 	mark_manual(old, row, COL_CATEGORY, COL_CATEGORY_IS_MANUAL);
 	mark_manual(old, row, COL_PRIORITY, COL_PRIORITY_IS_MANUAL);

@@ -19,6 +19,7 @@
 #include "pg/guc.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
+#include "pg/worker_role.h"
 #include "storage/proc.h"
 #include "utils/timestamp.h"
 
@@ -99,7 +100,7 @@ look_up_target(void)
 		return;
 	if (config_worker_stopped())
 		return;
-	start_wanted = target == NULL && (start_demanded || triage_autostart);
+	start_wanted = target == NULL && (start_demanded || triage_autostart) && worker_role_may_serve(MyDatabaseId);
 	/* whatever its last worker found there, now there is work */
 	launch_wanted = triage_shared != NULL;
 }
@@ -132,7 +133,10 @@ xact_callback(XactEvent event, void *arg)
 			return;
 		case XACT_EVENT_COMMIT:
 			if (target)
+			{
+				shmem_note_wake();
 				SetLatch(target);
+			}
 			if (start_wanted || launch_wanted)
 				start_target();
 			break;

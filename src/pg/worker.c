@@ -20,10 +20,12 @@
 #include "miscadmin.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
+#include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
+#include "pg/worker_role.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -120,10 +122,12 @@ find_owner(void)
 static void
 set_up_session(void)
 {
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", QUEUE_SEARCH_PATH, PGC_USERSET, PGC_S_OVERRIDE);
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* a batch against its own keys, row by row: 128 times 128 comparisons */
+	SetConfigOption("enable_nestloop", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	/* a table somebody locks must not hold up the calls for long */
@@ -132,6 +136,7 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("row_security", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
@@ -147,22 +152,29 @@ free_predecessor(int slot)
 }
 
 static void
-show_activity(const Dispatch *d)
+show_activity(Dispatch *d)
 {
-	static char activity[256];
+	static char activity[1024];
 	static int	shown = -1;
 	static const char *shown_trouble = NULL;
 	static TimestampTz shown_since = 0;
+	static char shown_hold[PAUSE_TEXT_MAX] = "";
 	int			in_flight = dispatch_in_flight(d);
 	const char *trouble = dispatch_trouble(d);
+	const char *hold = dispatch_hold(d) ? dispatch_hold(d) : "";
 
-	if (in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since)
+	if (!dispatch_showed(d) && in_flight == shown && trouble == shown_trouble && dispatch_trouble_since(d) == shown_since &&
+		strcmp(hold, shown_hold) == 0)
 		return;
 	shown = in_flight;
 	shown_trouble = trouble;
 	shown_since = dispatch_trouble_since(d);
-	snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
-			 trouble ? "; provider paused: " : "", trouble ? trouble : "");
+	strlcpy(shown_hold, hold, sizeof(shown_hold));
+	if (*hold)
+		snprintf(activity, sizeof(activity), "%d calls in flight; %s", in_flight, hold);
+	else
+		snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
+				 trouble ? "; provider paused: " : "", trouble ? trouble : "");
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 
@@ -194,9 +206,14 @@ serve(Dispatch *d, bool oneshot)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			if (worker_role_changed())
+				break;
 			dispatch_reload(d);
 		}
 		dispatch_turn(d);
+		/* revoked while it runs: leave, instead of asking every second */
+		if (dispatch_is_denied(d) && !worker_role_may_serve(MyDatabaseId))
+			break;
 	}
 	QueryCancelPending = false;
 	dispatch_give_back(d);
@@ -228,7 +245,7 @@ triage_worker_main(Datum arg)
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
 	set_up_signals();
-	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	worker_role_connect(DatumGetObjectId(arg));
 	set_up_session();
 	owner = find_owner();
 	if (!OidIsValid(owner))
@@ -239,7 +256,10 @@ triage_worker_main(Datum arg)
 	slot = take_slot(&args);
 	if (slot < 0)
 		proc_exit(0);
-	queue_set_owner(owner);
+	/* no restart: what is missing must be granted first, and the next start asks for it beforehand */
+	if (!worker_role_may_serve(MyDatabaseId))
+		proc_exit(0);
+	queue_set_owner(worker_role_is_set() ? InvalidOid : owner);
 	shmem_set_unwanted(MyDatabaseId, false);
 	free_predecessor(slot);
 	d = dispatch_create(slot, args.slot == 0 ? -1 : args.max_jobs, shmem_join(slot));
@@ -247,6 +267,9 @@ triage_worker_main(Datum arg)
 	if (args.slot > 0)
 		report_to(args.report, dispatch_finished(d));
 	if (args.slot > 0)
+		proc_exit(0);
+	/* as another role, unless that one cannot */
+	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
 		proc_exit(0);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
 	if (shutdown_requested || !dispatch_still_unwanted(d))

@@ -30,9 +30,12 @@ static void
 extend_work(Dispatch *d, void *arg)
 {
 	Batch	   *batch = arg;
+	int			timeout_ms = 0;
 
-	queue_extend(batch->jobs, batch->count,
-				 in_ms(GetCurrentTimestamp(), d->provider.timeout_ms + LEASE_MARGIN_MS));
+	(void) d;
+	for (int i = 0; i < batch->count; i++)
+		timeout_ms = Max(timeout_ms, batch->jobs[i]->timeout_ms);
+	queue_extend(batch->jobs, batch->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
 }
 
 /* An answer that the tables refuse, whatever the parser thought of it: said, and treated as unusable. */
@@ -67,9 +70,11 @@ static void
 store_range(Dispatch *d, Job **jobs, int n)
 {
 	Batch		batch = {jobs, n};
-	ErrorData  *error = dispatch_transact(d, store_work, &batch, true);
+	ErrorData  *error;
 	bool		locked;
 
+	dispatch_show(d, "writing answers");
+	error = dispatch_transact(d, store_work, &batch, true);
 	if (error == NULL)
 		return;
 	locked = is_lock_error(error->sqlerrcode);
@@ -106,6 +111,12 @@ static void
 count_stored(Dispatch *d, const Job *job)
 {
 	d->finished++;
+	if (job->called)
+	{
+		bool		stale = job->stored == STORE_STALE && job->outcome == OUTCOME_SUCCEEDED;
+
+		dispatch_count(d, COUNTER_OUTCOMES + (stale ? OUTCOME_STALE : job->outcome), 1);
+	}
 	if (job->stored == STORE_STALE)
 		dispatch_count(d, COUNTER_STALE, 1);
 	else if (job->outcome == OUTCOME_SUCCEEDED)

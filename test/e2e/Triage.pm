@@ -64,9 +64,10 @@ sub sql
 sub start_sql
 {
 	my ($node, $statement, $database) = @_;
-	my ($in, $out, $err) = ($statement, '', '');
-	my $psql = IPC::Run::start([ $node->installed_command('psql'), '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database // 'postgres') ],
-		'<', \$in, '>', \$out, '2>', \$err, IPC::Run::timeout($TIMEOUT));
+	my ($out, $err) = ('', '');
+	# as an argument: what stands in a pipe is written only when somebody waits for the end
+	my $psql = IPC::Run::start([ $node->installed_command('psql'), '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database // 'postgres'), '-c', $statement ],
+		'<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout($TIMEOUT));
 
 	return sub {
 		IPC::Run::finish($psql) or die "$statement: $err\n";
@@ -316,6 +317,9 @@ sub config
 sub reset    { return $_[0]->ask(POST => '/reset') }
 sub stats    { return JSON::PP::decode_json($_[0]->ask(GET => '/stats')) }
 sub requests { return $_[0]->stats->{requests} }
+
+# The last request's body, as it came.
+sub last_body { return $_[0]->ask(GET => '/body') }
 
 # The requests served, oldest first: { at_ms, token, status, kind }; of one token only, if given.
 sub log

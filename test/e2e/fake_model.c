@@ -75,6 +75,9 @@ typedef struct Plan
 	bool		cut;
 	bool		hang;
 	bool		garbage;
+	bool		reset;			/* the connection, before any answer */
+	bool		echo;			/* repeats the key it was shown, wherever it can */
+	char		key[256];
 	char		category[128];
 	char		urgency[32];
 	char		sentiment[32];
@@ -103,6 +106,8 @@ typedef struct Conn
 	int64_t		due_us;
 	int			heap_at;		/* -1: not in the heap */
 	struct Conn *next_dead;
+	struct Conn *prev;			/* all that are open */
+	struct Conn *next;
 } Conn;
 
 /* How often a token was asked about. */
@@ -120,14 +125,20 @@ typedef struct Settings
 	long		slow_ms;
 	int			status;
 	char		retry_after[64];
+	char		key[256];		/* "": any will do */
 	bool		hang;
+	char		limits[4][64];	/* the limit_headers, "" for none */
 } Settings;
 
 typedef struct Server
 {
 	int			epoll_fd;
 	int			listen_fd;
+	int			port;
 	int			timer_fd;
+	Conn	   *conns;
+	int64_t		outage_us;		/* until when nobody listens; 0: somebody does */
+	int			outage_ms;		/* asked for, begins when the asker has its answer */
 	int64_t		timer_us;		/* what timer_fd is set to; 0: off */
 	int64_t		started_us;
 	int64_t		started_epoch_us;
@@ -152,10 +163,23 @@ typedef struct Server
 	int			open_connections;
 	long		by_status[600];
 	Text		answer;			/* scratch */
+	Text		last_body;		/* of the last completion request */
 } Server;
 
 static Server server;
 static volatile sig_atomic_t stop_requested;
+
+/* What is left of a provider's own limits: setting and response header. */
+static const struct
+{
+	const char *setting;
+	const char *header;
+}			limit_headers[4] = {
+	{"remaining_requests", "x-ratelimit-remaining-requests"},
+	{"reset_requests", "x-ratelimit-reset-requests"},
+	{"remaining_tokens", "x-ratelimit-remaining-tokens"},
+	{"reset_tokens", "x-ratelimit-reset-tokens"}
+};
 
 /* Memory: a test tool may die of its lack. */
 static void *
@@ -469,6 +493,10 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		plan->hang = flag_value(value, len);
 	else if (is_key(key, key_len, "garbage"))
 		plan->garbage = flag_value(value, len);
+	else if (is_key(key, key_len, "reset"))
+		plan->reset = flag_value(value, len);
+	else if (is_key(key, key_len, "echo"))
+		plan->echo = flag_value(value, len);
 	else
 		fprintf(stderr, "fake_model: unknown key \"%.*s\"\n", (int) key_len, key);
 }
@@ -570,7 +598,7 @@ make_plan(Plan *plan, const char *body, size_t len)
 			plan->retry_after[0] = '\0';
 			plan->latency_ms = -1;
 			plan->answer = ANSWER_GOOD;
-			plan->cut = plan->hang = plan->garbage = false;
+			plan->cut = plan->hang = plan->garbage = plan->reset = plan->echo = false;
 		}
 	}
 	if (server.settings.status != 0)
@@ -592,8 +620,8 @@ good_content(Text *out, const Plan *plan)
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
 
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.\"",
-				plan->category, plan->urgency, plan->sentiment, token);
+				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.%s%s\"",
+				plan->category, plan->urgency, plan->sentiment, token, plan->key[0] != '\0' ? " Key: " : "", plan->key);
 	if (plan->answer != ANSWER_MINIMAL)
 		text_printf(out, ",\"summary\":\"A customer asks about %s.\",\"language\":\"en\",\"confidence\":0.9,"
 					"\"needs_human\":false", token);
@@ -736,8 +764,8 @@ make_error(Text *out, const Plan *plan)
 
 	while (errors[i].status != 0 && errors[i].status != plan->status)
 		i++;
-	text_printf(out, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
-				errors[i].message, plan->code[0] != '\0' ? plan->code : errors[i].type,
+	text_printf(out, "{\"error\":{\"message\":\"%s%s%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}",
+				errors[i].message, plan->key[0] != '\0' ? " You sent " : "", plan->key, plan->code[0] != '\0' ? plan->code : errors[i].type,
 				plan->code[0] != '\0' ? plan->code : errors[i].code);
 }
 
@@ -808,6 +836,12 @@ conn_close(Conn *conn)
 	conn->thinking = false;
 	close(conn->fd);
 	conn->fd = -1;
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		server.conns = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
 	server.open_connections--;
 	conn->next_dead = server.dead;
 	server.dead = conn;
@@ -896,7 +930,7 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 {
 	static Text body;
 	char		model[128] = "fake-model";
-	char		extra[256];
+	char		extra[1024];
 	int			used;
 
 	if (plan->garbage)
@@ -911,9 +945,13 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 		make_completion(&body, plan, model, request_len);
 	else
 		make_error(&body, plan);
-	used = snprintf(extra, sizeof(extra), "x-request-id: req-%ld\r\n", server.requests);
+	used = snprintf(extra, sizeof(extra), "x-request-id: req-%ld%s\r\n", server.requests, plan->key);
 	if (plan->retry_after[0] != '\0')
-		snprintf(extra + used, sizeof(extra) - (size_t) used, "retry-after: %s\r\n", plan->retry_after);
+		used += snprintf(extra + used, sizeof(extra) - (size_t) used, "retry-after: %s\r\n", plan->retry_after);
+	for (int i = 0; i < 4; i++)
+		if (server.settings.limits[i][0] != '\0')
+			used += snprintf(extra + used, sizeof(extra) - (size_t) used, "%s: %s\r\n", limit_headers[i].header,
+							 server.settings.limits[i]);
 	add_response(conn, plan->status, "application/json", extra, &body);
 	if (plan->cut)
 	{
@@ -925,6 +963,8 @@ make_answer(Conn *conn, const Plan *plan, const char *request, size_t request_le
 static const char *
 plan_kind(const Plan *plan)
 {
+	if (plan->reset)
+		return "reset";
 	if (plan->hang)
 		return "hang";
 	if (plan->garbage)
@@ -934,19 +974,56 @@ plan_kind(const Plan *plan)
 	return plan->status == 200 ? answer_names[plan->answer] : "error";
 }
 
+/* The bearer token of the request at the front of conn->in. */
 static void
-serve_completion(Conn *conn, const char *body, size_t len)
+read_key(Conn *conn, char *key, size_t size)
+{
+	static const char name[] = "Authorization: Bearer ";
+	const char *at = strstr(conn->in.data, name);
+
+	if (at != NULL)
+		set_text(key, size, at + sizeof(name) - 1, strcspn(at + sizeof(name) - 1, "\r\n"));
+}
+
+/* Not closed: taken away, as by a crashed machine's successor. */
+static void
+conn_reset(Conn *conn)
+{
+	struct linger none = {.l_onoff = 1,.l_linger = 0};
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	conn_close(conn);
+}
+
+static void
+serve_completion(Conn *conn, bool key_fits, const char *body, size_t len)
 {
 	Plan		plan;
 	int64_t		delay;
 
 	make_plan(&plan, body, len);
+	if (!key_fits)
+	{
+		plan.status = 401;
+		plan.reset = plan.hang = plan.garbage = plan.cut = false;
+		plan.code[0] = plan.retry_after[0] = '\0';
+	}
+	read_key(conn, plan.key, sizeof(plan.key));
+	if (!plan.echo)
+		plan.key[0] = '\0';
+	text_clear(&server.last_body);
+	text_add(&server.last_body, body, len);
 	server.requests++;
 	conn->busy = true;
 	conn->thinking = true;
 	if (++server.in_flight > server.max_in_flight)
 		server.max_in_flight = server.in_flight;
-	log_request(&plan, plan_kind(&plan), plan.hang || plan.garbage ? 0 : plan.status);
+	log_request(&plan, plan_kind(&plan), plan.hang || plan.garbage || plan.reset ? 0 : plan.status);
+	if (plan.reset)
+	{
+		conn_reset(conn);
+		return;
+	}
 	if (plan.hang)
 		return;
 
@@ -1008,11 +1085,27 @@ serve_log(Conn *conn)
 	reply_text(conn, 200, "text/plain", &body);
 }
 
+static void
+serve_last_body(Conn *conn)
+{
+	Text		body = {0};
+
+	text_add(&body, server.last_body.data != NULL ? server.last_body.data : "", server.last_body.len);
+	reply_text(conn, 200, "application/json", &body);
+}
+
 static bool
 apply_setting(const char *key, size_t key_len, const char *value, size_t len)
 {
 	Settings   *settings = &server.settings;
 
+	for (int i = 0; i < 4; i++)
+	{
+		if (!is_key(key, key_len, limit_headers[i].setting))
+			continue;
+		set_text(settings->limits[i], sizeof(settings->limits[i]), value, len);
+		return true;
+	}
 	if (is_key(key, key_len, "latency_ms"))
 		settings->latency_ms = to_long(value, len);
 	else if (is_key(key, key_len, "jitter_ms"))
@@ -1027,6 +1120,10 @@ apply_setting(const char *key, size_t key_len, const char *value, size_t len)
 		set_text(settings->retry_after, sizeof(settings->retry_after), value, len);
 	else if (is_key(key, key_len, "hang"))
 		settings->hang = flag_value(value, len);
+	else if (is_key(key, key_len, "key"))
+		set_text(settings->key, sizeof(settings->key), value, len);
+	else if (is_key(key, key_len, "outage_ms"))
+		server.outage_ms = (int) to_long(value, len);
 	else
 		return false;
 	return true;
@@ -1092,6 +1189,7 @@ typedef struct Request
 	size_t		method_len;
 	const char *path;
 	size_t		path_len;
+	bool		key_fits;
 	const char *body;
 	size_t		body_len;
 } Request;
@@ -1111,11 +1209,13 @@ serve(Conn *conn, const Request *request)
 	bool		get = is_key(request->method, request->method_len, "GET");
 
 	if (post && ends_with(request->path, request->path_len, "/chat/completions"))
-		serve_completion(conn, request->body, request->body_len);
+		serve_completion(conn, request->key_fits, request->body, request->body_len);
 	else if (get && is_key(request->path, request->path_len, "/stats"))
 		serve_stats(conn);
 	else if (get && is_key(request->path, request->path_len, "/log"))
 		serve_log(conn);
+	else if (get && is_key(request->path, request->path_len, "/body"))
+		serve_last_body(conn);
 	else if (post && is_key(request->path, request->path_len, "/config"))
 		serve_config(conn, request->body, request->body_len);
 	else if (post && is_key(request->path, request->path_len, "/reset"))
@@ -1161,6 +1261,11 @@ read_head(Conn *conn, char *head, Request *request)
 	request->body_len = value != NULL ? strtoul(value, NULL, 10) : 0;
 	value = head_value(head, "Connection");
 	conn->close_after = value != NULL && strncasecmp(value, "close", 5) == 0;
+	value = head_value(head, "Authorization");
+	request->key_fits = server.settings.key[0] == '\0' ||
+		(value != NULL && strncmp(value, "Bearer ", 7) == 0 &&
+		 strncmp(value + 7, server.settings.key, strlen(server.settings.key)) == 0 &&
+		 value[7 + strlen(server.settings.key)] == '\r');
 	value = head_value(head, "Expect");
 	if (value != NULL && !conn->continued)
 	{
@@ -1251,6 +1356,10 @@ accept_all(void)
 
 		conn->fd = fd;
 		conn->heap_at = -1;
+		conn->next = server.conns;
+		if (server.conns != NULL)
+			server.conns->prev = conn;
+		server.conns = conn;
 		server.connections++;
 		server.open_connections++;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -1313,6 +1422,26 @@ handle_event(const struct epoll_event *event)
 	}
 }
 
+static int	open_listener(int port);
+
+/* As if the server had been stopped and started, but that it forgets nothing. */
+static void
+begin_outage(void)
+{
+	server.outage_us = server.now_us + (int64_t) server.outage_ms * 1000;
+	server.outage_ms = 0;
+	close(server.listen_fd);
+	while (server.conns != NULL)
+		conn_close(server.conns);
+}
+
+static void
+end_outage(void)
+{
+	server.outage_us = 0;
+	open_listener(server.port);
+}
+
 static void
 serve_until_stopped(void)
 {
@@ -1323,11 +1452,15 @@ serve_until_stopped(void)
 		int			ready;
 
 		set_timer();
-		ready = epoll_wait(server.epoll_fd, events, EVENTS, -1);
+		ready = epoll_wait(server.epoll_fd, events, EVENTS, server.outage_us != 0 ? 10 : -1);
 		server.now_us = clock_us(CLOCK_MONOTONIC);
 		for (int i = 0; i < ready; i++)
 			handle_event(&events[i]);
 		run_timers();
+		if (server.outage_ms > 0)
+			begin_outage();
+		else if (server.outage_us != 0 && server.now_us >= server.outage_us)
+			end_outage();
 		free_dead();
 	}
 }
@@ -1378,12 +1511,15 @@ usage(void)
 		 "Listens on 127.0.0.1; port 0 takes a free one.  Prints \"port N\".\n"
 		 "\n"
 		 "In the ticket: [[fake key=value ...]]\n"
-		 "  faults: status retry_after code latency answer cut hang garbage; times=K limits them to a token's first K\n"
+		 "  faults: status retry_after code latency answer cut hang garbage reset echo; times=K limits them to a token's\n"
+		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: category urgency sentiment\n"
-		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
-		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=");
+		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), GET /body (of the last request), POST /reset,\n"
+		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"
+		 "    &remaining_requests=&reset_requests=&remaining_tokens=&reset_tokens=\n"
+		 "  key: what Authorization must bring, or 401; outage_ms: all connections end, none is taken for so long");
 }
 
 static void
@@ -1472,7 +1608,7 @@ main(int argc, char **argv)
 	open_timer();
 	server.started_us = server.now_us = clock_us(CLOCK_MONOTONIC);
 	server.started_epoch_us = clock_us(CLOCK_REALTIME);
-	options.port = open_listener(options.port);
+	options.port = server.port = open_listener(options.port);
 	write_pidfile(options.pidfile);
 	printf("port %d\n", options.port);
 	fflush(stdout);

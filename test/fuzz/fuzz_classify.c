@@ -13,7 +13,7 @@
 #include "core/retry.h"
 #include "core/utf8.h"
 
-#define FIELDS 7
+#define FIELDS 8
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -129,6 +129,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reply.ratelimit_reset_tokens = fields[3];
 	reply.date = fields[4];
 	reply.transport_message = fields[5];
+	reply.should_retry = fields[6];
+	for (int i = 0; i < OTHER_RESETS; i++)
+		reply.other_resets[i] = fields[(i + 2) % FIELDS];
 	/* in memory of its own, so that a byte read behind it is seen */
 	reply.body = left > 0 ? memcpy(malloc(left), p, left) : NULL;
 	reply.body_len = left;
@@ -138,8 +141,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require_sound(&out);
 	if (classify_error_body(reply.body, reply.body_len, reply.http_status, &out))
 		require_sound(&out);
-	require(hint_parse(text, INT64_C(1700000000000)) <= HINT_MAX_MS);
-	require(hint_in_message(text) <= HINT_MAX_MS);
+	if (classify_carried_error(&reply, INT64_C(1700000000000), &out))
+		require_sound(&out);
 	fuzz_origin(text, fields[5] ? fields[5] : text);
 
 	free((void *) reply.body);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/classify.h"
 #include "core/utf8.h"
 #include "core/verdict.h"
 
@@ -71,6 +72,8 @@ promise_result(VerdictResult *result)
 	promise((int) result->outcome >= 0 && (int) result->outcome < OUTCOME_COUNT);
 	promise_line(result->reason, sizeof(result->reason));
 	promise_line(result->model, sizeof(result->model));
+	promise(result->retry_after_ms >= -1 && result->retry_after_ms <= HINT_MAX_MS);
+	promise(!result->truncated || result->outcome == OUTCOME_UNUSABLE_ANSWER);
 	promise(result->usage.input_tokens >= -1);
 	promise(result->usage.cached_tokens >= -1);
 	promise(result->usage.output_tokens >= -1);

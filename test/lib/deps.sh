@@ -79,6 +79,7 @@ look()
 	need perl 'perl with Test::More' perl -MTest::More -e1
 	need libipc-run-perl 'perl module IPC::Run' perl -MIPC::Run -e1
 	need "postgresql-$major-pgtap" pgTAP pg_file --sharedir /extension/pgtap.control
+	need "postgresql-$major-cron" pg_cron pg_file --sharedir /extension/pg_cron.control
 	need "clang-$clang" 'clang' command_exists "clang-$clang"
 	need "libclang-rt-$clang-dev" "clang's fuzzing runtime" has_fuzzer "$clang"
 	[ "$target" = check ] && return

@@ -210,7 +210,7 @@ suite_fuzz()
 	for name in $files; do basename "$name" .c; done |
 		xargs -P2 -I{} sh -c '[ -x "$1/$2" ] || exit 0; mkdir -p "$1/$2.corpus"; cd "$1" || exit
 			"./$2" -max_total_time="$3" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$1/$2." \
-				"$1/$2.corpus" "$4/good" "$4/bad" >"$1/$2.out" 2>&1; echo $? >"$1/$2.status"' \
+				"$1/$2.corpus" "$4/good" "$4/bad" "$4/errors" >"$1/$2.out" 2>&1; echo $? >"$1/$2.status"' \
 			- "$dir" {} "$seconds" "$PWD/test/data"
 	for name in $files; do
 		name=$(basename "$name" .c)
@@ -321,52 +321,88 @@ suite_e2e()
 	for file in $(selected test/e2e/t/*.pl); do
 		name=$(basename "$file" .pl)
 		mkdir -p "$SANDBOX/e2e/$name"
-		if ! TEST_TIMEOUT=${TEST_TIMEOUT:-600} tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
-			PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
-			TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
-			PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT=60 TREE_BIN="$TREE_BIN" PG_CONFIG="$TREE_BIN/pg_config" \
-			${E2E_ENV:-} perl "$file"; then
-			for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
-				[ -f "$log" ] || continue
-				echo "  the end of ${log##*/}:" >>"$details"
-				tail -30 "$log" | sed 's/^/  | /' >>"$details"
-			done
-		fi
+		TEST_TIMEOUT=${TEST_TIMEOUT:-600} cluster_program "$name" "$file" || true
 	done
 }
 
-# The regression, pgTAP and end-to-end tests once more, with the extension built under UndefinedBehaviorSanitizer.  The
-# server itself is the ordinary one, with the runtime loaded before it.  Not AddressSanitizer: its runtime and the
-# libraries that Debian's server is linked with hang each other at start; the unit tests and valgrind watch the memory.
+# A program of PostgreSQL::Test::Cluster; when it fails, the ends of its servers' logs are shown.
+cluster_program()				# cluster_program NAME FILE
+{
+	local name=$1 file=$2 log
+	tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
+		PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
+		TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
+		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" TREE_BIN="$TREE_BIN" \
+		PG_CONFIG="$TREE_BIN/pg_config" ${E2E_ENV:-} perl "$file" && return
+	for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
+		[ -f "$log" ] || continue
+		echo "  the end of ${log##*/}:" >>"$details"
+		tail -30 "$log" | sed 's/^/  | /' >>"$details"
+	done
+	return 1
+}
+
+# One server, one model, everything that can go wrong; SOAK_SECONDS and SEED choose how long and in which order.
+suite_soak()
+{
+	need_tree || return 0
+	need_fake_model || return 0
+	mkdir -p "$SANDBOX/e2e/soak"
+	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_program soak test/soak/soak.pl || true
+	grep '^# ' "$SANDBOX/log/soak.soak" | sed 's/^#/    /' || true
+}
+
+# The regression, pgTAP and end-to-end tests and a soak once more, with the extension built under AddressSanitizer and
+# UndefinedBehaviorSanitizer.  The server itself is the ordinary one, with the runtimes loaded before it; what they watch
+# is the extension's own memory, malloc() in the whole process, and every string and memory function.
 suite_sanitized()
 {
-	local plain=${TREE_BIN:-} log flags="-O1 -fno-omit-frame-pointer -fsanitize=undefined -fno-sanitize-recover=undefined"
+	local plain=${TREE_BIN:-} log
+	local flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+	local early=$SANDBOX/asan_early.so
 	make -s clean PG_CONFIG="$PG_CONFIG" >/dev/null
-	if ! TREE_BIN=$(test/lib/tree.sh "$PG_CONFIG" "$SANDBOX/sanitized" PG_CFLAGS="$flags" PG_LDFLAGS=-fsanitize=undefined \
-		2>"$SANDBOX/log/sanitized.build"); then
+	if ! gcc $STRICT -shared -fPIC -o "$early" test/lib/asan_early.c 2>"$SANDBOX/log/sanitized.build" ||
+		! TREE_BIN=$(test/lib/tree.sh "$PG_CONFIG" "$SANDBOX/sanitized" PG_CFLAGS="$flags" PG_LDFLAGS=-fsanitize=address,undefined \
+			2>>"$SANDBOX/log/sanitized.build"); then
 		report failed "the extension does not build with sanitizers" "$SANDBOX/log/sanitized.build"
 		TREE_BIN=$plain
 		return 0
 	fi
-	sanitize_server "$(gcc -print-file-name=libubsan.so)"
+	sanitize_server "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $early"
 	rm -rf "$SANDBOX"/{regress,e2e,data,template}
+	sees_errors
 	suite_regress
 	suite_pgtap
-	suite_e2e
+	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
+	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
-		[ ! -e "$log" ] || ! grep -q 'runtime error:' "$log" || report failed "${log##*/} shows undefined behaviour" "$log"
+		[ ! -e "$log" ] || ! grep -qE 'runtime error:|AddressSanitizer' "$log" || report failed "${log##*/} shows an error that a sanitizer saw" "$log" 200
 	done
 	TREE_BIN=$plain
 }
 
-# A program of its own in front of the server, so that psql, perl and shells do not carry the runtime.
+# A program of its own in front of the server, so that psql, perl and shells do not carry the runtimes.  Leaks are not
+# looked for: a server process ends without freeing anything.  A local's address tells the server how deep its stack is,
+# so locals stay on it.
 sanitize_server()
 {
 	mv "$TREE_BIN/postgres" "$TREE_BIN/postgres.real"
 	cat >"$TREE_BIN/postgres" <<-SCRIPT
 		#!/bin/bash
-		export UBSAN_OPTIONS=print_stacktrace=1
+		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
 		LD_PRELOAD="$1" exec -a "\$0" "\$0.real" "\$@"
 	SCRIPT
 	chmod +x "$TREE_BIN/postgres"
+}
+
+# Is the library that will be loaded one that a sanitizer watches, and does the server stand with the runtime in it?
+sees_errors()
+{
+	local out=$SANDBOX/log/sanitized.runtime
+	nm -D "$("$TREE_BIN/pg_config" --pkglibdir)/triage.so" >"$out"
+	if grep -q __asan_report "$out" && timeout 60 "$TREE_BIN/postgres" --version >>"$out" 2>&1; then
+		report ok "the server runs with AddressSanitizer"
+	else
+		report failed "the server does not run with AddressSanitizer" "$out"
+	fi
 }

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(151);
+SELECT plan(164);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -30,11 +30,20 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('schema_version_pkey', $$INSERT INTO triage.schema_version (version) SELECT version FROM triage.schema_version$$),
 	('worker_control_pkey', $$INSERT INTO triage.worker_control (id) VALUES (true)$$),
 	('worker_control_one_row', $$INSERT INTO triage.worker_control (id) VALUES (false)$$),
+	('worker_control_pause_reason_length', $$UPDATE triage.worker_control SET pause_reason = repeat('x', 201)$$),
+
+	('retention_pkey', $$INSERT INTO triage.retention (target) VALUES ('ai_runs')$$),
+	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
+	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
 
 	('tenants_pkey', $$INSERT INTO triage.tenants (id) VALUES ('default')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES (repeat('x', 201))$$),
 	('tenants_name_length', $$INSERT INTO triage.tenants (id, name) VALUES ('x', repeat('x', 501))$$),
+
+	('role_tenants_pkey', $$INSERT INTO triage.role_tenants (tenant_id, role) VALUES ('default', 'pg_monitor'), ('default', 'pg_monitor')$$),
+	('role_tenants_tenant_fkey', $$INSERT INTO triage.role_tenants (tenant_id, role) VALUES ('nowhere', 'pg_monitor')$$),
 
 	('people_pkey', $$INSERT INTO triage.people (id) VALUES ('ann')$$),
 	('people_tenant_fkey', $$INSERT INTO triage.people (tenant_id, id) VALUES ('nowhere', 'ann')$$),
@@ -107,6 +116,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('model_prices_digits', $$UPDATE triage.model_prices SET input = 0.0000000000001$$),
 	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'eur'$$),
 	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'EURO'$$),
+	('providers_requests_per_minute', $$UPDATE triage.providers SET requests_per_minute = 0$$),
+	('providers_tokens_per_minute', $$UPDATE triage.providers SET tokens_per_minute = 0$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now()$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_by = 'ann'$$),
+	('providers_pause', $$UPDATE triage.providers SET pause_reason = 'x'$$),
+	('providers_pause', $$UPDATE triage.providers SET paused_at = now(), paused_by = 'ann', pause_reason = repeat('x', 501)$$),
 
 	('tickets_pkey', $$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE SELECT pg_temp.ticket('a'), 'x'$$),
 	('tickets_tenant_fkey', $$INSERT INTO triage.tickets (tenant_id, description) VALUES ('nowhere', 'x')$$),

@@ -95,7 +95,7 @@ SELECT is(pg_temp.outcome(format(c.command, t.name, t.change)), '42501', format(
 	FROM (VALUES ('ticket_history', 'changed_by = ''me'''), ('ticket_assignments', 'assigned_by = ''me'''), ('ai_jobs', 'priority = ''urgent'''),
 			('ai_dead_letters', 'message = ''me'''), ('ai_runs', 'cost = 0'), ('ticket_ai_results', 'urgency = ''urgent'''),
 			('prompts', 'is_active = false'), ('providers', 'base_url = ''http://127.0.0.1/'''), ('worker_control', 'stopped_at = now()'),
-			('schema_version', 'version = 99'), ('tenants', 'name = ''me'''), ('ticket_categories', 'is_active = false')) AS t (name, change),
+			('schema_version', 'version = 99'), ('retention', 'keep = ''1 day'''), ('tenants', 'name = ''me'''), ('ticket_categories', 'is_active = false')) AS t (name, change),
 		(VALUES ('UPDATE triage.%s SET %s'), ('DELETE FROM triage.%s'), ('INSERT INTO triage.%s DEFAULT VALUES'), ('TRUNCATE triage.%s CASCADE')) AS c (command)
 	ORDER BY t.name, c.command;
 SELECT is(pg_temp.outcome('TRUNCATE triage.tickets CASCADE'), '42501', 'no TRUNCATE of tickets');
@@ -105,9 +105,12 @@ SELECT is(pg_temp.outcome('INSERT INTO triage.tickets (id, description) OVERRIDI
 SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 	FROM (VALUES ('SELECT triage.run_pending(1)'), ('SELECT triage.claim_jobs()'), ('SELECT triage.complete_job(1, 1, ''{}'')'),
 		('SELECT triage.fail_job(1, 1, ''transient'', ''x'')'), ('SELECT triage.reap_jobs()'), ('SELECT triage.worker_start()'),
-		('SELECT triage.worker_stop()'), ('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
+		('SELECT triage.worker_stop()'), ('SELECT triage.pause()'), ('SELECT triage.resume()'), ('SELECT triage.reprioritise(1, ''low'')'), ('SELECT triage.apply_retention()'),
+		('SELECT triage.worker_counters()'), ('SELECT triage.install()'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.set_provider(''p'', ''builtin'')'),
-		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
+		('SELECT triage.drop_provider(''builtin'')'), ('SELECT triage.pause_provider(''builtin'')'),
+		('SELECT triage.resume_provider(''builtin'')'), ('SELECT triage.provider_gates(''x'', ''x'', ''x'')'),
+		('SELECT triage.open_gate(''x'', ''x'', ''x'')'), ('SELECT triage.create_tenant(''x'')'), ('SELECT triage.cancel_job(1)'),
 		('SELECT triage.retry_failed()'), ('SELECT triage.request_triage(1)'), ('SELECT triage.load_default_vocabulary(''default'')')) AS c (command);
 
 -- EXECUTE alone: what runs as the caller needs the caller's rights -----------------------------------------------------------------
@@ -115,6 +118,7 @@ SELECT is(pg_temp.outcome(c.command), '42501', c.command)
 SET LOCAL ROLE regress_triage_caller;
 SELECT is(pg_temp.outcome(c.command), '42501', c.command || ' needs rights on the tables')
 	FROM (VALUES ('SELECT triage.set_provider(''p'', ''builtin'')'), ('SELECT triage.drop_provider(''builtin'')'),
+		('SELECT triage.pause_provider(''builtin'')'), ('SELECT triage.resume_provider(''builtin'')'),
 		('SELECT triage.uninstall(''delete all tickets'')'), ('SELECT triage.create_ticket(''x'', ''x'')'),
 		('SELECT triage.update_ticket(1, ''{"subject": "x"}'')'), ('SELECT triage.assign_ticket(1, ''ann'')'),
 		('SELECT triage.unassign_ticket(1)'), ('SELECT triage.resolve_ticket(1)'), ('SELECT triage.close_ticket(1)'),
@@ -134,8 +138,10 @@ RESET ROLE;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
-		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed',
-		'set_budget', 'drop_budget', 'write_off', 'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters')$$,
+		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
+		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
+		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters',
+		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 
 -- Nothing of this changed anything ---------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(88);
+SELECT plan(90);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -11,6 +11,8 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_app;
 -- Two tenants with rows in every table --------------------------------------------------------------------------------------
 
 SELECT triage.create_tenant('one'), triage.create_tenant('two');
+CREATE ROLE regress_triage_other;
+SELECT triage.allow_tenant('regress_triage_other', 'one'), triage.allow_tenant('regress_triage_other', 'two');
 INSERT INTO triage.people (tenant_id, id, role) VALUES ('two', 'olga', 'agent');
 INSERT INTO triage.ticket_categories (tenant_id, category) VALUES ('two', 'gardening');
 CREATE FUNCTION pg_temp.fill(tenant text) RETURNS void
@@ -70,7 +72,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 16::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 17::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(78);
+SELECT plan(84);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -112,8 +112,17 @@ INSERT INTO pg_temp.expected_table VALUES
 		rank integer NOT NULL DEFAULT 100
 		enabled boolean NOT NULL DEFAULT true
 		updated_at timestamp with time zone NOT NULL DEFAULT now()
+		requests_per_minute integer
+		tokens_per_minute integer
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text
 		max_output_tokens integer
 		max_tokens_field text NOT NULL DEFAULT 'max_completion_tokens'::text$$),
+	('retention', $$target text NOT NULL
+		keep interval$$),
+	('role_tenants', $$tenant_id text NOT NULL
+		role regrole NOT NULL$$),
 	('schema_version', $$version integer NOT NULL
 		installed_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('tenants', $$id text NOT NULL
@@ -196,7 +205,10 @@ INSERT INTO pg_temp.expected_table VALUES
 		version integer NOT NULL DEFAULT 1$$),
 	('worker_control', $$id boolean NOT NULL DEFAULT true
 		stopped_at timestamp with time zone
-		stopped_by text$$);
+		stopped_by text
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text$$);
 
 CREATE TEMP VIEW actual_table AS
 	SELECT c.relname AS name, string_agg(concat(a.attname, ' ', format_type(a.atttypid, a.atttypmod),
@@ -218,11 +230,16 @@ CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
 	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
+	('answer_quality', 'tenant_id kind prompt_version outcome runs share tickets given_up first_at last_at last_error'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
 	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers'),
+	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
+	('worker_stats', 'pid type slot started_at in_flight claimed written retried failed stale runs_succeeded runs_throttled runs_account '
+		'runs_misconfigured runs_bad_request runs_refused runs_transient runs_unusable_answer runs_stale runs_lost bytes_sent bytes_received '
+		'wakes wake_mean_ms wake_max_ms'),
 	('worker_status', 'pid type database started_at activity in_flight claimed written retried failed stale');
 CREATE TEMP VIEW actual_view AS
 	SELECT c.relname AS name, string_agg(a.attname, ' ' ORDER BY a.attnum) AS columns
@@ -240,6 +257,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 	FROM (VALUES
 		('budget_period', 'day month'),
 		('comment_visibility', 'public internal'),
+		('health_level', 'ok warning critical'),
 		('job_kind', 'triage'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
@@ -248,7 +266,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 10::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 11::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------
@@ -258,7 +276,7 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers', 'model_prices', 'budgets', 'budget_usage',
+	$$SELECT name FROM expected_table WHERE name NOT IN ('schema_version', 'worker_control', 'tenants', 'providers', 'retention', 'model_prices', 'budgets', 'budget_usage',
 		'budget_reservations')$$,
 	'every table is a tenant table, but for those that are global');
 
@@ -381,8 +399,8 @@ CREATE TEMP VIEW search_path_not_pinned AS
 		WHERE p.pronamespace = 'triage'::regnamespace
 			AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
-				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'origin_refusal',
-					'origin_refusal'));
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'origin_refusal', 'role_tenants_changed',
+					'open_gate', 'provider_gates'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 		WHERE d.deptype = 'e' AND e.extname = 'triage';

@@ -1,6 +1,6 @@
 -- A ticket's states: each of the 49 changes of status, and what follows from a change.
 \ir prepare.psql
-SELECT plan(49 + 47);
+SELECT plan(50 + 47);
 
 -- From each status to each other one, by plain UPDATE -----------------------------------------------------------------
 
@@ -60,7 +60,9 @@ UPDATE triage.tickets SET resolution = NULL WHERE external_id = 'a';
 SELECT is(pg_temp.state('a'), 'resolved resolved resolved_at', 'but not none');
 UPDATE triage.tickets SET status = 'open' WHERE external_id = 'a';
 SELECT is(pg_temp.state('a'), 'open -', 'a reopened ticket has neither resolution nor times');
-UPDATE triage.tickets SET resolution = 'spam', resolved_at = now(), closed_at = now() WHERE external_id = 'a';
+SELECT throws_ok($$UPDATE triage.tickets SET resolution = 'spam' WHERE external_id = 'a'$$, '23514',
+	'a ticket that is open has no resolution', 'a resolution is refused while it is open');
+UPDATE triage.tickets SET resolved_at = now(), closed_at = now() WHERE external_id = 'a';
 SELECT is(pg_temp.state('a'), 'open -', 'nor can they be set while it is open');
 UPDATE triage.tickets SET status = 'resolved', resolution = 'deflected', resolved_at = '2020-02-02' WHERE external_id = 'a';
 SELECT is(pg_temp.state('a'), 'resolved deflected resolved_at', 'what the UPDATE says of the resolution holds');
@@ -74,8 +76,8 @@ SELECT is(pg_temp.state('a'), 'closed deflected resolved_at closed_at', 'but kee
 INSERT INTO triage.tickets (external_id, description, status, resolution) VALUES ('b', 'x', 'closed', 'abandoned'), ('c', 'x', 'resolved', NULL);
 SELECT is(pg_temp.state('b'), 'closed abandoned resolved_at closed_at', 'a ticket may begin closed');
 SELECT is(pg_temp.state('c'), 'resolved resolved resolved_at', 'or resolved');
-INSERT INTO triage.tickets (external_id, description, resolution, closed_at) VALUES ('d', 'x', 'spam', now());
-SELECT is(pg_temp.state('d'), 'open - waiting', 'an open one begins without resolution, whatever the INSERT says');
+INSERT INTO triage.tickets (external_id, description, closed_at) VALUES ('d', 'x', now());
+SELECT is(pg_temp.state('d'), 'open - waiting', 'an open one begins without a time of its end, whatever the INSERT says');
 SELECT is(pg_temp.outcome($$UPDATE triage.tickets SET status = NULL WHERE external_id = 'd'$$), '23502', 'no status is no status');
 
 SELECT throws_ok($$UPDATE triage.tickets SET status = 'open' WHERE external_id = 'b'$$, '23514',

@@ -91,7 +91,7 @@ transport_failures_have_their_class(void)
 		{TRANSPORT_RESOLVE, OUTCOME_TRANSIENT, "resolved"}, {TRANSPORT_CONNECT, OUTCOME_TRANSIENT, "connect"},
 		{TRANSPORT_TIMEOUT, OUTCOME_TRANSIENT, "timed out"}, {TRANSPORT_TLS, OUTCOME_MISCONFIGURED, "TLS"},
 		{TRANSPORT_URL, OUTCOME_MISCONFIGURED, "URL"}, {TRANSPORT_REFUSED_ADDRESS, OUTCOME_MISCONFIGURED, "not allowed"},
-		{TRANSPORT_TOO_LARGE, OUTCOME_UNUSABLE_ANSWER, "too large"}, {TRANSPORT_CUT, OUTCOME_TRANSIENT, "early"},
+		{TRANSPORT_TOO_LARGE, OUTCOME_BAD_REQUEST, "too large"}, {TRANSPORT_CUT, OUTCOME_TRANSIENT, "early"},
 		{TRANSPORT_OTHER, OUTCOME_TRANSIENT, "failed"}, {TRANSPORT_OTHER + 1, OUTCOME_TRANSIENT, "failed"},
 		{-1, OUTCOME_TRANSIENT, "failed"},
 	};
@@ -700,6 +700,7 @@ hints_are_found_in_sentences(void)
 		{"retry after 1 minute 5 sec", 65000}, {"try again in 1h30m", 5400000}, {"try again in 3 apples", 3000},
 		{"try again in 500 milliseconds", 500}, {"try again in 1 millisecond", 1}, {"try again in 1 second", 1000},
 		{"try again in 2 secs", 2000}, {"try again in 2 min", 120000}, {"try again in 2 mins", 120000}, {"try again in 2 hours", 7200000},
+		{"Please try again after 1 second.", 1000}, {"Please wait 20 seconds before your next request", 20000},
 		{"try again in a while; retry after 5s", 5000}, {"try again in 99999999999999999999 hours", HINT_MAX_MS},
 		{"please try again", -1}, {"try again in ", -1}, {"try again in a minute", -1}, {"retry after -5 seconds", -1}, {"", -1},
 	};

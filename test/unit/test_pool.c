@@ -29,6 +29,7 @@
 
 #include "check.h"
 #include "net/pool.h"
+#include "spellings.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ADDRESS_SANITIZER true
@@ -764,6 +765,8 @@ request_on_the_wire_is_what_was_asked_for(void)
 	CHECK_CONTAINS(received, "\r\n\r\n{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}");
 	next_reply(pool, &reply);
 	CHECK_STR(reply.reply.body, "{}");
+	CHECK_INT(reply.bytes_sent, strlen("{\"messages\":[{\"role\":\"user\",\"content\":\"ticket text\"}]}"));
+	CHECK_INT(reply.bytes_received, 2);
 	pool_done(pool, &reply);
 
 	/* the handle keeps nothing of the key */
@@ -792,7 +795,11 @@ odd_responses_are_read_right(void)
 	serve_by_hand(pool, listener, "]}",
 				  "HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\nX-Request-Id: early\r\n\r\n"
 				  "HTTP/1.1 503 Busy\r\nRequest-Id: \tid\xff\x01z  \r\nRETRY-AFTER-MS:1500\r\n"
-				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\n"
+				  "anthropic-ratelimit-requests-reset: 2025-08-21T12:41:01Z\r\nanthropic-ratelimit-tokens-reset: 2025-08-21T12:41:02Z\r\n"
+				  "anthropic-ratelimit-input-tokens-reset: 2025-08-21T12:41:03Z\r\n"
+				  "anthropic-ratelimit-output-tokens-reset: 2025-08-21T12:41:04Z\r\nX-Should-Retry: true\r\n"
+				  "x-ratelimit-reset-requests: 1s\r\nx-ratelimit-reset-tokens: 6m0s\r\nX-RateLimit-Reset: 1784111777000\r\n"
+				  "X-RateLimit-Remaining-Requests: 59\r\nanthropic-ratelimit-tokens-remaining: 0\r\n"
 				  "Content-Length: 0\r\nConnection: close\r\n\r\n", received, sizeof(received));
 	next_reply(pool, &reply);
 	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
@@ -801,6 +808,14 @@ odd_responses_are_read_right(void)
 	CHECK_STR(reply.reply.retry_after_ms, "1500");
 	CHECK_STR(reply.reply.ratelimit_reset_requests, "1s");
 	CHECK_STR(reply.reply.ratelimit_reset_tokens, "6m0s");
+	CHECK_STR(reply.reply.other_resets[0], "1784111777000");
+	CHECK_STR(reply.reply.other_resets[1], "2025-08-21T12:41:01Z");
+	CHECK_STR(reply.reply.other_resets[2], "2025-08-21T12:41:02Z");
+	CHECK_STR(reply.reply.other_resets[3], "2025-08-21T12:41:03Z");
+	CHECK_STR(reply.reply.other_resets[4], "2025-08-21T12:41:04Z");
+	CHECK_STR(reply.reply.should_retry, "true");
+	CHECK_STR(reply.reply.ratelimit_remaining_requests, "59");
+	CHECK_STR(reply.reply.ratelimit_remaining_tokens, "0");
 	CHECK_STR(reply.request_id, "id??z");
 	pool_done(pool, &reply);
 
@@ -813,6 +828,7 @@ odd_responses_are_read_right(void)
 	next_reply(pool, &reply);
 	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
 	CHECK_INT(reply.reply.http_status, 302);
+	CHECK(reply.reply.should_retry == NULL && reply.reply.other_resets[0] == NULL);
 	CHECK_INT(connects_elsewhere, 0);
 	pool_done(pool, &reply);
 	pool_destroy(pool);
@@ -849,6 +865,76 @@ forbidden_addresses_are_refused_before_connecting(void)
 	CHECK_INT(connects, 0);
 	CHECK_INT(connects_elsewhere, 0);
 	pool_destroy(pool);
+}
+
+/* What the list of origins refuses never gets to libcurl, whose own reader of URLs is more forgiving. */
+static void
+ambiguous_urls_open_no_socket(void)
+{
+	Pool	   *pool = open_pool(4, CAP);
+	int			files = open_files();
+
+	connects = connects_elsewhere = resolutions = 0;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	{
+		int			before = check_failures;
+
+		CHECK(!start_at(pool, refused[i], "key", "x", NULL, 5000));
+		CHECK_INT(pool_in_flight(pool), 0);
+		CHECK_ROW(before, "%s", refused[i]);
+	}
+	pool_step(pool);
+	CHECK_INT(connects + connects_elsewhere + resolutions, 0);
+	CHECK_INT(open_files(), files);
+	CHECK(sizeof(refused) / sizeof(refused[0]) >= 40);
+	pool_destroy(pool);
+}
+
+/* An endpoint that repeats the key it was shown, in every place where its words are kept. */
+static void
+echoed_key_goes_no_further(void)
+{
+	static const char key[] = "sk-echo-0123456789abcdefghijklmnop";
+	static const struct
+	{
+		const char *status;
+		const char *body;
+		const char *want;
+	}			rows[] = {
+		{"401 Unauthorized", "{\"error\":{\"message\":\"Incorrect API key provided: sk-echo-0123456789abcdefghijklmnop\"}}",
+		"{\"error\":{\"message\":\"Incorrect API key provided: **********************************\"}}"},
+		{"401 Unauthorized", "bad key sk-echo-01*****mnop", "bad key **********" "*****mnop"},
+		{"500 Error", "Bearer \\u0073k-echo-0123456789abcdefghijklmnop", "Bearer ***************************************"},
+		{"200 OK", "{\"draft_reply\":\"sk-echo-0123456789abcdefghijklmnop\"}",
+		"{\"draft_reply\":\"**********************************\"}"},
+		{"200 OK", "{\"draft_reply\":\"echo-0123456789\"}", "{\"draft_reply\":\"echo-0123456789\"}"},
+	};
+	char		url[100];
+	char		received[4096];
+	char		answer[1000];
+	int			listener = own_socket(true, url, sizeof(url));
+	Pool	   *pool = open_pool(1, CAP);
+	PoolReply	reply;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	{
+		int			before = check_failures;
+
+		CHECK(start_at(pool, url, key, "x", NULL, 30000));
+		snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nX-Request-Id: id-%s\r\nRetry-After: 7\r\nContent-Length: %zu\r\n"
+				 "Connection: close\r\n\r\n%s", rows[i].status, key, strlen(rows[i].body), rows[i].body);
+		serve_by_hand(pool, listener, "]}", answer, received, sizeof(received));
+		CHECK_CONTAINS(received, key);
+		next_reply(pool, &reply);
+		CHECK_INT(reply.reply.body_len, strlen(rows[i].want));
+		CHECK_STR(reply.reply.body, rows[i].want);
+		CHECK_STR(reply.request_id, "id-**********************************");
+		CHECK_STR(reply.reply.retry_after, "7");
+		pool_done(pool, &reply);
+		CHECK_ROW(before, "%s", rows[i].body);
+	}
+	pool_destroy(pool);
+	close(listener);
 }
 
 static void
@@ -1175,6 +1261,8 @@ static const CheckTest tests[] = {
 	CHECK_TEST(request_on_the_wire_is_what_was_asked_for),
 	CHECK_TEST(odd_responses_are_read_right),
 	CHECK_TEST(forbidden_addresses_are_refused_before_connecting),
+	CHECK_TEST(ambiguous_urls_open_no_socket),
+	CHECK_TEST(echoed_key_goes_no_further),
 	CHECK_TEST(unusable_requests_are_refused_at_once),
 	CHECK_TEST(names_are_resolved_in_threads_that_take_no_signals),
 	CHECK_TEST(unknown_name_is_a_resolve_failure_and_opens_no_ramp),

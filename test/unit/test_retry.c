@@ -142,6 +142,18 @@ absurd_policies_do_not_overflow(void)
 	CHECK_INT(longest(p, 3), 1);
 }
 
+/* What cut an answer at the output limit is there still: it gets one try fewer (see job_decide()). */
+static void
+truncated_answers_are_asked_for_once_more(void)
+{
+	RetryPolicy p = policy;
+
+	p.max_unusable_answers = 2;
+	CHECK_INT(retry_decide(&p, OUTCOME_UNUSABLE_ANSWER, 1, -1, 0).action, RETRY_LATER);
+	CHECK_INT(retry_decide(&p, OUTCOME_UNUSABLE_ANSWER, 2, -1, 0).action, RETRY_GIVE_UP);
+	CHECK_INT(retry_decide(&p, OUTCOME_TRANSIENT, 2, -1, 0).action, RETRY_LATER);
+}
+
 static void
 policy_without_attempts_gives_up(void)
 {
@@ -179,6 +191,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(every_outcome_is_decided),
 	CHECK_TEST(backoff_stops_at_the_cap),
 	CHECK_TEST(absurd_policies_do_not_overflow),
+	CHECK_TEST(truncated_answers_are_asked_for_once_more),
 	CHECK_TEST(policy_without_attempts_gives_up),
 	CHECK_TEST(jitter_covers_the_whole_range_evenly),
 };

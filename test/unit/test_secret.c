@@ -337,6 +337,71 @@ wiping_leaves_nothing(void)
 	CHECK(is_wiped());
 }
 
+static SecretStamp
+look(const char *name)
+{
+	SecretStamp stamp;
+
+	memset(&stamp, 'x', sizeof(stamp));
+	secret_look(directory, name, &stamp);
+	return stamp;
+}
+
+static bool
+changed(const char *name, SecretStamp *stamp)
+{
+	SecretStamp now = look(name);
+	bool		differs = memcmp(&now, stamp, sizeof(now)) != 0;
+
+	*stamp = now;
+	return differs;
+}
+
+static void
+a_look_tells_one_state_of_a_file_from_another(void)
+{
+	static const SecretStamp none;
+	SecretStamp stamp = look("looked-at");
+	char		fresh[PATH_MAX];
+
+	CHECK(memcmp(&stamp, &none, sizeof(stamp)) == 0);
+	put("looked-at", "one");
+	CHECK(changed("looked-at", &stamp));
+	CHECK(!changed("looked-at", &stamp));
+	put("looked-at.new", "two");
+	strcpy(fresh, path_of("looked-at.new"));
+	if (rename(fresh, path_of("looked-at")) != 0)
+		die("rename");
+	CHECK(changed("looked-at", &stamp));
+	CHECK(!changed("looked-at", &stamp));
+	/* a file that cannot be read is looked at as well: its mode may be what will be mended */
+	if (chmod(path_of("looked-at"), 0000) != 0)
+		die("chmod");
+	CHECK(changed("looked-at", &stamp));
+	CHECK(!changed("looked-at", &stamp));
+	if (unlink(path_of("looked-at")) != 0)
+		die("unlink");
+	CHECK(changed("looked-at", &stamp));
+	CHECK(memcmp(&stamp, &none, sizeof(stamp)) == 0);
+}
+
+static void
+a_look_goes_no_further_than_a_read(void)
+{
+	static const char *const names[] = {"absolute", "upwards", "sibling", "magic", "loop", "dangling", "../key", "", "."};
+	static const SecretStamp none;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		SecretStamp stamp = look(names[i]);
+		int			before = check_failures;
+
+		CHECK(memcmp(&stamp, &none, sizeof(stamp)) == 0);
+		CHECK_ROW(before, "%s", names[i]);
+	}
+	CHECK(look("mounted").inode != 0);
+}
+
 static void
 no_descriptor_stays_open(void)
 {
@@ -350,6 +415,8 @@ no_descriptor_stays_open(void)
 		CHECK(get("key"));
 		CHECK(!get("nothing-here"));
 		CHECK(!get("folder"));
+		look("key");
+		look("nothing-here");
 	}
 	after = dup(0);
 	close(after);
@@ -369,6 +436,8 @@ static const CheckTest tests[] = {
 	CHECK_TEST(owner_decides_which_mode_is_strict_enough),
 	CHECK_TEST(message_fits_whatever_the_room),
 	CHECK_TEST(wiping_leaves_nothing),
+	CHECK_TEST(a_look_tells_one_state_of_a_file_from_another),
+	CHECK_TEST(a_look_goes_no_further_than_a_read),
 	CHECK_TEST(no_descriptor_stays_open)
 };
 

@@ -21,13 +21,13 @@ my %given_up = (
 	refusal      => [ 'answer=refusal',       'refused',         1, 'cannot help' ],
 	filter       => [ 'answer=contentfilter', 'refused',         1, 'filter' ],
 	e500         => [ 'status=500',           'transient',       3, 'server had an error' ],
-	length       => [ 'answer=length',        'unusable_answer', 3, '.' ],
+	length       => [ 'answer=length',        'unusable_answer', 2, 'truncated' ],
 	notjson      => [ 'answer=notjson',       'unusable_answer', 3, '.' ],
 	truncated    => [ 'answer=truncated',     'unusable_answer', 3, '.' ],
 	wrongtypes   => [ 'answer=wrongtypes',    'unusable_answer', 3, 'category' ],
 	unknownlabel => [ 'answer=unknownlabel',  'unusable_answer', 3, 'category' ],
 	outofrange   => [ 'answer=outofrange',    'unusable_answer', 3, 'sentiment_score' ],
-	huge         => [ 'answer=huge',          'unusable_answer', 3, '.' ],
+	huge         => [ 'answer=huge',          'bad_request',     1, 'too large' ],
 	deep         => [ 'answer=deep',          'unusable_answer', 3, '.' ],
 	empty        => [ 'answer=empty',         'unusable_answer', 3, '.' ],
 	badutf8      => [ 'answer=badutf8',       'unusable_answer', 3, '.' ],
@@ -37,6 +37,7 @@ my %given_up = (
 my %recovers = (
 	e500twice  => [ 'status=500 times=2',               'transient transient succeeded' ],
 	e503later  => [ 'status=503 retry_after=1 times=1', 'throttled succeeded' ],
+	e200later  => [ 'answer=error200 code=rate_limit_exceeded retry_after=1 times=1', 'throttled succeeded' ],
 	notjson1   => [ 'answer=notjson times=1',           'unusable_answer succeeded' ],
 	garbage    => [ 'garbage times=1',                  'transient succeeded' ],
 	cut        => [ 'cut times=1',                      'transient succeeded' ],
@@ -78,6 +79,16 @@ is(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'unusable_an
 # A NUL in a text: PostgreSQL cannot store it, so it is either left out or the answer is not used; never cut off there.
 my $nul = sql($node, 'SELECT (SELECT draft_reply FROM triage.ticket_ai_results WHERE ticket_id = t.id), (SELECT class FROM triage.ai_dead_letters WHERE ticket_id = t.id) FROM triage.tickets t WHERE t.id = ' . id_of($node, 'nul'));
 like($nul, qr/^(before.{0,3}after TOKEN-nul\||\|unusable_answer$)/, 'a NUL in the answer does not truncate it');
+
+is(sql($node, q(SELECT min(s.started_at - f.started_at) >= '1 second' FROM triage.ai_runs f JOIN triage.ai_runs s USING (ticket_id)
+	WHERE f.outcome = 'throttled' AND s.outcome = 'succeeded' AND ticket_id = ) . id_of($node, 'e200later')), 't',
+	'what an error inside a success asked for was waited for');
+is(sql($node, q(SELECT prompt_version, runs, tickets, given_up, last_error FROM triage.answer_quality WHERE outcome = 'refused')),
+	sql($node, q(SELECT 1, count(*), count(*), 2, (array_agg(error ORDER BY id DESC))[1] FROM triage.ai_runs WHERE outcome = 'refused')),
+	'answer_quality tells the refusals of each prompt version');
+is(sql($node, q(SELECT runs = (SELECT count(*) FROM triage.ai_runs WHERE outcome = 'unusable_answer'), given_up =
+	(SELECT count(*) FROM triage.ai_dead_letters WHERE class = 'unusable_answer'), share BETWEEN 0.3 AND 0.9
+	FROM triage.answer_quality WHERE outcome = 'unusable_answer')), 't|t|t', 'and the unusable answers');
 
 ledger_is_sound($node, 'faults');
 sent_equals_runs($node, $model, 'faults');

@@ -37,16 +37,17 @@ sub counts
 	my ($database) = @_;
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
-	  ai_dead_letters ai_runs ticket_ai_results schema_version worker_control model_prices budgets budget_usage);
+	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention model_prices budgets budget_usage);
 }
 
 ################ a database with something of everything ################
 
-sql($node, 'CREATE DATABASE original');
+sql($node, 'CREATE DATABASE original; CREATE ROLE app LOGIN; CREATE ROLE "The Worker" LOGIN; CREATE ROLE acme_app LOGIN');
 sql($node, 'CREATE EXTENSION triage', 'original');
 use_model($node, $model, database => 'original');
 sql($node, <<'SQL', 'original');
 SELECT triage.create_tenant('acme', 'Acme');
+SELECT triage.grant_access('app', 'admin'), triage.grant_access('The Worker', 'worker'), triage.grant_access('acme_app', 'agent'), triage.allow_tenant('acme_app', 'acme');
 SELECT triage.set_price('fake-*', 1.5, 0.000000000001, 'EUR'), triage.set_price('a_b%*', 1, 1, 'EUR'), triage.set_output_limit('fake', 1000), triage.set_budget('day', 1e15, 'EUR', 'acme');
 INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('own', 'a category of our own', '{own}');
 INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, 'Sort the ticket.');
@@ -101,6 +102,9 @@ INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-after', 'TO
 SELECT max(id), (SELECT crm_reference FROM triage.tickets WHERE id = 7), (SELECT crm_reference FROM triage.tickets WHERE id = max(t.id))
 	FROM triage.tickets t
 SQL
+	is(sql($node, q(SET SESSION AUTHORIZATION acme_app; SELECT string_agg(external_id, ' ') FROM triage.tickets), $database), 'TOKEN-acme',
+		"$database: a role has its rights, and is held to its tenant");
+	is(sqlstate($node, q(SET SESSION AUTHORIZATION acme_app; SET triage.tenant = 'default'; SELECT FROM triage.tickets), $database), '42501', "$database: and to no other");
 }
 is($model->requests, $requests, 'nothing was sent to the model');
 

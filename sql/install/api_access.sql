@@ -1,0 +1,252 @@
+-- Who may do what: the levels that grant_access() hands out, and the tenants that a role is held to.
+--
+-- Roles belong to the whole cluster and are the administrator's: none is created here.  Nothing is granted to PUBLIC, and
+-- TRIGGER to nobody: what a trigger does, it does with the rights of whoever writes, the worker included.
+
+-- The one list.  Each function (trigger functions aside), table and view of the schema stands in it; a test compares it
+-- with the catalogs.  reader is part of agent, agent of admin; worker stands beside them; owner is granted to nobody.
+CREATE FUNCTION triage.access_list() RETURNS TABLE (level text, kind text, name text, privileges text)
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT v.level, v.kind, u.name, v.privileges
+		FROM (VALUES
+			('reader', 'function', 'EXECUTE',
+				'current_tenant current_actor check_schema written_here search_tickets list_tickets wait_for_triage '
+				'worker_counters'),
+			('reader', 'relation', 'SELECT',
+				'tenants people ticket_categories tickets ticket_comments ticket_history ticket_assignments ai_jobs '
+				'ai_dead_letters ai_runs ticket_ai_results '
+				'ai_state inbox dashboard queue_stats worker_status ai_failures'),
+
+			('agent', 'function', 'EXECUTE',
+				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
+				'delete_ticket add_comment request_triage lock_ticket check_category check_ticket_text '
+				'check_ticket_changes ensure_person ensure_agent'),
+			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
+			('agent', 'relation', 'INSERT', 'ticket_comments'),
+
+			('admin', 'function', 'EXECUTE',
+				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
+				'run_pending worker_start worker_stop wake_worker'),
+			('admin', 'relation', 'SELECT', 'worker_control schema_version'),
+			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
+			('admin', 'relation', 'UPDATE (name)', 'tenants'),
+
+			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
+			('worker', 'function', 'EXECUTE',
+				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs'),
+			('worker', 'relation', 'SELECT', 'schema_version worker_control providers prompts ticket_categories'),
+			('worker', 'relation', 'SELECT, UPDATE (category, priority)', 'tickets'),
+			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),
+			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'ai_dead_letters ticket_ai_results'),
+			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
+
+			('owner', 'function', '',
+				'install uninstall install_tables install_triggers install_views install_policies install_comments '
+				'install_column_comments load_default_vocabulary enum_labels '
+				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'relation', '', 'role_tenants')) v (level, kind, privileges, names),
+			unnest(string_to_array(v.names, ' ')) u (name)
+$$;
+COMMENT ON FUNCTION triage.access_list() IS
+	'what each level of grant_access() may do, besides what the levels it contains may: kind function or relation, the name in schema triage, the privileges; level owner names what is granted to nobody; raises nothing';
+REVOKE ALL ON FUNCTION triage.access_list() FROM PUBLIC;
+
+CREATE FUNCTION triage.access_levels(level text) RETURNS text[]
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	CASE level
+		WHEN 'reader' THEN RETURN '{reader}';
+		WHEN 'agent' THEN RETURN '{reader,agent}';
+		WHEN 'admin' THEN RETURN '{reader,agent,admin}';
+		WHEN 'worker' THEN RETURN '{worker}';
+		ELSE
+			RAISE EXCEPTION 'there is no access level "%"', coalesce(left(level, 100), 'NULL')
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'The levels are: reader, agent, admin, worker.';
+	END CASE;
+END
+$$;
+COMMENT ON FUNCTION triage.access_levels(text) IS
+	'the levels that a level of grant_access() is made of, itself included; raises 22023 for a level that does not exist';
+REVOKE ALL ON FUNCTION triage.access_levels(text) FROM PUBLIC;
+
+-- A worker serves all tenants, which row security lets nobody but the owner: so it has a policy of its own on each table.
+CREATE FUNCTION triage.set_worker_policies(role name, wanted boolean) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	target record;
+	roles text;
+BEGIN
+	FOR target IN
+		SELECT c.relname, p.polroles IS NOT NULL AS present, coalesce(p.polroles, '{}') AS roles
+			FROM pg_class c
+			LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname = 'worker'
+			WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p') AND c.relrowsecurity
+				AND wanted IS DISTINCT FROM (
+					(SELECT r.oid FROM pg_roles r WHERE r.rolname = set_worker_policies.role) = ANY (p.polroles))
+				AND (p.polroles IS NOT NULL OR wanted AND EXISTS (
+					SELECT FROM triage.access_list() l
+						WHERE l.level = 'worker' AND l.kind = 'relation' AND l.name = c.relname))
+			ORDER BY c.relname
+	LOOP
+		SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO roles
+			FROM pg_roles r
+			WHERE (r.oid = ANY (target.roles) AND r.rolname <> set_worker_policies.role)
+				OR (wanted AND r.rolname = set_worker_policies.role);
+		IF roles IS NULL THEN
+			EXECUTE format('DROP POLICY worker ON triage.%I', target.relname);
+		ELSIF target.present THEN
+			EXECUTE format('ALTER POLICY worker ON triage.%I TO %s', target.relname, roles);
+		ELSE
+			EXECUTE format('CREATE POLICY worker ON triage.%I TO %s USING (true) WITH CHECK (true)', target.relname, roles);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION triage.set_worker_policies(name, boolean) IS
+	'part of grant_access() and revoke_access(): puts a role into policy "worker" of each table that a worker uses, or takes it out; raises what CREATE POLICY raises';
+REVOKE ALL ON FUNCTION triage.set_worker_policies(name, boolean) FROM PUBLIC;
+
+CREATE FUNCTION triage.clear_access(role name) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $$
+DECLARE
+	owner oid;
+BEGIN
+	PERFORM triage.check_schema();
+	SELECT e.extowner INTO owner FROM pg_extension e WHERE e.extname = 'triage';
+	IF NOT pg_has_role(owner, 'USAGE') THEN
+		RAISE EXCEPTION 'only the owner of extension "triage" can grant and revoke access to it'
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = format('Call it as role "%s" or as a superuser.', pg_get_userbyid(owner));
+	ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = clear_access.role) THEN
+		RAISE EXCEPTION 'role "%" does not exist', coalesce(role, 'NULL')
+			USING ERRCODE = 'undefined_object',
+				HINT = CASE WHEN role = 'public' THEN 'Nothing of triage is granted to PUBLIC: name a role.'
+					ELSE 'The name is taken as it is, upper and lower case told apart. Create it with CREATE ROLE first.' END;
+	ELSIF EXISTS (
+		SELECT FROM pg_class c
+			WHERE c.relnamespace = 'triage'::regnamespace AND pg_get_userbyid(c.relowner) = clear_access.role)
+		OR pg_get_userbyid(owner) = role
+	THEN
+		RAISE EXCEPTION 'role "%" owns triage and needs no grant', role
+			USING ERRCODE = 'invalid_grant_operation', HINT = 'Let the application connect as a role of its own.';
+	END IF;
+	-- two at once would meet in the same rows of the catalogs; the worker's transactions are not in the way
+	LOCK TABLE triage.schema_version IN SHARE ROW EXCLUSIVE MODE;
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM %I CASCADE', role);
+	EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA triage FROM %I CASCADE', role);
+	EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA triage FROM %I CASCADE', role);
+	EXECUTE format('REVOKE ALL ON SCHEMA triage FROM %I CASCADE', role);
+END
+$$;
+COMMENT ON FUNCTION triage.clear_access(name) IS
+	'part of grant_access() and revoke_access(): checks the role and takes from it every right on the schema, its policies aside; raises as they do';
+REVOKE ALL ON FUNCTION triage.clear_access(name) FROM PUBLIC;
+
+CREATE FUNCTION triage.revoke_access(role name) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM triage.clear_access(role);
+	PERFORM triage.set_worker_policies(role, false);
+END
+$$;
+COMMENT ON FUNCTION triage.revoke_access(name) IS
+	'takes from a role every right on schema triage and what is in it, those granted by hand too; rights that it has as a member of another role, and its rows of role_tenants, stay; returns nothing; raises 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
+REVOKE ALL ON FUNCTION triage.revoke_access(name) FROM PUBLIC;
+
+CREATE FUNCTION triage.grant_access(role name, level text) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+	SET client_min_messages = warning
+AS $$
+DECLARE
+	levels CONSTANT text[] := triage.access_levels(level);
+	item record;
+BEGIN
+	-- the level is all that the role has afterwards, whatever it had before
+	PERFORM triage.clear_access(role);
+	EXECUTE format('GRANT USAGE ON SCHEMA triage TO %I', role);
+	FOR item IN
+		SELECT p.oid::regprocedure AS routine
+			FROM triage.access_list() l
+			JOIN pg_proc p ON p.pronamespace = 'triage'::regnamespace AND p.proname = l.name
+			WHERE l.kind = 'function' AND l.level = ANY (levels)
+	LOOP
+		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', item.routine, role);
+	END LOOP;
+	FOR item IN
+		SELECT l.name, l.privileges
+			FROM triage.access_list() l
+			WHERE l.kind = 'relation' AND l.level = ANY (levels)
+	LOOP
+		EXECUTE format('GRANT %s ON triage.%I TO %I', item.privileges, item.name, role);
+	END LOOP;
+	PERFORM triage.set_worker_policies(role, level = 'worker');
+END
+$$;
+COMMENT ON FUNCTION triage.grant_access(name, text) IS
+	'gives a role the rights of one level, and takes back whatever else it had in schema triage; level: reader (views, tables, search), agent (reader, and tickets and comments), admin (agent, and tenants, vocabulary, providers, queue and worker), worker (for triage.worker_role and external workers: all tenants); to be called again after an update of the extension; returns nothing; raises 22023 for a level that does not exist, 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
+REVOKE ALL ON FUNCTION triage.grant_access(name, text) FROM PUBLIC;
+
+-- Tenants --------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION triage.allow_tenant(role name, tenant_id text) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM triage.check_schema();
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = allow_tenant.role) THEN
+		RAISE EXCEPTION 'role "%" does not exist', coalesce(role, 'NULL')
+			USING ERRCODE = 'undefined_object',
+				HINT = 'The name is taken as it is, upper and lower case told apart. Create it with CREATE ROLE first.';
+	ELSIF NOT EXISTS (SELECT FROM triage.tenants t WHERE t.id = allow_tenant.tenant_id) THEN
+		RAISE EXCEPTION 'tenant "%" does not exist', coalesce(left(tenant_id, 200), 'NULL')
+			USING ERRCODE = 'undefined_object', HINT = 'Create it with triage.create_tenant first.';
+	END IF;
+	INSERT INTO triage.role_tenants (tenant_id, role)
+		VALUES (allow_tenant.tenant_id, quote_ident(allow_tenant.role)::regrole)
+		ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION triage.allow_tenant(name, text) IS
+	'holds a role to the tenants that were allowed to it, of which this is one; a role without any may have all; returns nothing; raises 42704 when there is no such role or tenant, 42501 without rights on triage.role_tenants';
+REVOKE ALL ON FUNCTION triage.allow_tenant(name, text) FROM PUBLIC;
+
+CREATE FUNCTION triage.disallow_tenant(role name, tenant_id text) RETURNS boolean
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	remaining bigint;
+BEGIN
+	PERFORM triage.check_schema();
+	DELETE FROM triage.role_tenants t
+		WHERE t.tenant_id = disallow_tenant.tenant_id AND t.role = to_regrole(quote_ident(disallow_tenant.role));
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	SELECT count(*) INTO remaining
+		FROM triage.role_tenants t WHERE t.role = to_regrole(quote_ident(disallow_tenant.role));
+	IF remaining = 0 THEN
+		RAISE NOTICE 'role "%" is not held to any tenant now', role
+			USING HINT = 'A role that triage.role_tenants does not list may choose its tenant freely; triage.revoke_access takes its rights.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION triage.disallow_tenant(name, text) IS
+	'takes a tenant from those that a role is held to, with a NOTICE when none is left: the role may then have all; returns whether it was one of them; raises 42501 without rights on triage.role_tenants';
+REVOKE ALL ON FUNCTION triage.disallow_tenant(name, text) FROM PUBLIC;

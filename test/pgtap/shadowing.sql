@@ -1,0 +1,144 @@
+-- Functions that run as the owner, called by an agent who has put operators, functions, tables, types and casts of his own
+-- in front of everything.  Each of his says so when it runs; none may.
+\ir prepare.psql
+SELECT no_plan();
+
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
+	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef
+		AND NOT coalesce(p.proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)$$, 'every function that runs as its owner pins its search_path');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef), '>=', 17::bigint, '(there are such)');
+
+CREATE ROLE regress_triage_mallory;
+SELECT triage.grant_access('regress_triage_mallory', 'agent');
+-- more than an agent gets: every one of them is attacked
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_mallory;
+GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
+SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
+SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
+
+SET LOCAL ROLE regress_triage_mallory;
+-- The traps --------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE pg_temp.trap (place text);
+INSERT INTO pg_temp.trap VALUES ('pg_temp'), ('public');
+DO $$
+DECLARE
+	place text;
+	item record;
+BEGIN
+	FOR place IN SELECT t.place FROM pg_temp.trap t LOOP
+		-- functions by the names and types of those that the bodies use
+		FOR item IN
+			SELECT DISTINCT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, format_type(p.prorettype, NULL) AS result
+				FROM pg_proc p
+				WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND p.provariadic = 0 AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype)
+					AND p.proname IN ('now', 'clock_timestamp', 'length', 'octet_length', 'websearch_to_tsquery', 'ts_rank', 'set_config', 'current_setting',
+						'pg_sleep', 'lower', 'split_part', 'to_regclass', 'text', 'enum_range', 'jsonb_typeof', 'jsonb_each', 'array_to_string', 'unnest',
+						'int4', 'int8', 'textlike', 'texteq', 'to_tsvector', 'position', 'quote_literal', 'string_to_array', 'rtrim', 'pg_has_role', 'to_jsonb')
+					AND NOT p.proargtypes::oid[] && ARRAY ['internal'::regtype::oid]
+		LOOP
+			EXECUTE format('CREATE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''trapped by %s'' USING ERRCODE = ''TR666''; END $f$',
+				place, item.proname, item.arguments, item.result, item.proname);
+		END LOOP;
+		FOR item IN
+			SELECT o.oprname, format_type(o.oprleft, NULL) AS l, format_type(o.oprright, NULL) AS r, format_type(o.oprresult, NULL) AS result, o.oid
+				FROM pg_operator o
+				WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprkind = 'b'
+					AND o.oprname IN ('=', '<>', '<', '>', '<=', '>=', '||', '~', '!~', '~*', '@@', '+', '-', '?', '->', '->>', '&&')
+					AND o.oprleft IN ('text'::regtype, 'int4'::regtype, 'int8'::regtype, 'tsvector'::regtype, 'tsquery'::regtype, 'jsonb'::regtype,
+						'timestamptz'::regtype, 'anyenum'::regtype, 'oid'::regtype, 'bool'::regtype, 'anyarray'::regtype)
+					AND o.oprright NOT IN ('anycompatible'::regtype, 'anynonarray'::regtype, 'anyelement'::regtype)
+		LOOP
+			EXECUTE format('CREATE FUNCTION %I.%I(%s, %s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''trapped by operator %s'' USING ERRCODE = ''TR666''; END $f$',
+				place, 'op_' || item.oid, item.l, item.r, item.result, item.oprname);
+			EXECUTE format('CREATE OPERATOR %1$I.%2$s (FUNCTION = %1$I.%3$I, LEFTARG = %4$s, RIGHTARG = %5$s)', place, item.oprname, 'op_' || item.oid, item.l, item.r);
+		END LOOP;
+		-- exact for enums, which pg_catalog meets only as anyenum
+		EXECUTE format('CREATE FUNCTION %I.op_status(triage.ticket_status, triage.ticket_status) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''trapped by enum ='' USING ERRCODE = ''TR666''; END $f$', place);
+		EXECUTE format('CREATE OPERATOR %1$I.= (FUNCTION = %1$I.op_status, LEFTARG = triage.ticket_status, RIGHTARG = triage.ticket_status)', place);
+		EXECUTE format('CREATE FUNCTION %I.op_priority(triage.ticket_priority, triage.ticket_priority) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''trapped by enum >'' USING ERRCODE = ''TR666''; END $f$', place);
+		EXECUTE format('CREATE OPERATOR %1$I.> (FUNCTION = %1$I.op_priority, LEFTARG = triage.ticket_priority, RIGHTARG = triage.ticket_priority)', place);
+	END LOOP;
+	-- tables and types by our names and the catalogs', empty or with a constraint that cannot be met
+	FOR item IN
+		SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'v')
+		UNION SELECT unnest('{pg_class, pg_roles, pg_extension, pg_proc, pg_type, pg_enum}'::name[])
+	LOOP
+		EXECUTE format('CREATE TEMP TABLE %I (trapped int CHECK (trapped IS NULL AND trapped IS NOT NULL))', item.relname);
+	END LOOP;
+	FOR item IN
+		SELECT t.typname FROM pg_catalog.pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype = 'e'
+		UNION SELECT unnest('{text, int8, int4, bool, name, tsquery, regconfig, timestamptz}'::name[])
+	LOOP
+		EXECUTE format('CREATE DOMAIN pg_temp.%I AS pg_catalog.text CHECK (false)', item.typname);
+		EXECUTE format('CREATE DOMAIN public.%I AS pg_catalog.text CHECK (false)', item.typname);
+	END LOOP;
+END
+$$;
+
+-- pgTAP itself is not to be trapped
+SET LOCAL search_path = pg_catalog, public, pg_temp;
+
+-- Do the traps work? -----------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.attacked(command pg_catalog.text, path pg_catalog.text) RETURNS pg_catalog.text
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog		-- what is set inside ends with it
+AS $$
+BEGIN
+	PERFORM pg_catalog.set_config('search_path', path, true);
+	EXECUTE command;
+	RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+	RETURN pg_catalog.concat_ws(' ', SQLSTATE, CASE WHEN SQLSTATE OPERATOR(pg_catalog.=) 'TR666' OR SQLERRM OPERATOR(pg_catalog.~) 'trapped' THEN SQLERRM END);
+END
+$$;
+CREATE TABLE pg_temp.path (path pg_catalog.text);
+INSERT INTO pg_temp.path VALUES ('pg_temp, public, pg_catalog'), ('public, pg_temp, triage, pg_catalog'), ('triage, public, pg_catalog, pg_temp');
+SELECT public.is(pg_temp.attacked('SELECT now()', 'public, pg_temp, pg_catalog'), 'TR666 trapped by now', '(a function in front is called');
+SELECT public.is(pg_temp.attacked('SELECT 1 = 1', 'public, pg_temp, pg_catalog'), 'TR666 trapped by operator =', 'so is an operator');
+SELECT public.is(pg_temp.attacked('SELECT ''open''::triage.ticket_status = ''open''::triage.ticket_status', 'public, pg_catalog'), 'TR666 trapped by enum =', 'of enums too');
+SELECT public.is(pg_temp.attacked('INSERT INTO tickets VALUES (1)', 'pg_catalog, pg_temp'), '23514 new row for relation "tickets" violates check constraint "tickets_trapped_check"', 'a temporary table');
+SELECT public.is(pg_temp.attacked('SELECT ''x''::text', 'public, pg_catalog'), '23514', 'and a type)');
+
+-- Every function that runs as the owner, and those that are part of them ---------------------------------------------------------
+
+CREATE TABLE pg_temp.call (command pg_catalog.text, outcome pg_catalog.text);
+INSERT INTO pg_temp.call VALUES
+	('SELECT triage.search_tickets(''parrot''::pg_catalog.text)', 'ok'),
+	('SELECT triage.search_tickets(''parrot -dead''::pg_catalog.text, 5, ''de''::pg_catalog.text)', 'ok'),
+	('SELECT triage.request_triage($victim)', 'ok'),
+	('SELECT triage.cancel_job(1)', 'ok'),
+	('SELECT triage.retry_failed()', 'ok'),
+	('SELECT triage.create_tenant(pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
+	('SELECT triage.claim_jobs(1)', 'ok'),
+	('SELECT triage.complete_job(j.job_id, j.fence, ''{"category": "billing", "urgency": "low", "sentiment_score": 1, "draft_reply": "x"}''::pg_catalog.jsonb) FROM triage.claim_jobs(1) j', 'ok'),
+	('SELECT triage.fail_job(j.job_id, j.fence, ''refused'', ''x''::pg_catalog.text) FROM triage.claim_jobs(1) j', 'ok'),
+	('SELECT triage.reap_jobs()', 'ok'),
+	('SELECT triage.worker_start()', 'ok'),
+	('SELECT triage.worker_stop()', 'ok'),
+	('SELECT triage.worker_counters()', 'ok'),
+	('SELECT triage.check_schema()', 'ok'),
+	-- their triggers
+	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
+	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),
+	('INSERT INTO triage.ticket_comments (ticket_id, content, author_role) VALUES ($victim, ''x'', ''customer'')', 'ok'),
+	-- and what runs as the caller, who must not be led astray either
+	('SELECT triage.create_ticket(''x''::pg_catalog.text, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok'),
+	('SELECT triage.update_ticket($victim, ''{"subject": "x", "tags": ["a"]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.assign_ticket($victim, ''ann''::pg_catalog.text)', 'ok'),
+	('SELECT triage.resolve_ticket($victim)', 'ok'),
+	('SELECT triage.list_tickets()', 'ok'),
+	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
+SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))
+	FROM pg_temp.call c CROSS JOIN pg_temp.path p,
+		LATERAL (SELECT pg_temp.attacked(pg_catalog.replace(c.command, '$victim', :'victim'), p.path) AS outcome) t;
+RESET ROLE;
+SELECT public.is_empty($$SELECT p.proname FROM pg_catalog.pg_proc p
+	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.prorettype <> 'trigger'::regtype
+		AND NOT EXISTS (SELECT FROM pg_temp.call c WHERE c.command ~ ('triage\.' || p.proname || '\('))$$, 'each function that runs as its owner was attacked');
+SELECT public.is((SELECT pg_catalog.string_agg(DISTINCT c.relowner::regrole::pg_catalog.text, ' ') FROM pg_catalog.pg_class c WHERE c.relnamespace = 'triage'::regnamespace),
+	current_user::pg_catalog.text, 'and no object of the schema has another owner now');
+
+SELECT public.finish();
+ROLLBACK;

@@ -12,7 +12,7 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin api_prices api_budgets api_access api_control api_maintenance api_health api_doctor install privileges
+	api_tickets api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention \
@@ -67,7 +67,7 @@ help:
 	@echo '                     PROVIDER_URL=http://127.0.0.1:11434/v1 MODEL=name SECRET_FILE=file: with a real model'
 	@echo '                     KEEP=1: leave the server running'
 	@echo 'make check           all tests but the slow ones; installs missing Debian packages when run as root'
-	@echo 'make check-all       also valgrind, long fuzzing, the server under sanitizers'
+	@echo 'make check-all       also valgrind, long fuzzing, ten minutes of soak, the server under sanitizers, the benchmark'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
@@ -93,9 +93,8 @@ DATA_built = sql/triage--1.0.sql
 
 CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry states utf8 verdict
 NET = loop pool secret transfer transport
-PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc inspect jobs \
-	launcher pause prices queue rows shmem spi_util stats store tenant tickets_log tickets_row tickets_shape wake withdrawals \
-	worker worker_role writes
+PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc inspect jobs launcher \
+	pause prices queue rows shmem spi_util stats store tenant tickets_log tickets_row tickets_shape wake withdrawals worker worker_role writes
 
 CORE_OBJS = $(CORE:%=src/core/%.o)
 NET_OBJS = $(NET:%=src/net/%.o)

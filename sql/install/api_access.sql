@@ -13,11 +13,12 @@ AS $$
 		FROM (VALUES
 			('reader', 'function', 'EXECUTE',
 				'current_tenant current_actor check_schema written_here search_tickets list_tickets wait_for_triage '
-				'worker_counters'),
+				'worker_counters health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 '
+				'hold_reason'),
 			('reader', 'relation', 'SELECT',
 				'tenants people ticket_categories tickets ticket_comments ticket_history ticket_assignments ai_jobs '
 				'ai_dead_letters ai_runs ticket_ai_results '
-				'ai_state inbox dashboard queue_stats worker_status ai_failures'),
+				'ai_state inbox dashboard queue_stats worker_status worker_stats ai_failures answer_quality'),
 
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
@@ -28,8 +29,13 @@ AS $$
 
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
-				'run_pending worker_start worker_stop wake_worker'),
-			('admin', 'relation', 'SELECT', 'worker_control schema_version'),
+				'run_pending worker_start worker_stop wake_worker pause resume reprioritise pause_provider resume_provider '
+				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
+				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_output_limit set_budget '
+				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
+			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
+				'budget_status'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'model_prices'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
@@ -37,16 +43,25 @@ AS $$
 
 			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
 			('worker', 'function', 'EXECUTE',
-				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs'),
+				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs price_of provider_terms '
+				'budget_period_end'),
 			('worker', 'relation', 'SELECT', 'schema_version worker_control providers prompts ticket_categories'),
 			('worker', 'relation', 'SELECT, UPDATE (category, priority)', 'tickets'),
 			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'ai_dead_letters ticket_ai_results'),
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
+			('worker', 'relation', 'SELECT', 'model_prices'),
+			-- the UPDATE is for its lock
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
+			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'budget_usage'),
+			('worker', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'budget_reservations'),
 
 			('owner', 'function', '',
 				'install uninstall install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels '
+				'health_worker health_queue health_providers health_runs health_failures latest_runs library_state '
+				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
+				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
 			('owner', 'relation', '', 'role_tenants')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)

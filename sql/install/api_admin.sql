@@ -191,7 +191,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.resume_provider(text) IS
-	'ends a pause by hand, and one that the worker made: what the provider said or did is forgotten, and the next call tries it; for all databases that use the same account, when the library is preloaded; returns nothing; raises 42704 when there is none of that name, 42501 without rights on triage.providers';
+	'ends a pause by hand, and one that the worker made: what the provider said or did is forgotten, and the next call tries it; for all databases that use the same account, when the library is preloaded, and else for this one, where a wait that the provider asked for goes on; returns nothing; raises 42704 when there is none of that name, 42501 without rights on triage.providers';
 REVOKE ALL ON FUNCTION triage.resume_provider(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.provider_gates(base_url text, model text, secret text)

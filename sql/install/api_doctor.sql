@@ -174,7 +174,7 @@ AS $$
 		WHERE x.database = current_database() AND x.prepared < clock_timestamp() - pinned_for
 	UNION ALL
 	SELECT 'replication slot', format('slot %s is %s', s.slot_name, CASE WHEN s.active THEN 'in use' ELSE 'not in use, and keeps WAL until the disk is full' END)
-				|| coalesce(format('; vacuum keeps what its reader may still see: %s transactions', age(s.xmin)), ''),
+				|| coalesce('; vacuum keeps what its reader may still see: ' || age(s.xmin) || ' transactions', ''),
 			CASE WHEN s.active THEN '-- on the standby: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start;'
 				ELSE format('SELECT pg_drop_replication_slot(%L);', s.slot_name) END
 		FROM pg_replication_slots s
@@ -334,16 +334,20 @@ CREATE FUNCTION triage.doctor(pinned_for interval DEFAULT '5 minutes')
 	RETURNS TABLE (finding text, detail text, fix_sql text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 BEGIN
 	BEGIN
 		PERFORM triage.check_schema();
-	EXCEPTION WHEN object_not_in_prerequisite_state THEN
-		finding := 'tables';
-		detail := SQLERRM;
-		fix_sql := 'SELECT triage.install();';
-		RETURN NEXT;
-		RETURN;
+	EXCEPTION
+		WHEN lock_not_available THEN
+			RAISE;
+		WHEN object_not_in_prerequisite_state THEN
+			finding := 'tables';
+			detail := SQLERRM;
+			fix_sql := 'SELECT triage.install();';
+			RETURN NEXT;
+			RETURN;
 	END;
 	RETURN QUERY SELECT * FROM triage.doctor_schema();
 	RETURN QUERY SELECT * FROM triage.doctor_worker();

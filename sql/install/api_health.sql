@@ -74,6 +74,7 @@ CREATE FUNCTION triage.provider_troubles()
 	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, level triage.health_level, what text, since timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	p record;
@@ -136,6 +137,7 @@ REVOKE ALL ON FUNCTION triage.provider_troubles() FROM PUBLIC;
 CREATE FUNCTION triage.hold_reason() RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	control record;
@@ -356,7 +358,7 @@ BEGIN
 	level := CASE WHEN r.calls < 10 OR r.good >= 0.9 * r.calls THEN 'ok' WHEN r.good >= 0.5 * r.calls THEN 'warning' ELSE 'critical' END;
 	what := CASE WHEN r.calls = 0 THEN 'no call in the last hour'
 		ELSE format('%s of the latest %s calls in the last hour succeeded', r.good, r.calls)
-			|| coalesce(format(', the others mostly %s', r.mostly), '') END;
+			|| coalesce(', the others mostly ' || r.mostly, '') END;
 	what_to_do := CASE WHEN level > 'ok'
 		THEN 'SELECT class, message, count(*) FROM triage.ai_failures GROUP BY 1, 2 ORDER BY 3 DESC;' END;
 	RETURN NEXT;
@@ -364,7 +366,7 @@ BEGIN
 	check_name := 'latency';
 	level := CASE WHEN r.p95 >= 0.8 * r.timeout_ms THEN 'warning' ELSE 'ok' END;
 	what := CASE WHEN r.p95 IS NULL THEN 'no call in the last hour'
-		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(format(', the timeout is %s ms', r.timeout_ms), '') END;
+		ELSE format('95 of 100 calls took %s ms at most', r.p95) || coalesce(', the timeout is ' || r.timeout_ms || ' ms', '') END;
 	what_to_do := CASE WHEN level > 'ok' THEN 'Raise the provider''s timeout_ms, or lower its max_in_flight.' END;
 	RETURN NEXT;
 
@@ -421,29 +423,38 @@ CREATE FUNCTION triage.health()
 	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	-- whoever watches must not wait in the line that is the trouble
+	SET lock_timeout = '1s'
 AS $$
 BEGIN
-	check_name := 'tables';
-	BEGIN
-		PERFORM triage.check_schema();
-	EXCEPTION WHEN object_not_in_prerequisite_state THEN
-		level := 'critical';
-		what := SQLERRM;
-		what_to_do := 'SELECT triage.install();';
-		RETURN NEXT;
-		RETURN;
-	END;
-	level := 'ok';
-	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;
-	RETURN NEXT;
+	PERFORM triage.check_schema();
 	RETURN QUERY SELECT * FROM triage.health_queue();
 	RETURN QUERY SELECT * FROM triage.health_providers();
 	RETURN QUERY SELECT * FROM triage.health_failures();
 	RETURN QUERY SELECT * FROM triage.health_runs();
+	check_name := 'tables';
+	level := 'ok';
+	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;
+	RETURN NEXT;
+EXCEPTION
+	-- first the one that is of the other's class
+	WHEN lock_not_available THEN
+		check_name := 'tables';
+		level := 'critical';
+		what := 'somebody has locked a table of triage against everybody else: tickets are not triaged meanwhile, and what was not checked is missing here';
+		what_to_do := 'SELECT pid, mode, relation::regclass FROM pg_locks WHERE relation::regclass::text LIKE ''triage.%'' AND mode = ''AccessExclusiveLock'';';
+		RETURN NEXT;
+	WHEN object_not_in_prerequisite_state THEN
+		check_name := 'tables';
+		level := 'critical';
+		what := SQLERRM;
+		what_to_do := 'SELECT triage.install();';
+		RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION triage.health() IS
-	'the state of triage in this database, one row a check: its name, how bad it is (ok, warning, critical), what was found, since when if that is known, and what to do about it; SELECT max(level) for the whole; takes some milliseconds whatever the tables hold; raises nothing';
+	'the state of triage in this database, one row a check: its name, how bad it is (ok, warning, critical), what was found, since when if that is known, and what to do about it; SELECT max(level) for the whole; takes some milliseconds whatever the tables hold, and waits a second at most for a lock; raises nothing';
 REVOKE ALL ON FUNCTION triage.health() FROM PUBLIC;
 
 -- Runs by time -----------------------------------------------------------------------------------------------------------
@@ -576,7 +587,7 @@ BEGIN
 		WHEN NOT EXISTS (SELECT FROM triage.ticket_categories c WHERE c.tenant_id = tenant AND c.is_active)
 			THEN 'the tenant has no active category'
 		WHEN triage.hold_reason() IS NOT NULL THEN triage.hold_reason()
-		WHEN j.run_at > statement_timestamp() THEN coalesce(format('its last try ended as %s', last.outcome), 'its time has not come')
+		WHEN j.run_at > statement_timestamp() THEN coalesce('its last try ended as ' || last.outcome, 'its time has not come')
 		ELSE 'others that are more urgent or older come first' END;
 	RETURN jsonb_build_object('job_id', j.id, 'state', CASE WHEN waits_because IS NULL THEN 'processing' ELSE 'pending' END,
 		'priority', j.priority, 'attempts', j.attempts, 'max_attempts', current_setting('triage.max_attempts')::int,
@@ -591,6 +602,7 @@ REVOKE ALL ON FUNCTION triage.explain_job(bigint) FROM PUBLIC;
 CREATE FUNCTION triage.explain_ticket(ticket_id bigint) RETURNS jsonb
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

@@ -63,18 +63,18 @@ CREATE FUNCTION triage.tickets_after_update() RETURNS trigger
 COMMENT ON FUNCTION triage.tickets_after_update() IS
 	'trigger of tickets: writes the history of what a statement changed, logs assignments, requests triage of a changed text and of a reopened ticket without a result, calls off the job of a finished or deleted ticket';
 
+CREATE FUNCTION triage.role_tenants_changed() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_role_tenants_changed';
+COMMENT ON FUNCTION triage.role_tenants_changed() IS
+	'trigger of role_tenants: has all sessions read it anew when the transaction commits; raises nothing';
+
 CREATE FUNCTION triage.tickets_after_delete() RETURNS trigger
 	LANGUAGE c
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_tickets_after_delete';
 COMMENT ON FUNCTION triage.tickets_after_delete() IS
 	'trigger of tickets: wakes the worker at commit, which cuts off the calls that are in the air for deleted tickets; raises nothing';
-
-CREATE FUNCTION triage.role_tenants_changed() RETURNS trigger
-	LANGUAGE c
-	AS 'MODULE_PATHNAME', 'triage_role_tenants_changed';
-COMMENT ON FUNCTION triage.role_tenants_changed() IS
-	'trigger of role_tenants: has all sessions read it anew when the transaction commits; raises nothing';
 
 CREATE FUNCTION triage.append_only() RETURNS trigger
 	LANGUAGE plpgsql

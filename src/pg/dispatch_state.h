@@ -64,8 +64,8 @@ struct Dispatch
 	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
-	TimestampTz woken_at;		/* a wake-up that no claim has followed yet; 0: none */
 	bool		denied;			/* the last transaction lacked a right */
+	TimestampTz woken_at;		/* a wake-up that no claim has followed yet; 0: none */
 	bool		unwanted;
 	bool		claims_suspect; /* woken: a claim may have been withdrawn */
 	TimestampTz claims_checked_at;

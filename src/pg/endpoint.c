@@ -145,7 +145,7 @@ look_at(Dispatch *d, Endpoint *endpoint, TimestampTz now, char *trouble)
 		d->serving_room = view.room;
 		/* with a second job at hand the probe need not be the one that failed */
 		if (view.answer == GATE_PROBE)
-			d->serving_room = view.state == GATE_PAUSED && view.avoid_job ? Min(view.room, 2) : 1;
+			d->serving_room = view.avoid_job ? Min(view.room, 2) : 1;
 		endpoint->avoid_job = view.avoid_job;
 		return true;
 	}

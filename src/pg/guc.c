@@ -63,8 +63,9 @@ check_worker_role(char **newval, void **extra, GucSource source)
 	return false;
 }
 
-void
-guc_define(void)
+/* In two halves, for a function has an end. */
+static void
+define_a_to_l(void)
 {
 	DefineCustomStringVariable("triage.actor",
 							   "Sets who the audit trail says is acting.",
@@ -99,6 +100,12 @@ guc_define(void)
 							 "air are finished, and tickets are enqueued as ever.",
 							 &triage_enabled, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+void
+guc_define(void)
+{
+	define_a_to_l();
 	DefineCustomIntVariable("triage.max_attempts",
 							"Sets how many times a job is tried before it fails.",
 							"Being throttled by a provider does not count as a try.",

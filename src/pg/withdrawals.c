@@ -87,7 +87,9 @@ withdrawals_call_off(Dispatch *d, TimestampTz now)
 		return;
 	claims.jobs = palloc(claims.count * sizeof(Job *));
 	claims.current = palloc0(claims.count * sizeof(bool));
-	memcpy(claims.jobs, d->flying.jobs, d->flying.count * sizeof(Job *));
+	/* a list that never had a job has no memory: memcpy() must not be asked to copy nothing from there */
+	if (d->flying.count > 0)
+		memcpy(claims.jobs, d->flying.jobs, d->flying.count * sizeof(Job *));
 	if (d->ready.count > 0)
 		memcpy(claims.jobs + d->flying.count, d->ready.jobs, d->ready.count * sizeof(Job *));
 	qsort(claims.jobs, claims.count, sizeof(Job *), compare_jobs);

@@ -75,9 +75,9 @@ typedef struct Plan
 	bool		cut;
 	bool		hang;
 	bool		garbage;
-	bool		reset;			/* the connection, before any answer */
 	bool		echo;			/* repeats the key it was shown, wherever it can */
 	char		key[256];
+	bool		reset;			/* the connection, before any answer */
 	char		category[128];
 	char		urgency[32];
 	char		sentiment[32];
@@ -125,7 +125,7 @@ typedef struct Settings
 	long		slow_ms;
 	int			status;
 	char		retry_after[64];
-	char		key[256];		/* "": any will do */
+	char		key[128];		/* "": any will do */
 	bool		hang;
 	char		limits[4][64];	/* the limit_headers, "" for none */
 } Settings;
@@ -493,10 +493,10 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		plan->hang = flag_value(value, len);
 	else if (is_key(key, key_len, "garbage"))
 		plan->garbage = flag_value(value, len);
-	else if (is_key(key, key_len, "reset"))
-		plan->reset = flag_value(value, len);
 	else if (is_key(key, key_len, "echo"))
 		plan->echo = flag_value(value, len);
+	else if (is_key(key, key_len, "reset"))
+		plan->reset = flag_value(value, len);
 	else
 		fprintf(stderr, "fake_model: unknown key \"%.*s\"\n", (int) key_len, key);
 }
@@ -1002,17 +1002,16 @@ serve_completion(Conn *conn, bool key_fits, const char *body, size_t len)
 	int64_t		delay;
 
 	make_plan(&plan, body, len);
+	if (plan.echo)
+		read_key(conn, plan.key, sizeof(plan.key));
+	text_clear(&server.last_body);
+	text_add(&server.last_body, body, len);
 	if (!key_fits)
 	{
 		plan.status = 401;
 		plan.reset = plan.hang = plan.garbage = plan.cut = false;
 		plan.code[0] = plan.retry_after[0] = '\0';
 	}
-	read_key(conn, plan.key, sizeof(plan.key));
-	if (!plan.echo)
-		plan.key[0] = '\0';
-	text_clear(&server.last_body);
-	text_add(&server.last_body, body, len);
 	server.requests++;
 	conn->busy = true;
 	conn->thinking = true;
@@ -1516,7 +1515,8 @@ usage(void)
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: category urgency sentiment\n"
-		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), GET /body (of the last request), POST /reset,\n"
+		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
+		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"
 		 "    &remaining_requests=&reset_requests=&remaining_tokens=&reset_tokens=\n"
 		 "  key: what Authorization must bring, or 401; outage_ms: all connections end, none is taken for so long");

@@ -349,7 +349,22 @@ suite_soak()
 	need_fake_model || return 0
 	mkdir -p "$SANDBOX/e2e/soak"
 	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_program soak test/soak/soak.pl || true
-	grep '^# ' "$SANDBOX/log/soak.soak" | sed 's/^#/    /' || true
+	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
+}
+
+# The benchmark, whose targets count as tests; its table is shown.  BENCH_TICKETS and BENCH_ROWS as for make bench.
+suite_bench()
+{
+	local out=$SANDBOX/log/bench status=0
+	need_tree || return 0
+	need_fake_model || return 0
+	rm -rf "$SANDBOX"/{data,template}
+	timeout --kill-after=10 "${BENCH_TIMEOUT:-3600}" env TREE_BIN="$TREE_BIN" PATH="$TREE_BIN:$PATH" BENCH_TICKETS="${BENCH_TICKETS:-20000}" \
+		test/bench/run.sh >"$out" 2>"$out.errors" || status=$?
+	passed=$(grep -c 'reached$' "$out" || true)
+	failed=$(grep -c 'MISSED$' "$out" || true)
+	[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || report failed "the benchmark ended with status $status" "$out.errors"
+	sed 's/^/    /' "$out"
 }
 
 # The regression, pgTAP and end-to-end tests and a soak once more, with the extension built under AddressSanitizer and

@@ -24,14 +24,21 @@ INSERT INTO pg_temp.callable
 	SELECT unnest(string_to_array(v.names, ' ')), v.by
 		FROM (VALUES
 			('reader agent admin worker', 'current_tenant'),
-			('reader agent admin', 'current_actor check_schema written_here search_tickets list_tickets wait_for_triage worker_counters'),
+			('reader agent admin', 'current_actor check_schema written_here search_tickets list_tickets wait_for_triage worker_counters '
+				'health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 hold_reason'),
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
 				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
-				'run_pending worker_start worker_stop wake_worker'),
-			('worker', 'score_categories ts_config claim_jobs complete_job fail_job reap_jobs'),
+				'run_pending worker_start worker_stop wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
+				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '
+				'set_price drop_price set_output_limit set_budget drop_budget write_off check_budget least_request_tokens'),
+			('admin worker', 'price_of provider_terms budget_period_end'),
+			('admin worker', 'reap_jobs'),
+			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
 			('', 'install uninstall install_tables install_triggers install_views install_policies install_comments '
-				'install_column_comments load_default_vocabulary enum_labels access_list access_levels clear_access set_worker_policies '
+				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
+				'health_failures latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
+				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
 				'grant_access revoke_access allow_tenant disallow_tenant')) v (by, names);
 
 -- r SELECT, a INSERT, w UPDATE of that column, d DELETE, D TRUNCATE, t TRIGGER
@@ -59,6 +66,16 @@ INSERT INTO pg_temp.usable VALUES
 	('worker_control',     'stopped_at',    '',  '',    'r',   'r'),
 	('schema_version',     'version',       '',  '',    'r',   'r'),
 	('role_tenants',       'role',          '',  '',    '',    ''),
+	('retention',          'keep',          '',  '',    'r',   ''),
+	('provider_status',    NULL,            '',  '',    'r',   ''),
+	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
+	('answer_quality',     NULL,            'r', 'r',   'r',   ''),
+	('model_prices',       'input',         '',  '',    'rawd', 'r'),
+	('budgets',            'spend_limit',   '',  '',    'r',   'r'),
+	('budgets',            'updated_at',    '',  '',    'r',   'rw'),
+	('budget_usage',       'spent',         '',  '',    'r',   'raw'),
+	('budget_reservations', 'amount',       '',  '',    'r',   'rawd'),
+	('budget_status',      NULL,            '',  '',    'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

@@ -131,6 +131,10 @@ SELECT pg_temp.runs(94, 'succeeded', '1 minute', 100), pg_temp.runs(6, 'succeede
 SELECT is(pg_temp.level('latency'), 'warning', 'the slowest twentieth near the timeout');
 SELECT pg_temp.runs(100, 'succeeded', '1 minute', 100);
 SELECT is(pg_temp.level('latency'), 'ok', 'fewer than that are ok');
+SELECT is(pg_temp.says('latency'), '95 of 100 calls took 100 ms at most, the timeout is 1000 ms', 'in figures');
+UPDATE triage.providers SET name = 'gone';
+SELECT is(pg_temp.says('latency'), '95 of 100 calls took 100 ms at most', 'and without a timeout when the provider is gone');
+UPDATE triage.providers SET name = 'acme';
 SELECT is(pg_temp.level('prices'), 'ok', 'calls that told no tokens cost nothing that could be known');
 SELECT pg_temp.runs(1, 'succeeded', '1 minute', 100, 1000);
 SELECT is(pg_temp.level('prices'), 'warning', 'tokens without a price');
@@ -157,6 +161,11 @@ SELECT pg_temp.runs(10, 'succeeded', '1 minute');
 SELECT is(pg_temp.level('failures'), 'warning', 'fewer failures than answers');
 SELECT matches(pg_temp.says('failures'), '^10 jobs .*, 11 in the last day: 10 transient, 1 refused$', 'by class');
 ROLLBACK TO a;
+
+-- What it costs (how many pages it reads is in 150_health.pl): the planner takes the functions for dear, and would compile
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'triage'::regnamespace
+	AND p.proname IN ('health', 'doctor', 'explain_ticket', 'run_stats', 'hold_reason') AND NOT coalesce(p.proconfig @> '{jit=off}', false)$$,
+	'what is asked every few seconds is not compiled each time');
 
 -- Who may ask -------------------------------------------------------------------------------------------------------------------------
 

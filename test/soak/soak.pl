@@ -41,8 +41,12 @@ CREATE TABLE soak.cancelled (ticket_id bigint);
 CREATE TABLE soak.acked (token text);
 CREATE TABLE soak.served (seq bigint, at_ms numeric, token text, status int, kind text);
 SQL
+# builtin answers without the model, so it has no place in this ledger
+sql($node, q(UPDATE triage.providers SET enabled = false WHERE api = 'builtin'));
 my $has_prices = exists_function('set_price');
+my $has_budgets = exists_function('set_budget');
 sql($node, q(SELECT triage.set_price('fake-model', 2.5, 10, 'USD', cached_input => 1.25))) if $has_prices;
+sql($node, q(SELECT triage.set_output_limit('fake', 400); SELECT triage.set_budget('month', 1000000, 'USD'))) if $has_budgets;
 
 sub exists_function { return sql($node, "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'triage'::regnamespace AND p.proname = '$_[0]'") }
 
@@ -128,7 +132,11 @@ my %disturbances = (
 	'slow model'          => sub { model_says(1.5, slow_percent => 30, slow_ms => 4000); return 1 },
 	'key rotated'         => sub { write_key(); mended(); return 1 },
 	'model unknown'       => sub { model_says(0.3, status => 404); mended(); return 1 },
-	'provider set anew'   => sub { eval { use_model($node, $model, timeout_ms => 3000, secret => 'key'); 1 } or return 0; return 1 },
+	'provider set anew'   => sub {
+		eval { use_model($node, $model, timeout_ms => 3000, secret => 'key'); 1 } or return 0;
+		Triage::try_sql($node, q(SELECT triage.set_output_limit('fake', 400))) if $has_budgets;
+		return 1;
+	},
 	'failed ones again'   => sub { Triage::try_sql($node, 'SELECT triage.retry_failed(max_jobs => 50)'); return 1 },
 	'old snapshot' => sub {
 		run_beside('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM triage.ai_jobs; SELECT pg_sleep(8); COMMIT');
@@ -165,6 +173,8 @@ is(join('', map { slurp_file("$directory/errors.$_") } 1 .. $SUBMITTERS), '', 'a
 eval { $_->finish; 1 } or 1 for @beside;
 wait_until(sub { my ($out, $err) = Triage::try_sql($node, 'SELECT 1'); return $out eq '1' ? 1 : (0, $err) }, 'the server');
 mended();
+# a crash may have come between the two statements that set the provider anew
+sql($node, q(SELECT triage.set_output_limit('fake', 400))) if $has_budgets;
 wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, 'the queue is empty', limit => 180);
 wait_for_worker($node);
 
@@ -254,7 +264,23 @@ sub money_balances
 		WHERE model = 'fake-model' AND input_tokens IS NOT NULL AND cost IS DISTINCT FROM
 			((input_tokens - coalesce(cached_tokens, 0)) * 2.5 + coalesce(cached_tokens, 0) * 1.25 + output_tokens * 10) / 1e6),
 		'each call costs what its tokens cost');
-	none_of('SELECT id, outcome, cost FROM triage.ai_runs WHERE input_tokens IS NULL AND cost IS NOT NULL', 'and what is not known costs nothing known');
+	none_of('SELECT id, outcome, cost FROM triage.ai_runs WHERE input_tokens IS NULL AND cost > 0', 'and what is not known costs nothing known');
+	unless ($has_budgets)
+	{
+		note('no budgets table');
+		return;
+	}
+	is(sql($node, 'SELECT sum(spent) = (SELECT sum(cost) FROM triage.ai_runs) FROM triage.budget_usage'), 't',
+		'the budget was charged what the runs cost');
+	none_of(q(SELECT b.job, b.fence, b.amount, r.outcome, r.cost FROM triage.budget_reservations b
+		JOIN triage.ai_runs r ON r.tenant_id = b.tenant AND r.job_id = b.job AND r.fence = b.fence
+		WHERE r.cost IS NOT NULL OR b.unsettled_since IS NULL),
+		'no call is both charged and unsettled, and none that has a run is still reserved for');
+	none_of(q(SELECT * FROM (SELECT u.budget, sum(u.reserved) AS reserved, sum(u.unsettled) AS unsettled FROM triage.budget_usage u GROUP BY 1) u
+		FULL JOIN (SELECT b.budget, coalesce(sum(b.amount) FILTER (WHERE b.unsettled_since IS NULL), 0) AS reserved,
+			coalesce(sum(b.amount) FILTER (WHERE b.unsettled_since IS NOT NULL), 0) AS unsettled FROM triage.budget_reservations b GROUP BY 1) b USING (budget)
+		WHERE u.reserved <> coalesce(b.reserved, 0) OR u.unsettled <> coalesce(b.unsettled, 0) OR u.budget IS NULL),
+		'what is reserved or unsettled is the sum of its reservations');
 	return;
 }
 
@@ -294,6 +320,9 @@ sub print_table
 		UNION ALL SELECT 'runs with a known cost', count(cost) FROM triage.ai_runs
 		ORDER BY 1));
 	note(sprintf('%-36s %7d', split /\|/)) for split /\n/, $rows;
+	note(sprintf('%-36s %7s', 'USD spent, reserved, unsettled', join(' ', split /\|/, sql($node,
+		'SELECT sum(spent)::numeric(9, 4), sum(reserved)::numeric(9, 4), sum(unsettled)::numeric(9, 4) FROM triage.budget_usage'))))
+	  if $has_budgets;
 	note(sprintf('%-36s %7d', "done: $_", $done{$_})) for sort keys %done;
 	return;
 }

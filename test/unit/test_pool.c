@@ -100,7 +100,24 @@ static const struct
 }			known_names[] = {
 	{"localhost.test", AF_INET, "127.0.0.1"},
 	{"metadata.test", AF_INET, "169.254.169.254"},
-	{"mapped.test", AF_INET6, "::ffff:169.254.169.254"}
+	{"mapped.test", AF_INET6, "::ffff:169.254.169.254"},
+	{"linklocal.test", AF_INET6, "fe80::1"},
+	{"translated.test", AF_INET6, "64:ff9b::a9fe:a9fe"},
+	{"sixtofour.test", AF_INET6, "2002:a9fe:a9fe::1"},
+	{"compatible.test", AF_INET6, "::169.254.169.254"},
+	{"metadata6.test", AF_INET6, "fd00:ec2::254"},
+	{"multicast.test", AF_INET, "224.0.0.251"},
+	{"multicast6.test", AF_INET6, "ff02::fb"},
+	{"unspecified.test", AF_INET, "0.0.0.0"},
+	{"unspecified6.test", AF_INET6, "::"},
+	{"broadcast.test", AF_INET, "255.255.255.255"},
+	{"public.test", AF_INET, "192.0.2.1"},
+	{"carrier.test", AF_INET, "100.64.0.1"},
+	/* a name may have several: what one lookup gives is judged address by address */
+	{"twofaced.test", AF_INET, "169.254.169.254"},
+	{"twofaced.test", AF_INET, "127.0.0.1"},
+	{"allbad.test", AF_INET, "169.254.169.254"},
+	{"allbad.test", AF_INET6, "fe80::1"}
 };
 
 static struct addrinfo *
@@ -125,27 +142,35 @@ make_address(int family, const char *text, const char *service, const struct add
 int
 getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
+	struct addrinfo **last = result;
+
 	if (name == NULL || service == NULL)
 		return EAI_NONAME;
 	resolutions++;
 	if (syscall(SYS_gettid) != getpid())
 		threads_resolving++;
 	note_signal_mask();
+	*result = NULL;
 	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++)
 	{
-		if (strcmp(name, known_names[i].name) == 0)
-		{
-			*result = make_address(known_names[i].family, known_names[i].address, service, hints);
-			return 0;
-		}
+		if (strcmp(name, known_names[i].name) != 0)
+			continue;
+		*last = make_address(known_names[i].family, known_names[i].address, service, hints);
+		last = &(*last)->ai_next;
 	}
-	return EAI_NONAME;
+	return *result == NULL ? EAI_NONAME : 0;
 }
 
 void
 freeaddrinfo(struct addrinfo *result)
 {
-	free(result);
+	while (result != NULL)
+	{
+		struct addrinfo *next = result->ai_next;
+
+		free(result);
+		result = next;
+	}
 }
 
 /* Limits of descriptors that a test pretends; rlim_max 0: the real ones.  A lowered hard limit would be for ever. */
@@ -841,7 +866,12 @@ forbidden_addresses_are_refused_before_connecting(void)
 	static const char *const urls[] = {
 		"http://169.254.1.1/", "http://169.254.169.254/latest/meta-data", "https://169.254.169.254/",
 		"http://192.0.2.1/", "http://0.0.0.0/", "https://0.0.0.0/", "http://224.0.0.1/",
-		"http://[fe80::1]/", "https://[fe80::1]/", "http://metadata.test/", "http://mapped.test/"
+		"http://[fe80::1]/", "https://[fe80::1]/", "http://metadata.test/", "http://mapped.test/",
+		"https://metadata.test/", "https://mapped.test/", "http://linklocal.test/", "https://linklocal.test/",
+		"http://translated.test/", "https://translated.test/", "https://sixtofour.test/", "https://compatible.test/",
+		"http://metadata6.test/", "https://metadata6.test/", "https://multicast.test/", "https://multicast6.test/",
+		"http://unspecified.test/", "https://unspecified6.test/", "https://broadcast.test/", "http://public.test/",
+		"http://carrier.test/", "http://allbad.test/", "https://allbad.test/"
 	};
 	Pool	   *pool = open_pool(4, CAP);
 
@@ -863,6 +893,26 @@ forbidden_addresses_are_refused_before_connecting(void)
 		CHECK_ROW(before, "%s", urls[i]);
 	}
 	CHECK_INT(connects, 0);
+	CHECK_INT(connects_elsewhere, 0);
+	pool_destroy(pool);
+}
+
+/* Of a name's addresses the forbidden ones are passed over, and what may be called is called. */
+static void
+name_with_a_forbidden_address_reaches_its_other_one(void)
+{
+	char		url[100];
+	Pool	   *pool = open_pool(1, CAP);
+	PoolReply	reply;
+
+	snprintf(url, sizeof(url), "http://twofaced.test:%d/v1/chat/completions", server_port);
+	connects = connects_elsewhere = 0;
+	CHECK(start_at(pool, url, NULL, "{\"messages\":[]}", NULL, 10000));
+	next_reply(pool, &reply);
+	CHECK_INT(reply.reply.transport, TRANSPORT_OK);
+	CHECK_INT(reply.reply.http_status, 200);
+	pool_done(pool, &reply);
+	CHECK_INT(connects, 1);
 	CHECK_INT(connects_elsewhere, 0);
 	pool_destroy(pool);
 }
@@ -1261,6 +1311,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(request_on_the_wire_is_what_was_asked_for),
 	CHECK_TEST(odd_responses_are_read_right),
 	CHECK_TEST(forbidden_addresses_are_refused_before_connecting),
+	CHECK_TEST(name_with_a_forbidden_address_reaches_its_other_one),
 	CHECK_TEST(ambiguous_urls_open_no_socket),
 	CHECK_TEST(echoed_key_goes_no_further),
 	CHECK_TEST(unusable_requests_are_refused_at_once),

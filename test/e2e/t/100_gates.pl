@@ -198,6 +198,21 @@ sql($node, q(SELECT triage.resume_provider('fake')));
 all_done($node);
 is(sql($node, q(SELECT count(*) FROM triage.ai_dead_letters)), 1, 'and all are served later');
 
+# before anybody was served that cannot be told; then the probe is another ticket's
+use_model($node, $model, %provider, model => 'fresh');
+sql($node, q(INSERT INTO triage.tickets (external_id, description, priority) VALUES ('TOKEN-urgent', 'TOKEN-urgent [[fake status=403]]', 'urgent')));
+wait_for_state('paused');
+add_tickets($node, map { "patient$_" } 1 .. 5);
+wait_for($node, 'SELECT count(*) FROM triage.ai_jobs WHERE lease_until IS NULL', 6, 'all wait');
+$model->reset;
+sql($node, q(SELECT triage.resume_provider('fake')));
+all_done($node);
+like(($model->log)[0]{token}, qr/patient/, 'the probe is not the call of the job that closed the gate, though that is the first in the queue');
+is(sql($node, q(SELECT count(*) FROM triage.ticket_ai_results r JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.external_id ~ 'patient')), 5, 'the others are served');
+is(sql($node, q(SELECT class FROM triage.ai_dead_letters WHERE ticket_id = ) . id_of($node, 'urgent')), 'bad_request', 'and it fails for itself');
+sql($node, q(DELETE FROM triage.tickets WHERE external_id = 'TOKEN-urgent'));
+use_model($node, $model, %provider);
+
 ################ server errors: an outage fails no ticket ################
 
 $model->reset;

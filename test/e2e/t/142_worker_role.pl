@@ -66,6 +66,14 @@ SQL
 	is(sql($node, q(SELECT triage.run_pending(1, wait => true))), 0, "$how: a one-shot worker starts as the role");
 	unlike(log_since($node), qr/permission denied/, "$how: the rights of level worker are enough");
 
+	# an application that has level agent, from its ticket to the answer
+	sql($node, q(UPDATE triage.providers SET enabled = true; CREATE ROLE app LOGIN; SELECT triage.grant_access('app', 'agent'), triage.allow_tenant('app', 'acme')));
+	$node->psql('postgres', q(SELECT triage.create_ticket('Hello', 'TOKEN-app', 'user-1', external_id => 'TOKEN-app')), extra_params => [ '-U', 'app' ]);
+	my ($out) = ('');
+	$node->psql('postgres', q(SELECT triage.wait_for_triage(id) || ' ' || tenant_id FROM triage.tickets WHERE external_id = 'TOKEN-app'), stdout => \$out,
+		extra_params => [ '-U', 'app' ]);
+	is($out, 'processed acme', "$how: a role of level agent, held to a tenant, is served");
+
 	# another role, while it runs
 	sql($node, q(CREATE ROLE second LOGIN; SELECT triage.grant_access('second', 'worker')));
 	with_role($node, 'second');

@@ -48,8 +48,18 @@ add_tickets($node, map { "good$_" } 1 .. 20);
 all_done($node);
 # what a call costs nobody has said
 comes_to('prices', 'warning', qr/\bfake-model\b/, 'a model without a price');
-like(health('what', 'answers'), qr/^20 of the latest 20 calls/, 'the answers are told');
+like(health('what', 'answers'), qr/^20 of the latest 20 calls in the last hour succeeded$/, 'the answers are told');
 like(health('what', 'latency'), qr/took \d+ ms at most, the timeout is 5000 ms$/, 'and how fast they came');
+
+################ a lock ################
+
+my $hold = $node->background_psql('postgres');
+$hold->query_safe('BEGIN; LOCK TABLE triage.ai_runs IN ACCESS EXCLUSIVE MODE');
+my $locked = sql($node, q(SELECT string_agg(check_name || ' ' || level || ' ' || what, E'\n') FROM triage.health() WHERE check_name IN ('tables', 'queue')));
+like($locked, qr/^tables critical somebody has locked a table/m, 'a lock is told, not waited for');
+like($locked, qr/^queue ok/m, 'and what could be checked is');
+$hold->query_safe('COMMIT');
+$hold->quit;
 
 ################ the worker ################
 

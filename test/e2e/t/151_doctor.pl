@@ -53,7 +53,7 @@ is(findings(), '', 'a transaction prepared just now may be a commit in two phase
 found_and_mended('prepared transaction', qr/^prepared transaction 'it''s mine' of role \S+ waits since /, 'a prepared transaction', arguments => "'0'");
 
 sql($node, q(SELECT pg_create_physical_replication_slot('left_over', true)));
-found_and_mended('replication slot', qr/^slot left_over is not in use/, 'a slot that nobody uses');
+found_and_mended('replication slot', qr/^slot left_over is not in use, and keeps WAL until the disk is full$/, 'a slot that nobody uses');
 
 ################ indexes, vacuum, statistics ################
 

@@ -97,6 +97,10 @@ is($e->{job}{waits_because}, 'its last try ended as transient', 'after a try tha
 is($e->{job}{attempts}, 1, 'which is counted');
 is(outcomes($e), 'transient', 'and told');
 ok($e->{job}{next_try_at} gt sql($node, 'SELECT to_jsonb(now() + interval \'30 minutes\') #>> \'{}\''), 'when it is tried again');
+sql($node, q(SET triage.auto_triage = off; INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-later', 'x');
+	INSERT INTO triage.ai_jobs (tenant_id, ticket_id, run_at) SELECT tenant_id, id, now() + interval '1 hour' FROM triage.tickets WHERE external_id = 'TOKEN-later'));
+is(explain('later')->{job}{waits_because}, 'its time has not come', 'a job for later');
+sql($node, 'SELECT triage.request_triage(' . id_of($node, 'later') . ')');
 sql($node, 'SELECT triage.request_triage(' . id_of($node, 'waits') . ')');
 all_done($node);
 $model->config(status => 401);

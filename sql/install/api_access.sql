@@ -31,8 +31,11 @@ AS $$
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider '
 				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
-				'maintenance_jobs purge_run_details check_pg_cron'),
-			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status'),
+				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_output_limit set_budget '
+				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
+			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
+				'budget_status'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'model_prices'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
@@ -40,12 +43,18 @@ AS $$
 
 			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
 			('worker', 'function', 'EXECUTE',
-				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs'),
+				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs price_of provider_terms '
+				'budget_period_end'),
 			('worker', 'relation', 'SELECT', 'schema_version worker_control providers prompts ticket_categories'),
 			('worker', 'relation', 'SELECT, UPDATE (category, priority)', 'tickets'),
 			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'ai_dead_letters ticket_ai_results'),
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
+			('worker', 'relation', 'SELECT', 'model_prices'),
+			-- the UPDATE is for its lock
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
+			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'budget_usage'),
+			('worker', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'budget_reservations'),
 
 			('owner', 'function', '',
 				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '

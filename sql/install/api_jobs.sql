@@ -10,22 +10,24 @@ COMMENT ON FUNCTION triage.claim_jobs(int, interval, text) IS
 	'claims up to max_jobs (1 to 128) due jobs of all tenants, in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; subject and description are null when the ticket is gone; while pause() or triage.enabled = off holds the work it claims nothing and says so in a NOTICE; raises 22023 for an argument out of range';
 
 CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, model text DEFAULT NULL,
-		input_tokens int DEFAULT NULL, cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL)
+		input_tokens int DEFAULT NULL, cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL,
+		cache_write_tokens int DEFAULT NULL)
 	RETURNS boolean
 	LANGUAGE c SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_complete_job';
-COMMENT ON FUNCTION triage.complete_job(bigint, int, jsonb, text, int, int, int) IS
-	'stores the answer of a claimed job: result, run, labels of the ticket; answer is an object with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; returns false, and stores nothing, when the claim is not the current one any more; raises 22023 for an answer that is not usable, 55P03 when the ticket is locked';
+COMMENT ON FUNCTION triage.complete_job(bigint, int, jsonb, text, int, int, int, int) IS
+	'stores the answer of a claimed job: result, run, labels of the ticket; answer is an object with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; model and tokens (cached and cache-write ones are part of input_tokens) give the run its cost; returns false, and stores no result, when the claim is not the current one any more (under a budget the cost of its call is counted all the same); raises 22023 for an answer that is not usable, 55P03 when the ticket is locked';
 
 CREATE FUNCTION triage.fail_job(job_id bigint, fence int, class triage.run_outcome, message text,
-		retry_after interval DEFAULT NULL)
+		retry_after interval DEFAULT NULL, model text DEFAULT NULL, input_tokens int DEFAULT NULL,
+		cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL, cache_write_tokens int DEFAULT NULL)
 	RETURNS text
 	LANGUAGE c SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_fail_job';
-COMMENT ON FUNCTION triage.fail_job(bigint, int, triage.run_outcome, text, interval) IS
-	'records that a claimed job''s call failed, with its class and a message for people; retry_after is the provider''s wish; returns retry (it will be pending again), failed (it is a dead letter now) or stale (the claim is not the current one); raises 22023 for class succeeded or stale, 55P03 when the ticket is locked';
+COMMENT ON FUNCTION triage.fail_job(bigint, int, triage.run_outcome, text, interval, text, int, int, int, int) IS
+	'records that a claimed job''s call failed, with its class and a message for people; retry_after is the provider''s wish; model and tokens, if the provider told them, give the run its cost; returns retry (it will be pending again), failed (it is a dead letter now) or stale (the claim is not the current one); raises 22023 for class succeeded or stale, 55P03 when the ticket is locked';
 
 CREATE FUNCTION triage.reap_jobs() RETURNS bigint
 	LANGUAGE c SECURITY DEFINER

@@ -27,6 +27,20 @@ BEGIN
 				target, key);
 		END IF;
 	END LOOP;
+	-- a budget of all tenants is everybody's to see, a tenant's own only that tenant's
+	FOREACH target IN ARRAY ARRAY['budgets', 'budget_usage', 'budget_reservations']::name[] LOOP
+		IF NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = format('triage.%I', target)::regclass) THEN
+			EXECUTE format('ALTER TABLE triage.%I ENABLE ROW LEVEL SECURITY', target);
+		END IF;
+		IF NOT EXISTS (
+			SELECT FROM pg_policy p WHERE p.polrelid = format('triage.%I', target)::regclass AND p.polname = 'tenant')
+		THEN
+			EXECUTE format('CREATE POLICY tenant ON triage.%I USING (%s)', target, CASE target
+				WHEN 'budgets' THEN 'tenant IS NULL OR tenant = (SELECT triage.current_tenant())'
+				WHEN 'budget_usage' THEN 'EXISTS (SELECT FROM triage.budgets b WHERE b.id = budget)'
+				ELSE 'tenant = (SELECT triage.current_tenant())' END);
+		END IF;
+	END LOOP;
 END
 $install$;
 COMMENT ON FUNCTION triage.install_policies() IS

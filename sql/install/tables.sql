@@ -105,6 +105,10 @@ BEGIN
 		paused_at     timestamptz,
 		paused_by     text,
 		pause_reason  text,
+		max_output_tokens int,
+		max_tokens_field  text NOT NULL DEFAULT 'max_completion_tokens',
+		CONSTRAINT providers_max_output_tokens CHECK (max_output_tokens BETWEEN 1 AND 10000000),
+		CONSTRAINT providers_max_tokens_field CHECK (max_tokens_field IN ('max_completion_tokens', 'max_tokens')),
 		CONSTRAINT providers_name CHECK (name ~ '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$'),
 		CONSTRAINT providers_openai_complete CHECK (api <> 'openai' OR (base_url IS NOT NULL AND model IS NOT NULL)),
 		CONSTRAINT providers_base_url CHECK (base_url ~ '^https?://[^[:space:][:cntrl:]@?#]+$' AND length(base_url) <= 2000),
@@ -116,6 +120,70 @@ BEGIN
 		CONSTRAINT providers_tokens_per_minute CHECK (tokens_per_minute > 0),
 		CONSTRAINT providers_pause CHECK ((paused_at IS NULL) = (paused_by IS NULL)
 			AND (pause_reason IS NULL OR (paused_at IS NOT NULL AND length(pause_reason) BETWEEN 1 AND 500))));
+
+	-- What tokens cost, per million.  like_pattern: model_pattern as LIKE reads it, so that it is translated once.
+	CREATE TABLE IF NOT EXISTS triage.model_prices (
+		model_pattern text NOT NULL,
+		provider      text NOT NULL DEFAULT '*',
+		valid_from    timestamptz NOT NULL DEFAULT now(),
+		input         numeric NOT NULL,
+		cached_input  numeric NOT NULL,
+		cache_write   numeric NOT NULL,
+		output        numeric NOT NULL,
+		currency      text NOT NULL,
+		like_pattern  text GENERATED ALWAYS AS
+			(replace(replace(replace(replace(model_pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')) STORED,
+		CONSTRAINT model_prices_pkey PRIMARY KEY (model_pattern, provider, valid_from),
+		CONSTRAINT model_prices_model_pattern_length CHECK (length(model_pattern) BETWEEN 1 AND 200),
+		CONSTRAINT model_prices_provider CHECK (provider ~ '^([*]|[a-zA-Z0-9][a-zA-Z0-9._-]{0,62})$'),
+		CONSTRAINT model_prices_valid_from_finite CHECK (valid_from < 'infinity'),
+		-- NaN is greater than any number; and no AND inside another, which a restored table would print otherwise
+		CONSTRAINT model_prices_amounts CHECK (least(input, cached_input, cache_write, output) >= 0
+			AND greatest(input, cached_input, cache_write, output) <= 1e12),
+		CONSTRAINT model_prices_digits CHECK (greatest(scale(input), scale(cached_input), scale(cache_write), scale(output)) <= 12),
+		CONSTRAINT model_prices_currency CHECK (currency ~ '^[A-Z]{3}$'));
+
+	-- Budgets.  Global like providers and prices, though a budget may be one tenant's: hence tenant, not tenant_id.
+	CREATE TABLE IF NOT EXISTS triage.budgets (
+		tenant      text CONSTRAINT budgets_of_tenant_fkey REFERENCES triage.tenants (id),
+		id          bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT budgets_pkey PRIMARY KEY,
+		period      triage.budget_period NOT NULL,
+		spend_limit numeric NOT NULL,
+		currency    text NOT NULL,
+		updated_at  timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT budgets_scope_key UNIQUE NULLS NOT DISTINCT (tenant, period),
+		CONSTRAINT budgets_spend_limit CHECK (spend_limit BETWEEN 0 AND 1e15),
+		CONSTRAINT budgets_currency CHECK (currency ~ '^[A-Z]{3}$'));
+	-- No CHECK on its amounts: a row is written by INSERT ... ON CONFLICT, whose proposed row holds differences.  No
+	-- foreign key to budgets, here and below: an answer must be stored though its budget is dropped at this moment.
+	CREATE TABLE IF NOT EXISTS triage.budget_usage (
+		budget       bigint NOT NULL,
+		period_start timestamptz NOT NULL,
+		reserved     numeric NOT NULL DEFAULT 0,
+		spent        numeric NOT NULL DEFAULT 0,
+		unsettled    numeric NOT NULL DEFAULT 0,
+		CONSTRAINT budget_usage_pkey PRIMARY KEY (budget, period_start))
+		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+	-- What a claim may cost at most, until it is known.  In a table of its own, so that a claim without budgets stays
+	-- as cheap as it is; and without a foreign key to the job, which may be withdrawn while its call is in the air.
+	CREATE TABLE IF NOT EXISTS triage.budget_reservations (
+		tenant          text NOT NULL,
+		job             bigint NOT NULL,
+		fence           int NOT NULL,
+		budget          bigint NOT NULL,
+		period_start    timestamptz NOT NULL,
+		amount          numeric NOT NULL,
+		ticket          bigint NOT NULL,
+		provider        text NOT NULL,
+		reserved_at     timestamptz NOT NULL,
+		expires_at      timestamptz NOT NULL,
+		unsettled_since timestamptz,
+		CONSTRAINT budget_reservations_pkey PRIMARY KEY (job, fence, tenant, budget),
+		CONSTRAINT budget_reservations_amount CHECK (amount >= 0))
+		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+	CREATE INDEX IF NOT EXISTS budget_reservations_open ON triage.budget_reservations (expires_at)
+		WHERE unsettled_since IS NULL;
+	CREATE INDEX IF NOT EXISTS budget_reservations_of_budget ON triage.budget_reservations (budget);
 
 	-- The columns a result or an agent changes stand last and together: an update then logs little more than
 	-- what changed.  None of category, priority, version and updated_at is in an index, so that the update that
@@ -302,7 +370,10 @@ BEGIN
 		input_tokens   int,
 		cached_tokens  int,
 		output_tokens  int,
+		cache_write_tokens int,
 		cost           numeric,
+		currency       text,
+		price          jsonb,
 		latency_ms     int,
 		started_at     timestamptz,
 		finished_at    timestamptz NOT NULL DEFAULT now(),

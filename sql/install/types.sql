@@ -30,6 +30,8 @@ CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS
 	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';
 
+CREATE TYPE triage.budget_period AS ENUM ('day', 'month');
+COMMENT ON TYPE triage.budget_period IS 'for how long a budget''s limit is: a day or a month of the calendar, in UTC';
 CREATE TYPE triage.health_level AS ENUM ('ok', 'warning', 'critical');
 COMMENT ON TYPE triage.health_level IS
 	'what a check of health() says: ok; warning: look at it today; critical: tickets are not triaged, or soon will not be; sorts by weight, so max(level) is the state of the whole';

@@ -77,6 +77,28 @@ BEGIN
 					FROM triage.ai_dead_letters l
 					GROUP BY l.tenant_id, l.kind) d USING (tenant_id, kind);
 
+	-- least: what the cheapest call reserves.  With less than that left, the budget is used up.
+	CREATE OR REPLACE VIEW triage.budget_status WITH (security_invoker = true) AS
+		SELECT b.tenant, b.period, n.period_start, triage.budget_period_end(b.period, n.period_start) AS resets_at,
+				b.currency, b.spend_limit, n.spent, n.reserved, n.unsettled,
+				b.spend_limit - n.spent - n.reserved - n.unsettled AS remaining,
+				coalesce(b.spend_limit - n.spent - n.reserved - n.unsettled < c.least,
+					b.spend_limit <= n.spent + n.reserved + n.unsettled) AS exhausted,
+				c.uncovered_providers
+			FROM triage.budgets b
+			CROSS JOIN LATERAL (
+				SELECT s.period_start, coalesce(u.spent, 0) AS spent, coalesce(u.reserved, 0) AS reserved,
+						coalesce(u.unsettled, 0) AS unsettled
+					FROM (SELECT date_trunc(b.period::text, now(), 'UTC') AS period_start) s
+					LEFT JOIN triage.budget_usage u ON u.budget = b.id AND u.period_start = s.period_start) n
+			CROSS JOIN LATERAL (
+				SELECT min(triage.least_request_tokens() * t.input_price + t.max_output_tokens * t.output_price)
+							FILTER (WHERE t.currency = b.currency) AS least,
+						coalesce(array_agg(p.name ORDER BY p.rank, p.name) FILTER
+							(WHERE t.currency IS DISTINCT FROM b.currency OR t.max_output_tokens IS NULL), '{}') AS uncovered_providers
+					FROM triage.providers p, triage.provider_terms(p.name) t
+					WHERE p.enabled AND p.api <> 'builtin') c;
+
 	CREATE OR REPLACE VIEW triage.worker_status WITH (security_invoker = true) AS
 		SELECT a.pid, a.backend_type AS type, a.datname AS database, a.backend_start AS started_at,
 				coalesce(nullif(a.query, ''), a.state, a.wait_event) AS activity,
@@ -195,6 +217,47 @@ BEGIN
 	COMMENT ON COLUMN triage.providers.paused_at IS 'set: pause_provider() was called, and resume_provider() not since';
 	COMMENT ON COLUMN triage.providers.paused_by IS 'the actor who paused it';
 	COMMENT ON COLUMN triage.providers.pause_reason IS 'what pause_provider() was told';
+	COMMENT ON COLUMN triage.providers.max_output_tokens IS 'sent with each request, reasoning included; set_output_limit() writes it; NULL: not sent, and under a budget the provider is not called';
+	COMMENT ON COLUMN triage.providers.max_tokens_field IS 'what the endpoint calls that limit';
+
+	COMMENT ON TABLE triage.model_prices IS
+		'what models cost, for all tenants; set_price() and drop_price() write it; ships empty, and a model without a row has cost NULL, never 0';
+	COMMENT ON COLUMN triage.model_prices.model_pattern IS
+		'the model''s name, case and all; * stands for any characters; of the patterns that match, the one with the most characters other than * counts';
+	COMMENT ON COLUMN triage.model_prices.provider IS 'only calls of this provider; *: of any';
+	COMMENT ON COLUMN triage.model_prices.valid_from IS 'for calls that start at this time or later; of the rows that are valid the latest counts';
+	COMMENT ON COLUMN triage.model_prices.input IS 'per million input tokens that come neither from nor go into a cache';
+	COMMENT ON COLUMN triage.model_prices.cached_input IS 'per million input tokens read from the endpoint''s cache';
+	COMMENT ON COLUMN triage.model_prices.cache_write IS 'per million input tokens that the endpoint puts into its cache';
+	COMMENT ON COLUMN triage.model_prices.output IS 'per million output tokens, reasoning included';
+	COMMENT ON COLUMN triage.model_prices.currency IS 'ISO 4217, such as EUR';
+	COMMENT ON COLUMN triage.model_prices.like_pattern IS 'model_pattern as LIKE reads it';
+
+	COMMENT ON TABLE triage.budgets IS 'limits of what calls may cost; set_budget() and drop_budget() write it';
+	COMMENT ON COLUMN triage.budgets.id IS 'names it in budget_usage and budget_reservations';
+	COMMENT ON COLUMN triage.budgets.tenant IS 'whose calls; NULL: those of all tenants together';
+	COMMENT ON COLUMN triage.budgets.period IS 'of the calendar, in UTC';
+	COMMENT ON COLUMN triage.budgets.spend_limit IS 'spent, reserved and unsettled together stay within it, in currency';
+	COMMENT ON COLUMN triage.budgets.currency IS 'ISO 4217; a price in another currency is no price here';
+	COMMENT ON COLUMN triage.budgets.updated_at IS 'when the limit was last set';
+	COMMENT ON TABLE triage.budget_usage IS 'what was taken from each budget, by period; claims and writes keep it';
+	COMMENT ON COLUMN triage.budget_usage.budget IS 'the budget''s id';
+	COMMENT ON COLUMN triage.budget_usage.period_start IS 'first moment of the period';
+	COMMENT ON COLUMN triage.budget_usage.reserved IS 'the most that calls under way can cost';
+	COMMENT ON COLUMN triage.budget_usage.spent IS 'the known cost of calls claimed in this period';
+	COMMENT ON COLUMN triage.budget_usage.unsettled IS 'the most that calls can have cost of which nobody knows whether they were billed';
+	COMMENT ON TABLE triage.budget_reservations IS 'what a claim has reserved, one row a claim and budget, until its cost is known; those with unsettled_since wait for a person, see write_off()';
+	COMMENT ON COLUMN triage.budget_reservations.tenant IS 'the job''s tenant';
+	COMMENT ON COLUMN triage.budget_reservations.job IS 'the job''s id; it may be gone';
+	COMMENT ON COLUMN triage.budget_reservations.fence IS 'of the claim';
+	COMMENT ON COLUMN triage.budget_reservations.budget IS 'the budget''s id';
+	COMMENT ON COLUMN triage.budget_reservations.period_start IS 'the period it was taken from';
+	COMMENT ON COLUMN triage.budget_reservations.amount IS 'the most that the call can cost';
+	COMMENT ON COLUMN triage.budget_reservations.ticket IS 'the job''s ticket; it may be gone';
+	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
+	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';
+	COMMENT ON COLUMN triage.budget_reservations.expires_at IS 'when the claim''s lease ends; some minutes later it counts as unsettled';
+	COMMENT ON COLUMN triage.budget_reservations.unsettled_since IS 'since when nobody knows whether the call was billed; NULL: it is under way';
 
 	COMMENT ON TABLE triage.tickets IS 'one row for each thing a customer asks; a plain INSERT enqueues and audits as create_ticket() does';
 	COMMENT ON COLUMN triage.tickets.public_id IS 'to be shown outside, as in URLs: unlike id it cannot be guessed';
@@ -245,7 +308,10 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_runs.fence IS 'of the claim that made the call';
 	COMMENT ON COLUMN triage.ai_runs.error IS 'what went wrong, in words; NULL when it succeeded';
 	COMMENT ON COLUMN triage.ai_runs.cached_tokens IS 'the part of input_tokens that the endpoint had cached';
-	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call; NULL: not known';
+	COMMENT ON COLUMN triage.ai_runs.cache_write_tokens IS 'the part of input_tokens that the endpoint put into its cache';
+	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; NULL: not known, be it the price or the tokens';
+	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; NULL: no price was found, or api builtin, which costs nothing';
+	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then';
 	COMMENT ON COLUMN triage.ai_runs.latency_ms IS 'from request to answer, in milliseconds';
 	COMMENT ON COLUMN triage.ai_runs.request_id IS 'the endpoint''s own id of the call, for its support';
 
@@ -277,6 +343,20 @@ BEGIN
 	COMMENT ON COLUMN triage.queue_stats.oldest_due_seconds IS 'for how long the oldest pending job has been due';
 	COMMENT ON COLUMN triage.queue_stats.dead IS 'jobs that were given up and wait for retry_failed()';
 	COMMENT ON COLUMN triage.queue_stats.next_run_at IS 'when the next job that nobody holds is due; in the past when some are pending';
+	COMMENT ON VIEW triage.budget_status IS 'each budget in its current period';
+	COMMENT ON COLUMN triage.budget_status.tenant IS 'whose calls; NULL: those of all tenants together';
+	COMMENT ON COLUMN triage.budget_status.period IS 'of the calendar, in UTC';
+	COMMENT ON COLUMN triage.budget_status.period_start IS 'first moment of the period';
+	COMMENT ON COLUMN triage.budget_status.resets_at IS 'first moment of the next period, when all of spend_limit is there again';
+	COMMENT ON COLUMN triage.budget_status.currency IS 'of the amounts, ISO 4217';
+	COMMENT ON COLUMN triage.budget_status.spend_limit IS 'see set_budget()';
+	COMMENT ON COLUMN triage.budget_status.spent IS 'known cost';
+	COMMENT ON COLUMN triage.budget_status.reserved IS 'the most that calls under way can cost';
+	COMMENT ON COLUMN triage.budget_status.unsettled IS 'the most that calls can have cost of which nobody knows whether they were billed; see write_off()';
+	COMMENT ON COLUMN triage.budget_status.remaining IS 'what new claims may still reserve; below zero when a call cost more than its bound';
+	COMMENT ON COLUMN triage.budget_status.exhausted IS 'what remains does not cover one more call: jobs wait, or a provider that costs nothing serves';
+	COMMENT ON COLUMN triage.budget_status.uncovered_providers IS
+		'enabled providers that are not called under this budget, as the cost of a call has no bound: no price in its currency, or no limit of output tokens';
 	COMMENT ON VIEW triage.worker_status IS
 		'the worker''s processes on this server and their counters since they started; who is not in pg_read_all_stats sees only processes of roles it is a member of';
 	COMMENT ON VIEW triage.provider_status IS

@@ -240,7 +240,14 @@ prompt_frame_build(PromptFrame *frame, const Prompt *prompt, size_t cap)
 	buf_puts(&frame->tail, "}],\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
 			 "{\"name\":\"triage\",\"strict\":true,\"schema\":");
 	add_schema(&frame->tail, &scratch, prompt);
-	buf_puts(&frame->tail, "}}}");
+	buf_puts(&frame->tail, "}}");
+	if (prompt->max_output_tokens > 0)
+	{
+		buf_puts(&frame->tail, ",");
+		buf_json(&frame->tail, prompt->max_tokens_field, strlen(prompt->max_tokens_field));
+		buf_printf(&frame->tail, ":%d", prompt->max_output_tokens);
+	}
+	buf_puts(&frame->tail, "}");
 
 	buf_free(&scratch);
 	return !frame->head.failed && !frame->tail.failed;
@@ -267,4 +274,20 @@ prompt_build(Buf *body, const Prompt *prompt, const PromptFrame *frame, const Ti
 	buf_add(body, frame->tail.data, frame->tail.len);
 	buf_free(&user);
 	return !body->failed;
+}
+
+/* In the schema a byte of a description is an escape of up to 6; in a ticket a space may follow each. */
+#define SCHEMA_ESCAPE 6
+#define NAME_PLACES 3			/* instructions, enum, the enum's description */
+#define CATEGORY_MARKS 16		/* punctuation about a category in all of them */
+#define BROKEN_UP 2
+
+int64_t
+prompt_token_bound(const PromptSize *size)
+{
+	int64_t		description = size->description < PROMPT_DESCRIPTION_MAX ? size->description : PROMPT_DESCRIPTION_MAX;
+
+	return PROMPT_TOKENS_FIXED + size->system_text + size->category_count * CATEGORY_MARKS +
+		size->category_names * NAME_PLACES + size->category_descriptions * (1 + SCHEMA_ESCAPE) +
+		(size->subject + description) * BROKEN_UP;
 }

@@ -23,6 +23,8 @@ typedef struct Prompt
 	const Category *categories;
 	int			category_count;
 	const char *boundary;		/* random, [0-9a-f], e.g. 16 characters */
+	int			max_output_tokens;	/* 0: the endpoint's own limit */
+	const char *max_tokens_field;	/* as the endpoint calls that; used when there is a limit */
 } Prompt;
 
 /*
@@ -40,5 +42,24 @@ extern bool prompt_frame_build(PromptFrame *frame, const Prompt *prompt, size_t 
 extern void prompt_frame_free(PromptFrame *frame);
 /* frame: made from this prompt.  False: out of memory (body->failed). */
 extern bool prompt_build(Buf *body, const Prompt *prompt, const PromptFrame *frame, const TicketInput *ticket);
+
+/* What a request is made of, in bytes of UTF-8. */
+typedef struct PromptSize
+{
+	int64_t		system_text;
+	int64_t		category_count;
+	int64_t		category_names;		/* of all together */
+	int64_t		category_descriptions;
+	int64_t		subject;
+	int64_t		description;
+} PromptSize;
+
+/* What our own words take: instructions, schema, the speakers' marks. */
+#define PROMPT_TOKENS_FIXED 4096
+/*
+ * No model counts more tokens than this for such a request, since no tokenizer makes more than one of a byte.  Known
+ * before the request is worded, and several times what it will take.
+ */
+extern int64_t prompt_token_bound(const PromptSize *size);
 
 #endif

@@ -79,6 +79,9 @@ typedef struct Usage
 	int			input_tokens;
 	int			cached_tokens;
 	int			output_tokens;
+	int			cache_write_tokens; /* of input_tokens, like cached_tokens */
 } Usage;
+
+#define USAGE_UNKNOWN ((Usage) {-1, -1, -1, -1})
 
 #endif

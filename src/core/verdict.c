@@ -45,7 +45,7 @@ result_init(VerdictResult *result)
 	result->verdict.confidence = -1;
 	result->verdict.needs_human = -1;
 	result->retry_after_ms = -1;
-	result->usage = (Usage) {.input_tokens = -1, .cached_tokens = -1, .output_tokens = -1};
+	result->usage = USAGE_UNKNOWN;
 }
 
 void
@@ -416,6 +416,7 @@ read_accounting(json_object *reply, VerdictResult *result)
 	result->usage.input_tokens = token_count(usage, "prompt_tokens");
 	result->usage.output_tokens = token_count(usage, "completion_tokens");
 	result->usage.cached_tokens = token_count(member(usage, "prompt_tokens_details"), "cached_tokens");
+	result->usage.cache_write_tokens = token_count(member(usage, "prompt_tokens_details"), "cache_write_tokens");
 	if (is_text(model))
 	{
 		Text		name = text_of(model);

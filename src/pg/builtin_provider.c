@@ -96,7 +96,7 @@ builtin_provider_answer(Job **jobs, const TicketInput *inputs, int count)
 		job->outcome = OUTCOME_SUCCEEDED;
 		job->decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
 		job->called = true;
-		job->cost = 0;
+		job->free = true;
 		job->latency_ms = per_job_ms;
 		strlcpy(job->model, BUILTIN_MODEL, sizeof(job->model));
 		job->state = JOB_ANSWERED;

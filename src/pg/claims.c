@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "core/prompt.h"
+#include "pg/budget.h"
 #include "pg/builtin_provider.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
@@ -28,6 +29,10 @@ typedef struct Claim
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
 	bool		rescanned;		/* from the start of the queue */
+	bool		judged;			/* terms are known */
+	bool		last_resort;	/* builtin serves what the budgets leave nothing for */
+	BudgetTerms first;			/* of the provider that would serve but for them */
+	BudgetTerms terms;			/* of the one that serves */
 } Claim;
 
 static void
@@ -49,7 +54,9 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 		.system_text = vocabulary->system_text,
 		.categories = vocabulary->categories,
 		.category_count = vocabulary->category_count,
-		.boundary = boundary
+		.boundary = boundary,
+		.max_output_tokens = provider->max_output_tokens,
+		.max_tokens_field = provider->max_tokens_field
 	};
 
 	if (!vocabulary->framed && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
@@ -65,6 +72,7 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 	if (!prompt_build(&job->body, &prompt, &vocabulary->frame, input))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
+	strlcpy(job->asked_model, provider->model, sizeof(job->asked_model));
 	job->provider_version = provider->updated_at;
 	job->timeout_ms = provider->timeout_ms;
 }
@@ -206,6 +214,94 @@ wanted(const Dispatch *d)
 	return d->jobs_left >= 0 ? Min(n, d->jobs_left) : n;
 }
 
+/* What will not be given back by calls under way is another provider's to serve. */
+static bool
+stays_closed(const BudgetTerms *terms)
+{
+	return terms->used_up || !terms->bounded || terms->other_currency;
+}
+
+/* The best provider by rank and gate whose calls the budgets cover. */
+static void
+choose_provider(Dispatch *d, Claim *claim)
+{
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].over_budget = NULL;
+	for (;;)
+	{
+		Endpoint   *endpoint;
+
+		endpoints_choose(d, claim->now);
+		endpoint = d->serving;
+		if (endpoint == NULL)
+			break;
+		budget_terms(&claim->terms, endpoint->provider.name, endpoint->provider.updated_at, claim->now);
+		if (!claim->judged)
+			claim->first = claim->terms;
+		claim->judged = true;
+		if (!claim->terms.closed)
+			break;
+		if (claim->terms.changed || !stays_closed(&claim->terms))
+		{
+			d->serving = NULL;
+			d->open_at = claim->terms.changed ? in_ms(claim->now, ERROR_PAUSE_MS) : DT_NOEND;
+			break;
+		}
+		endpoint->over_budget = pstrdup(claim->terms.why);
+		endpoint->over_until = claim->terms.resets_at;
+	}
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].over_budget = NULL;
+}
+
+/* What the budgets of some tenants leave nothing for is builtin's, if it is ranked as one that stands in. */
+static bool
+claim_last_resort(Dispatch *d, Claim *claim, const ClaimRequest *like, Datum tenants)
+{
+	Endpoint   *serving = d->serving;
+	Cursor		cursor;
+	ClaimRequest request = *like;
+
+	for (Endpoint *e = serving + 1; e < d->endpoints + d->endpoint_count; e++)
+		if (e->provider.api == API_BUILTIN && !e->provider.paused)
+			d->serving = e;
+	if (d->serving == serving)
+		return false;
+	request.provider = d->serving->provider.name;
+	request.terms = NULL;
+	request.which = CLAIM_ONLY;
+	request.tenants = tenants;
+	cursor_reset(&cursor);
+	claim->claimed = queue_claim(&request, &cursor, claim->jobs);
+	claim->last_resort = claim->claimed > 0;
+	if (!claim->last_resort)
+		d->serving = serving;
+	return claim->last_resort;
+}
+
+static void
+claim_under_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
+{
+	BudgetTerms *terms = &claim->terms;
+
+	/* in turn with the provider, where only some tenants' budgets are used up */
+	d->last_resort_turn = !d->last_resort_turn;
+	if (terms->used_up_count > 0 && d->last_resort_turn &&
+		claim_last_resort(d, claim, request, terms->used_up_tenants))
+		return;
+	if (terms->apply)
+	{
+		request->terms = terms;
+		request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
+		request->tenants = terms->closed_tenants;
+		request->max_jobs = Min(request->max_jobs, terms->fit);
+	}
+	claim->claimed = queue_claim(request, &d->cursor, claim->jobs);
+	/* what is left covers none of them, and no call under way will give any back */
+	if (claim->claimed == 0 && terms->denied > 0 && !terms->reserved)
+		claim_last_resort(d, claim, request, terms->denied_tenants);
+}
+
 static void
 claim_work(Dispatch *d, void *arg)
 {
@@ -216,7 +312,7 @@ claim_work(Dispatch *d, void *arg)
 	d->held = pause_in_force(d->hold, sizeof(d->hold));
 	if (d->unwanted || d->held)
 		return;
-	endpoints_choose(d, claim->now);
+	choose_provider(d, claim);
 	if (d->serving == NULL)
 		return;
 	if (claim->now >= d->next_rescan)
@@ -237,13 +333,14 @@ claim_work(Dispatch *d, void *arg)
 	request.max_jobs = claim->asked;
 	request.provider = d->serving->provider.name;
 	request.lease_until = in_ms(claim->now, 2 * (int64) d->serving->provider.timeout_ms + LEASE_MARGIN_MS);
-	claim->claimed = queue_claim(&request, &d->cursor, claim->jobs);
-	if (claim->claimed < claim->asked && d->look && !claim->rescanned && claim->now >= d->next_early_rescan)
+	claim_under_budget(d, claim, &request);
+	if (claim->claimed < request.max_jobs && !claim->last_resort && claim->terms.denied == 0 && d->look &&
+		!claim->rescanned && claim->now >= d->next_early_rescan)
 	{
 		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
 		claim->rescanned = true;
 		cursor_reset(&d->cursor);
-		request.max_jobs = claim->asked - claim->claimed;
+		request.max_jobs -= claim->claimed;
 		claim->claimed += queue_claim(&request, &d->cursor, claim->jobs + claim->claimed);
 	}
 	if (claim->claimed < claim->asked)
@@ -266,6 +363,27 @@ sort_claimed(Dispatch *d, Claim *claim, bool failed)
 		else
 			job_list_add(&d->ready, job);
 	}
+}
+
+/* Says once what keeps jobs waiting; calls that are under way are not worth a line in the log. */
+static void
+follow_budget(Dispatch *d, const Claim *claim)
+{
+	const BudgetTerms *terms = claim->first.closed ? &claim->first : &claim->terms;
+
+	if (!claim->judged)
+		return;
+	d->budget_waits = terms->apply && (terms->closed || terms->closed_count > 0 || terms->denied > 0 ||
+									   claim->claimed >= terms->fit);
+	if (strcmp(d->budget_trouble, terms->why) == 0)
+		return;
+	strlcpy(d->budget_trouble, terms->why, sizeof(d->budget_trouble));
+	d->budget_trouble_since = claim->now;
+	if (terms->why[0] && (terms->used_up || terms->used_up_count > 0 || !terms->reserved))
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("triage calls are held back by a budget: %s", terms->why),
+				 errhint("SELECT * FROM triage.budget_status shows what was taken from each budget.")));
 }
 
 /* From a commit's wake-up to the claim that took its job.  With no place free there is nothing to learn. */
@@ -297,6 +415,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	dispatch_show(d, "claiming jobs");
 	error = dispatch_transact(d, claim_work, &claim, false);
 	count_wake(d, &claim);
+	if (error == NULL)
+		follow_budget(d, &claim);
 	if (error == NULL && claim.claimed > 0)
 		prepare_range(d, claim.jobs, claim.claimed);
 	sort_claimed(d, &claim, error != NULL);
@@ -330,6 +450,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	}
 	d->look = false;
 	d->next_look = in_ms(now, triage_poll_interval);
+	if (claim.first.resets_at > now)
+		d->next_look = Min(d->next_look, claim.first.resets_at);
 	if (claim.next_due != 0)
 		d->next_look = Min(d->next_look, claim.next_due);
 	if (d->serving == NULL)
@@ -344,6 +466,8 @@ claims_due(const Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return false;
 	if (!d->look && !d->more && now < d->next_look)
+		return false;
+	if (d->budget_waits && !d->more && now < d->next_control)
 		return false;
 	n = d->serving ? wanted(d) : 1;
 	if (d->jobs_left == 0)

@@ -59,6 +59,8 @@ read_provider(Provider *provider, uint64 row)
 	provider->tokens_per_minute = int_or_0(row, 10);
 	provider->paused = DatumGetBool(spi_value(row, 11, &null));
 	copy_text(provider->pause_reason, sizeof(provider->pause_reason), row, 12);
+	provider->max_output_tokens = int_or_0(row, 14);
+	copy_text(provider->max_tokens_field, sizeof(provider->max_tokens_field), row, 15);
 }
 
 /* Of the rows of the current result, in order of rank, those that stand in for each other. */
@@ -100,11 +102,11 @@ config_providers(const ProviderVersion *known, int *count, bool *stopped)
 	spi_prepare(&plan,
 				"SELECT p.name, p.updated_at, p.api::text, p.base_url, p.model, p.secret, p.max_in_flight, p.timeout_ms, "
 				"p.requests_per_minute, p.tokens_per_minute, p.paused_at IS NOT NULL, p.pause_reason, p.rank, "
-				"EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL) "
+				"p.max_output_tokens, p.max_tokens_field, EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL) "
 				"FROM (VALUES (1)) AS one LEFT JOIN triage.providers p ON p.enabled "
 				"ORDER BY p.rank, p.name LIMIT " CppAsString2(MAX_PROVIDERS), 0);
 	rows = spi_execute(plan, NULL, NULL, 0);
-	*stopped = DatumGetBool(spi_value(0, 14, &null));
+	*stopped = DatumGetBool(spi_value(0, 16, &null));
 	found = count_in_chain(rows);
 	while (same < found && same < *count && is_known(&known[same], same))
 		same++;

@@ -26,6 +26,8 @@ typedef struct Provider
 	int			tokens_per_minute;
 	bool		paused;			/* by hand */
 	char		pause_reason[201];	/* in UTF-8; "": none was given */
+	int			max_output_tokens;	/* 0: not sent */
+	char		max_tokens_field[32];
 	TimestampTz updated_at;
 } Provider;
 

@@ -173,7 +173,9 @@ dispatch_in_flight(const Dispatch *d)
 const char *
 dispatch_trouble(const Dispatch *d)
 {
-	return d->trouble[0] && d->open_at > GetCurrentTimestamp() ? d->trouble : NULL;
+	if (d->trouble[0] && d->open_at > GetCurrentTimestamp())
+		return d->trouble;
+	return d->budget_trouble[0] ? d->budget_trouble : NULL;
 }
 
 const char *
@@ -187,7 +189,7 @@ dispatch_hold(const Dispatch *d)
 TimestampTz
 dispatch_trouble_since(const Dispatch *d)
 {
-	return d->trouble_since;
+	return Max(d->trouble_since, d->budget_trouble_since);
 }
 
 int

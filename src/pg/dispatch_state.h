@@ -75,6 +75,10 @@ struct Dispatch
 	bool		held;			/* nothing is claimed and called, as of the last claim */
 	char		hold[PAUSE_TEXT_MAX];	/* why */
 	bool		showed;			/* pg_stat_activity tells of a transaction */
+	bool		last_resort_turn;
+	bool		budget_waits;	/* jobs wait for what answers release, or for the next period */
+	char		budget_trouble[REASON_MAX];
+	TimestampTz budget_trouble_since;
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);

@@ -120,6 +120,11 @@ look_at(Dispatch *d, Endpoint *endpoint, TimestampTz now, char *trouble)
 		note_closed(d, DT_NOEND, by_hand, trouble);
 		return false;
 	}
+	if (endpoint->over_budget)
+	{
+		note_closed(d, endpoint->over_until ? endpoint->over_until : DT_NOEND, endpoint->over_budget, trouble);
+		return false;
+	}
 	find_gate(endpoint);
 	if (endpoint->gate)
 		gate_look(endpoint->gate, &endpoint->limits, now, &view);

@@ -24,6 +24,8 @@ typedef struct Endpoint
 	SecretStamp stamp;			/* of the key's file when it was read last */
 	bool		watched;		/* paused, and its key's file may be the cure */
 	TimestampTz limited_until;	/* a call was turned away by a limit */
+	const char *over_budget;	/* while a claim chooses: why it may not be this one; NULL: it may */
+	TimestampTz over_until;		/* 0: no time ends it */
 	int64		avoid_job;		/* not to be the probe when there is another */
 } Endpoint;
 

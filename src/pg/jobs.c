@@ -12,10 +12,12 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "pg/budget.h"
 #include "pg/config.h"
 #include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
+#include "pg/store.h"
 #include "pg/wake.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -75,6 +77,21 @@ check_arguments(int max_jobs, int64 lease_ms, const char *provider)
 				 errmsg("name of the provider must have 1 to 63 bytes")));
 }
 
+/* What is used up yields no rows, like a queue without due jobs; what can never be called is an error. */
+static void
+keep_to_budget(ClaimRequest *request, BudgetTerms *terms)
+{
+	if (terms->closed && (!terms->bounded || terms->other_currency))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("jobs cannot be claimed under a budget: %s", terms->why),
+				 errhint("A claim reserves what its call can cost at most. Name a row of triage.providers (it may have "
+						 "enabled => false), with a price (set_price) and a limit of output tokens (set_output_limit).")));
+	request->terms = terms;
+	request->which = terms->closed_count > 0 ? CLAIM_EXCEPT : CLAIM_ALL;
+	request->tenants = terms->closed_tenants;
+}
+
 /* (max_jobs int, lease interval, provider text) */
 Datum
 triage_claim_jobs(PG_FUNCTION_ARGS)
@@ -88,7 +105,8 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	TicketText	texts[QUEUE_MAX_BATCH];
 	Cursor		cursor;
 	char		hold[PAUSE_TEXT_MAX];
-	int			claimed;
+	int			claimed = 0;
+	BudgetTerms terms;
 
 	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	check_arguments(max_jobs, lease_ms, request.provider);
@@ -105,14 +123,18 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 		SPI_finish();
 		return (Datum) 0;
 	}
-	claimed = queue_claim(&request, &cursor, list);
+	budget_terms(&terms, request.provider, 0, request.now);
+	if (terms.apply)
+		keep_to_budget(&request, &terms);
+	if (!terms.closed)
+		claimed = queue_claim(&request, &cursor, list);
 	if (claimed > 0)
 		queue_read_tickets(list, claimed, texts);
 	for (int i = 0; i < claimed; i++)
-	{
-		put_claimed(result, &jobs[i], &texts[i]);
+		put_claimed(result, list[i], &texts[i]);
+	/* also those that a budget had put back */
+	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
 		job_reset(&jobs[i]);
-	}
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -170,17 +192,41 @@ store_one(Job *job)
 	return stored;
 }
 
+/* Arguments first ... first + 4: the model that answered, and what it took. */
 static void
-set_usage(FunctionCallInfo fcinfo, int first, Usage *usage)
+set_usage(FunctionCallInfo fcinfo, int first, Job *job)
 {
-	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens};
+	Usage	   *usage = &job->usage;
+	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens,
+	&usage->cache_write_tokens};
 
-	for (int i = 0; i < 3; i++)
-		if (!PG_ARGISNULL(first + i))
-			*parts[i] = PG_GETARG_INT32(first + i);
+	if (!PG_ARGISNULL(first))
+		job_set_text(job->model, sizeof(job->model), text_to_cstring(PG_GETARG_TEXT_PP(first)));
+	for (int i = 0; i < (int) lengthof(parts); i++)
+		if (!PG_ARGISNULL(first + 1 + i))
+			*parts[i] = PG_GETARG_INT32(first + 1 + i);
 }
 
-/* (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int) */
+/* The claim is lost, but the call was made: under a budget what it took is still of use. */
+static void
+settle_stale(FunctionCallInfo fcinfo, int first, RunOutcome outcome)
+{
+	Job			job = {0};
+
+	if (!budget_find_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+		return;
+	job.outcome = outcome;
+	job.decision.attempt_spent = true;
+	strlcpy(job.reason, "the claim was no longer current", sizeof(job.reason));
+	set_usage(fcinfo, first, &job);
+	store_stale(&job);
+	job_reset(&job);
+}
+
+/*
+ * (job_id bigint, fence int, answer jsonb, model text, input_tokens int, cached_tokens int, output_tokens int,
+ * cache_write_tokens int)
+ */
 Datum
 triage_complete_job(PG_FUNCTION_ARGS)
 {
@@ -196,6 +242,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
+		settle_stale(fcinfo, 3, OUTCOME_SUCCEEDED);
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
@@ -214,15 +261,16 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	job.verdict = verdict.verdict;
 	job.outcome = OUTCOME_SUCCEEDED;
 	job.decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
-	if (!PG_ARGISNULL(3))
-		job_set_text(job.model, sizeof(job.model), text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	set_usage(fcinfo, 4, &job.usage);
+	set_usage(fcinfo, 3, &job);
 	stored = store_one(&job) == STORE_WRITTEN;
 	SPI_finish();
 	PG_RETURN_BOOL(stored);
 }
 
-/* (job_id bigint, fence int, class run_outcome, message text, retry_after interval) */
+/*
+ * (job_id bigint, fence int, class run_outcome, message text, retry_after interval, model text, input_tokens int,
+ * cached_tokens int, output_tokens int, cache_write_tokens int)
+ */
 Datum
 triage_fail_job(PG_FUNCTION_ARGS)
 {
@@ -242,11 +290,13 @@ triage_fail_job(PG_FUNCTION_ARGS)
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{
+		settle_stale(fcinfo, 5, outcome);
 		SPI_finish();
 		PG_RETURN_TEXT_P(cstring_to_text("stale"));
 	}
 	job.outcome = outcome;
 	job_set_text(job.reason, sizeof(job.reason), text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	set_usage(fcinfo, 5, &job);
 	job_decide(&job, hint_ms);
 	fate = job.decision.action == RETRY_LATER ? "retry" : "failed";
 	if (store_one(&job) != STORE_WRITTEN)

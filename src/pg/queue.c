@@ -20,6 +20,7 @@
 #include "core/utf8.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "pg/budget.h"
 #include "pg/guc.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
@@ -50,6 +51,7 @@ static Oid	known_tables = InvalidOid;	/* oid of schema_version, as first seen */
 static bool replaced = false;
 static Oid	session_user_id = InvalidOid;
 static int	session_context = 0;
+static bool must_be_synchronous = false;
 
 void
 cursor_reset(Cursor *cursor)
@@ -62,22 +64,25 @@ cursor_reset(Cursor *cursor)
 }
 
 static SPIPlanPtr
-claim_plan(int rung)
+claim_plan(int rung, ClaimTenants which)
 {
-	static SPIPlanPtr plans[LADDER];
+	static const char *const filters[CLAIM_TENANTS_COUNT] = {
+		"", "AND q.tenant_id <> ALL ($8) ", "AND q.tenant_id = ANY ($8) "
+	};
+	static SPIPlanPtr plans[CLAIM_TENANTS_COUNT][LADDER];
 	char	   *sql;
 
-	if (plans[rung])
-		return plans[rung];
+	if (plans[which][rung])
+		return plans[which][rung];
 	sql = psprintf("UPDATE triage.ai_jobs j SET fence = j.fence + 1, attempts = j.attempts + 1, claimed_at = $5, "
 				   "lease_until = $4, slot = $6, provider = $7 "
 				   "WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
 				   "WHERE q.priority = $1::triage.ticket_priority AND q.run_at <= $5 AND (q.run_at, q.id) > ($2, $3) "
-				   "AND q.lease_until IS NULL ORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
-				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", 1 << rung);
-	spi_prepare(&plans[rung], sql, 7, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-				INT2OID, TEXTOID);
-	return plans[rung];
+				   "AND q.lease_until IS NULL %sORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
+				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", filters[which], 1 << rung);
+	spi_prepare(&plans[which][rung], sql, which == CLAIM_ALL ? 7 : 8, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
+				TIMESTAMPTZOID, INT2OID, TEXTOID, TEXTARRAYOID);
+	return plans[which][rung];
 }
 
 static void
@@ -93,6 +98,7 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 	job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
 	job->fence = DatumGetInt32(spi_value(row, 4, &null));
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
+	job->run_at = DatumGetTimestampTz(spi_value(row, 6, &null));
 	job->lease_until = request->lease_until;
 	job->started_at = request->now;
 	job_set_text(job->provider, sizeof(job->provider), request->provider ? request->provider : "");
@@ -100,11 +106,22 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 }
 
 static int
+compare_age(const void *a, const void *b)
+{
+	const Job  *x = *(Job *const *) a;
+	const Job  *y = *(Job *const *) b;
+
+	if (x->run_at != y->run_at)
+		return x->run_at < y->run_at ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int
 claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, Job **jobs, int max_jobs)
 {
 	int			rung = LADDER - 1;
-	Datum		values[7];
-	char		nulls[] = "       ";
+	Datum		values[8];
+	char		nulls[] = "        ";
 	int			claimed;
 
 	while ((1 << rung) > max_jobs)
@@ -118,13 +135,14 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 	values[6] = request->provider ? CStringGetTextDatum(request->provider) : (Datum) 0;
 	if (request->provider == NULL)
 		nulls[6] = 'n';
-	claimed = (int) spi_execute(claim_plan(rung), values, nulls, 0);
+	values[7] = request->tenants;
+	claimed = (int) spi_execute(claim_plan(rung, request->which), values, nulls, 0);
 	for (int i = 0; i < claimed; i++)
 	{
-		bool		null;
-		TimestampTz run_at = DatumGetTimestampTz(spi_value(i, 6, &null));
+		TimestampTz run_at;
 
 		take_claimed(jobs[i], i, request);
+		run_at = jobs[i]->run_at;
 		/* RETURNING keeps no order: the cursor moves to the greatest */
 		if (run_at > cursor->at[priority].run_at ||
 			(run_at == cursor->at[priority].run_at && jobs[i]->id > cursor->at[priority].id))
@@ -133,6 +151,9 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 			cursor->at[priority].id = jobs[i]->id;
 		}
 	}
+	/* the oldest first: what a budget does not cover comes from the end */
+	if (request->terms)
+		qsort(jobs, claimed, sizeof(Job *), compare_age);
 	return claimed;
 }
 
@@ -155,7 +176,22 @@ queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs)
 				break;
 		}
 	}
-	return claimed;
+	return request->terms ? budget_reserve(request->terms, request, jobs, claimed) : claimed;
+}
+
+void
+queue_unclaim(Job **jobs, int count)
+{
+	static SPIPlanPtr plan;
+	Datum		values[2];
+
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, attempts = greatest(j.attempts - 1, 0) "
+				"FROM unnest($1, $2) AS u(id, fence) "
+				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.lease_until IS NOT NULL",
+				2, INT8ARRAYOID, INT4ARRAYOID);
+	store_key_arrays(jobs, count, &values[0], &values[1]);
+	spi_execute(plan, values, NULL, 0);
 }
 
 static const char *
@@ -227,9 +263,8 @@ record_lost(uint64 rows)
 		job->started_at = DatumGetTimestampTz(spi_value(row, 7, &null));
 		job->called = true;
 		job->outcome = OUTCOME_LOST;
-		job->cost = -1;
 		job->latency_ms = -1;
-		job->usage = (Usage) {-1, -1, -1};
+		job->usage = USAGE_UNKNOWN;
 		strlcpy(job->reason, "the lease ended before an answer came; if the call was made, it may have been billed",
 				sizeof(job->reason));
 	}
@@ -284,6 +319,7 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 				reaped += record_lost(rows);
 		} while (rows == QUEUE_MAX_BATCH);
 	}
+	budget_sweep(now);
 	return reaped;
 }
 
@@ -413,9 +449,8 @@ job_reset(Job *job)
 	job_forget_request(job);
 	free(job->tenant_id);
 	memset(job, 0, sizeof(*job));
-	job->cost = -1;
 	job->latency_ms = -1;
-	job->usage = (Usage) {-1, -1, -1};
+	job->usage = USAGE_UNKNOWN;
 }
 
 void
@@ -505,12 +540,19 @@ queue_begin(void)
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	must_be_synchronous = false;
+}
+
+void
+queue_commit_synchronously(void)
+{
+	must_be_synchronous = true;
 }
 
 void
 queue_commit(bool synchronous)
 {
-	if (!synchronous)
+	if (!synchronous && !must_be_synchronous)
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_LOCAL, true, 0, false);
 	PopActiveSnapshot();

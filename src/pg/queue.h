@@ -65,12 +65,14 @@ typedef struct Job
 	int			fence;
 	int			attempts;		/* this claim included */
 	int			ticket_version;
+	TimestampTz run_at;			/* since when it was due */
 	TimestampTz lease_until;
 	Vocabulary *vocabulary;
 	/* the call */
 	char		provider[64];
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
-	char		model[MODEL_SIZE];
+	char		model[MODEL_SIZE];	/* that was asked, then that answered */
+	char		asked_model[MODEL_SIZE];
 	int			timeout_ms;		/* of the provider that it was claimed for */
 	struct Gate *gate;			/* in whose count it is while its call is in the air */
 	bool		probe;			/* its call decides whether the gate opens */
@@ -87,7 +89,7 @@ typedef struct Job
 	char		request_id[201];
 	char		reason[REASON_MAX];
 	Usage		usage;
-	double		cost;			/* negative: unknown */
+	bool		free;			/* answered in process: costs nothing, whatever the prices say */
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */
 	RetryDecision decision;
@@ -106,6 +108,17 @@ typedef struct Cursor
 	}			at[PRIORITY_COUNT];
 } Cursor;
 
+/* Of which tenants jobs are claimed. */
+typedef enum ClaimTenants
+{
+	CLAIM_ALL,
+	CLAIM_EXCEPT,
+	CLAIM_ONLY
+} ClaimTenants;
+#define CLAIM_TENANTS_COUNT 3
+
+struct BudgetTerms;
+
 typedef struct ClaimRequest
 {
 	int			max_jobs;
@@ -113,13 +126,17 @@ typedef struct ClaimRequest
 	TimestampTz lease_until;
 	TimestampTz now;
 	const char *provider;
+	ClaimTenants which;
+	Datum		tenants;		/* text[], unless CLAIM_ALL */
+	struct BudgetTerms *terms;	/* NULL: the claim reserves nothing */
 } ClaimRequest;
 
 extern void cursor_reset(Cursor *cursor);
 
 /*
  * Claims up to request->max_jobs due jobs in order of priority and age into jobs[], which the caller offers as
- * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.
+ * JOB_FREE; counts each one's attempt and moves its fence.  Returns how many.  The tickets' text is not read.  Under
+ * terms, only jobs that the budgets cover stay claimed, and the pointers in jobs[] may change places.
  */
 extern int	queue_claim(const ClaimRequest *request, Cursor *cursor, Job **jobs);
 
@@ -141,6 +158,8 @@ extern void queue_store(Job **jobs, int count);
 extern int	queue_free_slot(int slot);
 /* Ends the leases that ran out at or before the cursor (NULL: everywhere), writing a lost run for each. */
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
+/* Undoes claims of this very transaction: no attempt is counted. */
+extern void queue_unclaim(Job **jobs, int count);
 /* An earlier run of the job was refused with the same status, and the provider has served another ticket since. */
 extern bool queue_refused_alone(const Job *job);
 /* Prolongs the leases of answers that wait for a locked ticket. */
@@ -170,5 +189,7 @@ extern void queue_begin(void);
 /* It has found them so: this process has nothing more to do with them. */
 extern bool queue_is_replaced(void);
 extern void queue_commit(bool synchronous);
+/* This transaction's commit is synchronous, whatever queue_commit() is told. */
+extern void queue_commit_synchronously(void);
 
 #endif

@@ -11,8 +11,10 @@
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
+#include "pg/budget.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
+#include "pg/prices.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
@@ -309,11 +311,12 @@ static const RowColumn run_columns[] = {
 	{"tenant_id", TEXTOID}, {"job_id", INT8OID}, {"ticket_id", INT8OID}, {"fence", INT4OID}, {"provider", TEXTOID},
 	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", TEXTOID}, {"http_status", INT4OID},
 	{"request_id", TEXTOID}, {"error", TEXTOID}, {"input_tokens", INT4OID}, {"cached_tokens", INT4OID},
-	{"output_tokens", INT4OID}, {"cost", FLOAT8OID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID}
+	{"output_tokens", INT4OID}, {"cost", NUMERICOID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID},
+	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}
 };
 
 static void
-add_run(Rows *runs, const Job *job)
+add_run(Rows *runs, const Job *job, const RunCost *cost)
 {
 	RunOutcome	outcome = job->outcome;
 	const char *reason = job->reason;
@@ -337,14 +340,17 @@ add_run(Rows *runs, const Job *job)
 	rows_add_int4(runs, job->usage.input_tokens);
 	rows_add_int4(runs, job->usage.cached_tokens);
 	rows_add_int4(runs, job->usage.output_tokens);
-	rows_add(runs, Float8GetDatum(job->cost), job->cost < 0);
+	rows_add(runs, cost->cost, !cost->known);
 	rows_add_int4(runs, job->latency_ms);
 	rows_add_time(runs, job->started_at);
+	rows_add_int4(runs, job->usage.cache_write_tokens);
+	rows_add(runs, cost->currency, !cost->priced);
+	rows_add(runs, cost->price, !cost->priced);
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
 static void
-write_runs(Job **jobs, int count, int64 *run_ids)
+write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 {
 	static SPIPlanPtr plan;
 	Rows		runs;
@@ -353,16 +359,17 @@ write_runs(Job **jobs, int count, int64 *run_ids)
 	rows_init(&runs, run_columns, lengthof(run_columns));
 	for (int i = 0; i < count; i++)
 		if (jobs[i]->stored != STORE_LOCKED && jobs[i]->called)
-			add_run(&runs, jobs[i]);
+			add_run(&runs, jobs[i], &costs[i]);
 	if (runs.count == 0)
 		return;
 	rows = rows_execute(&runs, &plan,
 						"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, "
 						"prompt_version, outcome, http_status, request_id, error, input_tokens, cached_tokens, "
-						"output_tokens, cost, latency_ms, started_at, finished_at) "
+						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, finished_at) "
 						"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, "
 						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
 						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
+						"u.cache_write_tokens, u.currency, u.price::jsonb, "
 						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
 						NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
@@ -507,6 +514,7 @@ queue_store(Job **jobs, int count)
 	int			locked_count;
 	LockedTicket *locked;
 	int64	   *run_ids = palloc0(count * sizeof(int64));
+	RunCost    *costs;
 
 	if (count == 0)
 		return;
@@ -517,9 +525,11 @@ queue_store(Job **jobs, int count)
 		sort_out_missing(jobs, count, locked, locked_count);
 	finish_jobs(jobs, count);
 	return_jobs(jobs, count);
-	write_runs(jobs, count, run_ids);
+	costs = prices_cost(jobs, count);
+	write_runs(jobs, count, costs, run_ids);
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
+	budget_settle(jobs, count, costs);
 }
 
 void
@@ -528,6 +538,7 @@ store_lost(Job **jobs, int count)
 	int64	   *run_ids = palloc0((count + 1) * sizeof(int64));
 	Job		  **spent = palloc((count + 1) * sizeof(Job *));
 	int			spent_count = 0;
+	RunCost    *costs;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -537,7 +548,23 @@ store_lost(Job **jobs, int count)
 		if (jobs[i]->attempts >= triage_max_attempts)
 			spent[spent_count++] = jobs[i];
 	}
-	write_runs(jobs, count, run_ids);
+	costs = prices_cost(jobs, count);
+	write_runs(jobs, count, costs, run_ids);
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
+	budget_settle(jobs, count, costs);
+}
+
+void
+store_stale(Job *job)
+{
+	int64		run_id;
+	RunCost    *cost;
+
+	job->stored = STORE_STALE;
+	cost = prices_cost(&job, 1);
+	if (!budget_is_settled_by(job, cost))
+		return;
+	write_runs(&job, 1, cost, &run_id);
+	budget_settle(&job, 1, cost);
 }

@@ -159,7 +159,7 @@ writes_some(Dispatch *d, TimestampTz now)
 		}
 		count_stored(d, due[i]);
 		/* a job that went back may be due at once, and an edited ticket's is pending already */
-		d->look = d->look || due[i]->stored == STORE_STALE || due[i]->decision.action == RETRY_LATER;
+		d->look = d->look || due[i]->stored == STORE_STALE || due[i]->decision.action == RETRY_LATER || d->budget_waits;
 		dispatch_free_job(d, due[i]);
 	}
 }

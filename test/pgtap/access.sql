@@ -30,7 +30,9 @@ INSERT INTO pg_temp.callable
 				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
-				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron'),
+				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '
+				'set_price drop_price set_output_limit set_budget drop_budget write_off check_budget least_request_tokens'),
+			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
 			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -69,6 +71,12 @@ INSERT INTO pg_temp.usable VALUES
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
 	('answer_quality',     NULL,            'r', 'r',   'r',   ''),
 	('home',               'database_oid',  '',  '',    '',    ''),
+	('model_prices',       'input',         '',  '',    'rawd', 'r'),
+	('budgets',            'spend_limit',   '',  '',    'r',   'r'),
+	('budgets',            'updated_at',    '',  '',    'r',   'rw'),
+	('budget_usage',       'spent',         '',  '',    'r',   'raw'),
+	('budget_reservations', 'amount',       '',  '',    'r',   'rawd'),
+	('budget_status',      NULL,            '',  '',    'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(140);
+SELECT plan(166);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -14,6 +14,10 @@ INSERT INTO triage.ticket_comments (ticket_id, content, external_id, author_id)
 INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
 	VALUES ('default', pg_temp.ticket('a'), 1, 'billing', 'low', 1, 'x');
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) VALUES ('default', 1, 1, 'triage', 1, 'succeeded');
+INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR');
+INSERT INTO triage.budgets (period, spend_limit, currency) VALUES ('day', 1, 'EUR');
+INSERT INTO triage.budget_usage (budget, period_start) SELECT id, '2026-01-01 00:00+00' FROM triage.budgets;
+INSERT INTO triage.budget_reservations SELECT 'default', 1, 1, id, '2026-01-01 00:00+00', 1, 1, 'p', now(), now() FROM triage.budgets;
 INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
@@ -89,6 +93,31 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('providers_max_in_flight', $$UPDATE triage.providers SET max_in_flight = 4097$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 99$$),
 	('providers_timeout', $$UPDATE triage.providers SET timeout_ms = 3600001$$),
+	('providers_max_output_tokens', $$UPDATE triage.providers SET max_output_tokens = 0$$),
+	('providers_max_output_tokens', $$UPDATE triage.providers SET max_output_tokens = 10000001$$),
+	('providers_max_tokens_field', $$UPDATE triage.providers SET max_tokens_field = 'n'$$),
+	('budgets_pkey', $$INSERT INTO triage.budgets (id, period, spend_limit, currency) OVERRIDING SYSTEM VALUE SELECT id, 'month', 1, 'EUR' FROM triage.budgets$$),
+	('budgets_scope_key', $$INSERT INTO triage.budgets (period, spend_limit, currency) VALUES ('day', 1, 'EUR')$$),
+	('budgets_of_tenant_fkey', $$UPDATE triage.budgets SET tenant = 'nobody'$$),
+	('budgets_spend_limit', $$UPDATE triage.budgets SET spend_limit = -0.01$$),
+	('budgets_spend_limit', $$UPDATE triage.budgets SET spend_limit = 'NaN'$$),
+	('budgets_currency', $$UPDATE triage.budgets SET currency = 'euro'$$),
+	('budget_usage_pkey', $$INSERT INTO triage.budget_usage SELECT * FROM triage.budget_usage$$),
+	('budget_reservations_pkey', $$INSERT INTO triage.budget_reservations SELECT * FROM triage.budget_reservations$$),
+	('budget_reservations_amount', $$UPDATE triage.budget_reservations SET amount = -1$$),
+	('model_prices_pkey', $$INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR')$$),
+	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = ''$$),
+	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = repeat('x', 201)$$),
+	('model_prices_provider', $$UPDATE triage.model_prices SET provider = ''$$),
+	('model_prices_provider', $$UPDATE triage.model_prices SET provider = '**'$$),
+	('model_prices_valid_from_finite', $$UPDATE triage.model_prices SET valid_from = 'infinity'$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET input = -0.01$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET output = 'NaN'$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET cached_input = 1e12 + 1$$),
+	('model_prices_amounts', $$UPDATE triage.model_prices SET cache_write = -1$$),
+	('model_prices_digits', $$UPDATE triage.model_prices SET input = 0.0000000000001$$),
+	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'eur'$$),
+	('model_prices_currency', $$UPDATE triage.model_prices SET currency = 'EURO'$$),
 	('providers_requests_per_minute', $$UPDATE triage.providers SET requests_per_minute = 0$$),
 	('providers_tokens_per_minute', $$UPDATE triage.providers SET tokens_per_minute = 0$$),
 	('providers_pause', $$UPDATE triage.providers SET paused_at = now()$$),
@@ -207,6 +236,7 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$DELETE FROM triage.ticket_categories WHERE category = 'spare'$$),
 		($$INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, repeat('x', 50000))$$),
 		($$UPDATE triage.providers SET timeout_ms = 100, max_in_flight = 4096, secret = 'openai.key-1', base_url = 'https://[::1]:8443/v1' WHERE name = 'p'$$),
+		($$UPDATE triage.model_prices SET model_pattern = repeat('ä', 200), provider = 'a', valid_from = '-infinity', input = 1e12, output = 0, cache_write = 0.000000000001$$),
 		($$UPDATE triage.tickets SET subject = repeat('ä', 998), description = ' ', source = repeat('x', 100), requester_email = repeat('x', 320),
 			tags = '{}', language = repeat('x', 35) WHERE external_id = 'a'$$),
 		($$UPDATE triage.tickets SET subject = '', description = repeat('ä', 524288) WHERE external_id = 'a'$$),

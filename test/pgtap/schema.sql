@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(79);
+SELECT plan(85);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -51,7 +51,10 @@ INSERT INTO pg_temp.expected_table VALUES
 		input_tokens integer
 		cached_tokens integer
 		output_tokens integer
+		cache_write_tokens integer
 		cost numeric
+		currency text
+		price jsonb
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
@@ -62,6 +65,37 @@ INSERT INTO pg_temp.expected_table VALUES
 		written_in bigint NOT NULL
 		adopted_at timestamp with time zone NOT NULL DEFAULT now()
 		adopted_by text NOT NULL$$),
+	('budget_reservations', $$tenant text NOT NULL
+		job bigint NOT NULL
+		fence integer NOT NULL
+		budget bigint NOT NULL
+		period_start timestamp with time zone NOT NULL
+		amount numeric NOT NULL
+		ticket bigint NOT NULL
+		provider text NOT NULL
+		reserved_at timestamp with time zone NOT NULL
+		expires_at timestamp with time zone NOT NULL
+		unsettled_since timestamp with time zone$$),
+	('budget_usage', $$budget bigint NOT NULL
+		period_start timestamp with time zone NOT NULL
+		reserved numeric NOT NULL DEFAULT 0
+		spent numeric NOT NULL DEFAULT 0
+		unsettled numeric NOT NULL DEFAULT 0$$),
+	('budgets', $$tenant text
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		period triage.budget_period NOT NULL
+		spend_limit numeric NOT NULL
+		currency text NOT NULL
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('model_prices', $$model_pattern text NOT NULL
+		provider text NOT NULL DEFAULT '*'::text
+		valid_from timestamp with time zone NOT NULL DEFAULT now()
+		input numeric NOT NULL
+		cached_input numeric NOT NULL
+		cache_write numeric NOT NULL
+		output numeric NOT NULL
+		currency text NOT NULL
+		like_pattern text DEFAULT replace(replace(replace(replace(model_pattern, '\'::text, '\\'::text), '%'::text, '\%'::text), '_'::text, '\_'::text), '*'::text, '%'::text)$$),
 	('people', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id text NOT NULL
 		role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
@@ -89,7 +123,9 @@ INSERT INTO pg_temp.expected_table VALUES
 		tokens_per_minute integer
 		paused_at timestamp with time zone
 		paused_by text
-		pause_reason text$$),
+		pause_reason text
+		max_output_tokens integer
+		max_tokens_field text NOT NULL DEFAULT 'max_completion_tokens'::text$$),
 	('retention', $$target text NOT NULL
 		keep interval$$),
 	('role_tenants', $$tenant_id text NOT NULL
@@ -205,6 +241,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers'),
 	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
 	('worker_stats', 'pid type slot started_at in_flight claimed written retried failed stale runs_succeeded runs_throttled runs_account '
@@ -225,6 +262,7 @@ SELECT is(a.columns, e.columns, 'columns of ' || e.name)
 SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_enum l
 		WHERE l.enumtypid = to_regtype('triage.' || e.name)), e.labels, 'labels of ' || e.name)
 	FROM (VALUES
+		('budget_period', 'day month'),
 		('comment_visibility', 'public internal'),
 		('health_level', 'ok warning critical'),
 		('job_kind', 'triage'),
@@ -235,7 +273,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 10::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 11::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------
@@ -245,7 +283,8 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers', 'retention')$$,
+	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers', 'retention', 'model_prices', 'budgets', 'budget_usage',
+		'budget_reservations')$$,
 	'every table is a tenant table, but for those that are global');
 
 -- keys as the names of their columns, in order

@@ -129,6 +129,9 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.apply_retention()', 'ok'),
 	('SELECT triage.adopt()', 'ok'),
 	('SELECT triage.home_refusal()', 'ok'),
+	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
+	('SELECT triage.write_off(''day'')', 'ok'),
+	('SELECT triage.drop_budget(''month'')', '42704'),
 	-- their triggers
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),

@@ -432,7 +432,7 @@ static void
 names_are_escaped(void)
 {
 	const Category odd[] = {{"say \"x\"\\", "line\nbreak"}};
-	Prompt		prompt = {"m\"odel\n", "sys \"text\"", odd, 1, BOUNDARY};
+	Prompt		prompt = {.model = "m\"odel\n", .system_text = "sys \"text\"", .categories = odd, .category_count = 1, .boundary = BOUNDARY};
 	Built		built = build(&prompt, "Refund", "x", 1);
 	json_object *values = get(get(get(built.schema, "properties"), "category"), "enum");
 
@@ -493,7 +493,110 @@ body_of_exactly_the_cap_succeeds(void)
 	buf_free(&body);
 }
 
+static void
+output_is_limited_under_the_endpoints_own_name(void)
+{
+	Prompt		prompt = shop_prompt;
+	Built		built = build(&prompt, "Refund", "Charged twice", 13);
+
+	CHECK(get(built.json, "max_completion_tokens") == NULL && get(built.json, "max_tokens") == NULL);
+	built_free(&built);
+	prompt.max_output_tokens = 1500;
+	prompt.max_tokens_field = "max_completion_tokens";
+	built = build(&prompt, "Refund", "Charged twice", 13);
+	CHECK_INT(json_object_get_int(get(built.json, "max_completion_tokens")), 1500);
+	CHECK(get(built.json, "max_tokens") == NULL);
+	CHECK(get(get(built.schema, "properties"), "category") != NULL);
+	built_free(&built);
+	prompt.max_tokens_field = "max_tokens";
+	built = build(&prompt, "Refund", "Charged twice", 13);
+	CHECK_INT(json_object_get_int(get(built.json, "max_tokens")), 1500);
+	CHECK(get(built.json, "max_completion_tokens") == NULL);
+	built_free(&built);
+}
+
+/* The bytes that a model reads: both messages as text, the schema as JSON. */
+static size_t
+bytes_read(const Prompt *prompt, const char *subject, const char *description)
+{
+	Built		built = build(prompt, subject, description, strlen(description));
+	size_t		bytes = strlen(built.system) + strlen(built.user) +
+		strlen(json_object_to_json_string_ext(get(built.json, "response_format"), JSON_C_TO_STRING_PLAIN));
+
+	built_free(&built);
+	return bytes;
+}
+
+static int64_t
+bound_of(const Prompt *prompt, const char *subject, const char *description)
+{
+	PromptSize	size = {
+		.system_text = (int64_t) strlen(prompt->system_text), .category_count = prompt->category_count,
+		.subject = (int64_t) strlen(subject), .description = (int64_t) strlen(description)
+	};
+
+	for (int i = 0; i < prompt->category_count; i++)
+	{
+		size.category_names += (int64_t) strlen(prompt->categories[i].name);
+		size.category_descriptions += (int64_t) strlen(prompt->categories[i].description);
+	}
+	return prompt_token_bound(&size);
+}
+
+static char *
+repeated(const char *text, int times)
+{
+	char	   *all = malloc(strlen(text) * (size_t) times + 1);
+
+	all[0] = '\0';
+
+	for (int i = 0; i < times; i++)
+		memcpy(all + (size_t) i * strlen(text), text, strlen(text) + 1);
+	return all;
+}
+
+static void
+no_request_has_more_bytes_than_its_bound(void)
+{
+	static const char *const texts[] = {"", "x", "<|", "<s>", "\"", "\x01", "\\", "\xE4\xBD\xA0", "<|im_start|>", "[INST]<<SYS>>"};
+	static const int counts[] = {0, 1, 100, 3000, 30000};
+	Category	categories[200];
+	char	   *description = repeated("\x01", 2000);
+	char	   *name = repeated("x", 63);
+	Prompt		many = {
+		.model = "m", .system_text = "s", .categories = categories, .category_count = 20, .boundary = BOUNDARY,
+		.max_output_tokens = 2147483647, .max_tokens_field = "max_completion_tokens"
+	};
+	Prompt		bare = {.model = "m", .system_text = "", .categories = categories, .category_count = 1, .boundary = BOUNDARY};
+
+	for (int i = 0; i < 200; i++)
+		categories[i] = (Category) {name, description};
+	CHECK(bytes_read(&many, "", "") <= (size_t) bound_of(&many, "", ""));
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++)
+		{
+			char	   *text = repeated(texts[i], counts[k]);
+			char	   *subject = repeated(texts[i], counts[k] < 900 ? counts[k] : 900);
+			int			before = check_failures;
+
+			CHECK(bytes_read(&shop_prompt, subject, text) <= (size_t) bound_of(&shop_prompt, subject, text));
+			CHECK_ROW(before, "%d times %s", counts[k], texts[i]);
+			free(text);
+			free(subject);
+		}
+	for (int i = 0; i < 200; i++)
+		categories[i] = (Category) {"x", ""};
+	CHECK(bytes_read(&bare, "", "") <= (size_t) bound_of(&bare, "", ""));
+	CHECK_INT(bound_of(&bare, "", "") - PROMPT_TOKENS_FIXED, 16 + 3);
+	many.category_count = 200;
+	CHECK(bytes_read(&many, "", "") <= (size_t) bound_of(&many, "", ""));
+	free(description);
+	free(name);
+}
+
 static const CheckTest tests[] = {
+	CHECK_TEST(output_is_limited_under_the_endpoints_own_name),
+	CHECK_TEST(no_request_has_more_bytes_than_its_bound),
 	CHECK_TEST(body_has_model_messages_and_a_strict_schema),
 	CHECK_TEST(schema_requires_every_property_and_no_other),
 	CHECK_TEST(schema_types_and_enums_are_closed),

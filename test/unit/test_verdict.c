@@ -41,14 +41,14 @@ typedef struct GoodRow
 	const char *model;
 } GoodRow;
 
-#define USUAL_USAGE {412, 256, 96}
+#define USUAL_USAGE {412, 256, 96, -1}
 #define USUAL_MODEL "gpt-5.4-mini"
 #define USUAL_FIELDS 7, DRAFT, SUMMARY, "en", 0.82, 0
 
 /* Category billing and urgency high in all of them. */
 static const GoodRow good_rows[] = {
 	{"full", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
-	{"required_only", 7, DRAFT, NULL, NULL, -1, -1, {388, 0, 61}, "qwen2.5-7b-instruct-q4_k_m.gguf"},
+	{"required_only", 7, DRAFT, NULL, NULL, -1, -1, {388, 0, 61, -1}, "qwen2.5-7b-instruct-q4_k_m.gguf"},
 	{"null_optionals", 7, DRAFT, NULL, NULL, -1, -1, USUAL_USAGE, USUAL_MODEL},
 	{"blank_optionals", 7, DRAFT, NULL, NULL, -1, -1, USUAL_USAGE, USUAL_MODEL},
 	{"fenced", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
@@ -62,17 +62,18 @@ static const GoodRow good_rows[] = {
 	{"padded", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
 	{"unicode", 7, "Gr\xC3\xBC\xC3\x9F" "e \xF0\x9F\x99\x82 \xE4\xBD\xA0\xE5\xA5\xBD",
 	"\xD0\x97\xD0\xB0\xD0\xBF\xD1\x80\xD0\xBE\xD1\x81", "zh-Hant-TW", 0.82, 0, USUAL_USAGE, USUAL_MODEL},
-	{"lone_surrogate", 7, "Hello \xEF\xBF\xBD there", NULL, NULL, -1, -1, {-1, -1, -1}, ""},
-	{"router", USUAL_FIELDS, {390, -1, 88}, "meta-llama/llama-3.3-70b-instruct"},
-	{"no_usage", USUAL_FIELDS, {-1, -1, -1}, ""},
-	{"odd_usage", USUAL_FIELDS, {-1, -1, -1}, ""},
-	{"huge_usage", USUAL_FIELDS, {-1, -1, INT_MAX}, "x y"},
+	{"lone_surrogate", 7, "Hello \xEF\xBF\xBD there", NULL, NULL, -1, -1, {-1, -1, -1, -1}, ""},
+	{"router", USUAL_FIELDS, {390, -1, 88, -1}, "meta-llama/llama-3.3-70b-instruct"},
+	{"cache_write", USUAL_FIELDS, {4020, 0, 96, 4012}, USUAL_MODEL},
+	{"no_usage", USUAL_FIELDS, {-1, -1, -1, -1}, ""},
+	{"odd_usage", USUAL_FIELDS, {-1, -1, -1, -1}, ""},
+	{"huge_usage", USUAL_FIELDS, {-1, -1, INT_MAX, -1}, "x y"},
 	{"null_error", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
 	{"empty_refusal", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
 	{"unknown_finish_reason", USUAL_FIELDS, USUAL_USAGE, USUAL_MODEL},
-	{"second_choice_ignored", USUAL_FIELDS, {-1, -1, -1}, ""},
-	{"bare_full", USUAL_FIELDS, {-1, -1, -1}, ""},
-	{"bare_required_only", 7, DRAFT, NULL, NULL, -1, -1, {-1, -1, -1}, ""},
+	{"second_choice_ignored", USUAL_FIELDS, {-1, -1, -1, -1}, ""},
+	{"bare_full", USUAL_FIELDS, {-1, -1, -1, -1}, ""},
+	{"bare_required_only", 7, DRAFT, NULL, NULL, -1, -1, {-1, -1, -1, -1}, ""},
 };
 
 typedef struct BadRow
@@ -339,6 +340,7 @@ good_replies_are_accepted_field_by_field(void)
 		CHECK_INT(result.usage.input_tokens, row->usage.input_tokens);
 		CHECK_INT(result.usage.cached_tokens, row->usage.cached_tokens);
 		CHECK_INT(result.usage.output_tokens, row->usage.output_tokens);
+		CHECK_INT(result.usage.cache_write_tokens, row->usage.cache_write_tokens);
 		CHECK_STR(result.model, row->model);
 		CHECK_ROW(before, "good/%s.json", row->file);
 		verdict_free(&result.verdict);
@@ -450,6 +452,7 @@ unread_reply_says_nothing_of_usage(void)
 	CHECK_INT(result.usage.input_tokens, -1);
 	CHECK_INT(result.usage.cached_tokens, -1);
 	CHECK_INT(result.usage.output_tokens, -1);
+	CHECK_INT(result.usage.cache_write_tokens, -1);
 	CHECK_STR(result.model, "");
 }
 

@@ -37,7 +37,7 @@ sub counts
 	my ($database) = @_;
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
-	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home);
+	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage);
 }
 
 ################ a database with something of everything ################
@@ -48,6 +48,7 @@ use_model($node, $model, database => 'original');
 sql($node, <<'SQL', 'original');
 SELECT triage.create_tenant('acme', 'Acme');
 SELECT triage.grant_access('app', 'admin'), triage.grant_access('The Worker', 'worker'), triage.grant_access('acme_app', 'agent'), triage.allow_tenant('acme_app', 'acme');
+SELECT triage.set_price('fake-*', 1.5, 0.000000000001, 'EUR'), triage.set_price('a_b%*', 1, 1, 'EUR'), triage.set_output_limit('fake', 1000), triage.set_budget('day', 1e15, 'EUR', 'acme');
 INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('own', 'a category of our own', '{own}');
 INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, 'Sort the ticket.');
 INSERT INTO triage.tickets (external_id, subject, description)

@@ -1,0 +1,100 @@
+-- Budgets as tables: periods, what a new budget counts, what bounds a call, and who sees which.
+\ir prepare.psql
+SELECT plan(37);
+
+-- Periods are those of the calendar in UTC, whatever the session's zone ------------------------------------------------------
+
+SET LOCAL timezone = 'America/New_York';
+SELECT is(triage.budget_period_end(p.period::triage.budget_period, p.start::timestamptz), p.wanted::timestamptz, p.period || ' from ' || p.start)
+	FROM (VALUES
+		('day', '2026-03-08 00:00+00', '2026-03-09 00:00+00'),
+		('day', '2026-11-01 00:00+00', '2026-11-02 00:00+00'),
+		('day', '2026-12-31 00:00+00', '2027-01-01 00:00+00'),
+		('month', '2026-01-01 00:00+00', '2026-02-01 00:00+00'),
+		('month', '2028-02-01 00:00+00', '2028-03-01 00:00+00'),
+		('month', '2026-03-01 00:00+00', '2026-04-01 00:00+00'),
+		('month', '2026-12-01 00:00+00', '2027-01-01 00:00+00')) AS p (period, start, wanted);
+SELECT triage.set_budget('day', 5, 'EUR'), triage.set_budget('month', 50, 'EUR');
+SELECT is((SELECT b.period_start FROM triage.budget_status b WHERE b.period = 'day'), date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', 'today begins in UTC');
+SELECT is((SELECT b.period_start FROM triage.budget_status b WHERE b.period = 'month'), date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', 'so does the month');
+RESET timezone;
+SET LOCAL timezone = 'UTC';
+SELECT triage.drop_budget('day'), triage.drop_budget('month');
+SELECT is_empty('SELECT FROM triage.budget_usage', 'a dropped budget leaves nothing');
+
+-- What a new budget counts ---------------------------------------------------------------------------------------------------
+
+SELECT triage.create_tenant('one'), triage.create_tenant('two');
+INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome, cost, currency, finished_at)
+	SELECT r.tenant, 1, 1, 'triage', 1, 'succeeded', r.cost, r.currency, r.finished_at
+		FROM (VALUES ('one', 1.25, 'EUR', now()), ('one', 2, 'USD', now()), ('two', 4.000000000001, 'EUR', now()), ('one', NULL, 'EUR', now()), ('one', 0, NULL, now()),
+			('one', 8, 'EUR', date_trunc('month', now(), 'UTC')), ('one', 16, 'EUR', date_trunc('month', now(), 'UTC') - interval '1 microsecond')) AS r (tenant, cost, currency, finished_at);
+SELECT triage.set_budget('month', 100, 'EUR');
+SELECT triage.set_budget('month', 100, 'EUR', tenant => 'one');
+SELECT triage.set_budget('month', 100, 'USD', tenant => 'two');
+SELECT is((SELECT b.spent FROM triage.budget_status b WHERE b.tenant IS NULL), 13.250000000001, 'the period''s runs in its currency, exactly');
+SELECT is((SELECT b.spent FROM triage.budget_status b WHERE b.tenant = 'one'), 9.25, 'a tenant''s own');
+SELECT is((SELECT b.spent FROM triage.budget_status b WHERE b.tenant = 'two'), 0::numeric, 'nothing in another currency');
+SELECT triage.set_budget('month', 9, 'EUR', tenant => 'one');
+SELECT is((SELECT concat_ws(' ', b.spend_limit, b.spent, b.remaining, b.exhausted) FROM triage.budget_status b WHERE b.tenant = 'one'), '9 9.25 -0.25 t',
+	'a changed limit counts nothing anew, and may lie below what was spent');
+
+-- What was taken in other periods
+INSERT INTO triage.budget_usage (budget, period_start, spent, reserved, unsettled)
+	SELECT b.id, d.start, 1000, 1000, 1000
+		FROM triage.budgets b, (VALUES (date_trunc('month', now(), 'UTC') - interval '1 month'), (date_trunc('month', now(), 'UTC') + interval '1 month')) AS d (start);
+SELECT is((SELECT concat_ws(' ', b.spent, b.reserved, b.unsettled) FROM triage.budget_status b WHERE b.tenant = 'one'), '9.25 0 0', 'does not count in this one');
+
+-- What bounds a call -----------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.terms() RETURNS text
+	LANGUAGE sql
+AS $$
+	SELECT concat_ws(' ', t.api, t.model, coalesce(t.currency, '-'), coalesce(t.input_price::text, '-'), coalesce(t.output_price::text, '-'),
+			coalesce(t.max_output_tokens::text, '-')) FROM triage.provider_terms('p') t
+$$;
+SELECT is(pg_temp.terms(), NULL, 'no provider, no terms');
+SELECT triage.set_provider('p', 'openai', 'http://127.0.0.1:1/v1', 'm-1');
+SELECT is(pg_temp.terms(), 'openai m-1 - - - -', 'a provider alone has no bound');
+SELECT is((SELECT b.uncovered_providers FROM triage.budget_status b WHERE b.tenant IS NULL), '{p}', 'and is not covered; builtin needs no cover');
+SELECT triage.set_price('m-*', 2, 3, 'EUR', cached_input => 1, cache_write => 2.5);
+SELECT is(pg_temp.terms(), 'openai m-1 EUR 0.0000025 0.000003 -', 'the dearest price of an input token, each of one token');
+SELECT is((SELECT b.uncovered_providers FROM triage.budget_status b WHERE b.tenant IS NULL), '{p}', 'a price alone is no bound');
+SELECT triage.set_output_limit('p', 500);
+SELECT is(pg_temp.terms(), 'openai m-1 EUR 0.0000025 0.000003 500', 'with a limit of output tokens there is one');
+SELECT is((SELECT string_agg(coalesce(b.tenant, 'all') || b.uncovered_providers::text, ' ' ORDER BY b.tenant NULLS FIRST) FROM triage.budget_status b), 'all{} one{} two{p}', 'in that currency');
+SELECT is((SELECT p.max_tokens_field FROM triage.providers p WHERE p.name = 'p'), 'max_completion_tokens', 'under the name that most endpoints know');
+SELECT triage.set_provider('p', 'openai', 'http://127.0.0.1:1/v1', 'm-2');
+SELECT is(pg_temp.terms(), 'openai m-2 EUR 0.0000025 0.000003 500', 'a provider that is set anew keeps its limit');
+SELECT triage.set_budget('month', 13.250000000001 + (triage.least_request_tokens() * 2.5 + 500 * 3) / 1e6, 'EUR');
+SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), false, 'what is left covers the shortest call');
+SELECT triage.set_budget('month', 13.250000000000 + (triage.least_request_tokens() * 2.5 + 500 * 3) / 1e6, 'EUR');
+SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), true, 'a trillionth less does not');
+
+-- Who sees which -----------------------------------------------------------------------------------------------------------------
+
+INSERT INTO triage.budget_reservations (tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at)
+	SELECT t.tenant, 1, 1, b.id, now(), 1, 1, 'p', now(), now() FROM triage.budgets b, (VALUES ('one'), ('two')) AS t (tenant);
+CREATE ROLE regress_triage_reader;
+CREATE ROLE regress_triage_caller;
+GRANT USAGE ON SCHEMA triage TO regress_triage_reader, regress_triage_caller;
+GRANT SELECT ON ALL TABLES IN SCHEMA triage TO regress_triage_reader;
+GRANT EXECUTE ON FUNCTION triage.current_tenant(), triage.budget_period_end, triage.least_request_tokens, triage.provider_terms, triage.price_of TO regress_triage_reader;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_caller;
+SET LOCAL ROLE regress_triage_reader;
+SET LOCAL triage.tenant = 'one';
+SELECT is((SELECT string_agg(coalesce(b.tenant, 'all'), ' ' ORDER BY b.tenant NULLS FIRST) FROM triage.budget_status b), 'all one', 'a session sees the budget of all and its tenant''s own');
+SELECT is((SELECT count(DISTINCT u.budget) FROM triage.budget_usage u), 2::bigint, 'and what was taken from these');
+SELECT is((SELECT string_agg(DISTINCT r.tenant, ' ') FROM triage.budget_reservations r), 'one', 'but only its own reservations');
+SELECT is(pg_temp.outcome('SELECT triage.set_budget(''month'', 1, ''EUR'')'), '42501', 'it sets none');
+SELECT is(pg_temp.outcome('SELECT triage.write_off(''month'')'), '42501', 'writes none off');
+SELECT is(pg_temp.outcome('SELECT triage.set_price(''m'', 1, 1, ''EUR'')'), '42501', 'and sets no price');
+SELECT is(pg_temp.outcome('UPDATE triage.budget_usage SET spent = 0'), '42501', 'nor writes the tables');
+SET LOCAL ROLE regress_triage_caller;
+SELECT is(pg_temp.outcome('SELECT triage.set_price(''m'', 1, 1, ''EUR'')'), '42501', 'set_price() needs rights on the table');
+SELECT is(pg_temp.outcome('SELECT triage.drop_price(''m-*'')'), '42501', 'so does drop_price()');
+SELECT is(pg_temp.outcome('SELECT triage.set_output_limit(''p'', 1)'), '42501', 'and set_output_limit()');
+SELECT is(pg_temp.outcome('SELECT triage.set_budget(''day'', 1, ''EUR'')'), 'ok', 'set_budget() is for whom it was granted');
+
+SELECT finish();
+ROLLBACK;

@@ -227,6 +227,9 @@ AS $$
 			'-- in postgresql.conf, beside what is there, then restart: shared_preload_libraries = ''triage'''
 		FROM triage.library_state() s WHERE NOT s.preloaded
 	UNION ALL
+	SELECT 'not at home', format('no model is called from here: %s', triage.home_refusal()), 'SELECT triage.adopt(); -- unless this is a copy'
+		WHERE triage.home_refusal() IS NOT NULL
+	UNION ALL
 	SELECT 'switched off', 'triage.enabled is off: no model is called from any database of this server',
 			'ALTER SYSTEM SET triage.enabled = on; SELECT pg_reload_conf();'
 		WHERE NOT current_setting('triage.enabled')::boolean
@@ -242,10 +245,10 @@ AS $$
 		FROM triage.library_state() s
 		WHERE NOT s.worker_running
 			AND NOT EXISTS (SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL)
-			AND (SELECT count(*) FROM pg_stat_activity a
+			AND (triage.waiting_databases() > 0 OR (SELECT count(*) FROM pg_stat_activity a
 				WHERE a.backend_type NOT IN ('client backend', 'autovacuum launcher', 'autovacuum worker', 'background writer',
 					'checkpointer', 'walwriter', 'walsender', 'walreceiver', 'walsummarizer', 'startup', 'archiver', 'logger',
-					'io worker', 'slotsync worker')) >= current_setting('max_worker_processes')::int
+					'io worker', 'slotsync worker')) >= current_setting('max_worker_processes')::int)
 	UNION ALL
 	SELECT 'superuser owner', format('the tables belong to superuser %s, and the worker works as their owner', r.rolname),
 			format('CREATE ROLE triage_worker LOGIN; GRANT CONNECT ON DATABASE %I TO triage_worker; SELECT triage.grant_access(''triage_worker'', ''worker''); ALTER SYSTEM SET triage.worker_role = ''triage_worker''; SELECT pg_reload_conf();', current_database())

@@ -148,6 +148,8 @@ BEGIN
 	SELECT * INTO control FROM triage.worker_control c;
 	IF pg_is_in_recovery() THEN
 		RETURN 'this server is a standby';
+	ELSIF triage.home_refusal() IS NOT NULL THEN
+		RETURN triage.home_refusal();
 	ELSIF NOT current_setting('triage.enabled')::boolean THEN
 		RETURN 'triage.enabled is off';
 	ELSIF control.paused_at IS NOT NULL THEN
@@ -209,6 +211,13 @@ BEGIN
 	what := CASE level WHEN 'ok' THEN 'nobody paused the work of this database'
 		ELSE format('%s paused all work', control.paused_by) || coalesce(': ' || control.pause_reason, '') END;
 	what_to_do := CASE WHEN level > 'ok' THEN 'SELECT triage.resume();' END;
+	RETURN NEXT;
+
+	check_name := 'home';
+	level := CASE WHEN triage.home_refusal() IS NULL THEN 'ok' ELSE 'warning' END;
+	since := NULL;
+	what := coalesce('no model is called from here: ' || triage.home_refusal(), 'the tickets of this database are worked on in this database');
+	what_to_do := CASE WHEN level > 'ok' THEN 'If this is a copy, leave it so. If it is the database to work in: SELECT triage.adopt();' END;
 	RETURN NEXT;
 
 	check_name := 'worker';

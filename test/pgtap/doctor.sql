@@ -117,6 +117,7 @@ SELECT pg_temp.provoke(p.what, p.harm, p.finding)
 		('autovacuum that leaves the queue alone', 'ALTER TABLE triage.ai_jobs SET (autovacuum_enabled = off)', 'autovacuum off'),
 		('a queue without its settings', 'ALTER TABLE triage.ai_jobs RESET (fillfactor, vacuum_truncate)', 'queue settings'),
 		('work that was paused', 'SELECT triage.pause()', 'paused'),
+		('a copy that nobody adopted', 'UPDATE triage.home SET database_oid = 1', 'not at home'),
 		('a provider that was paused', 'SELECT triage.pause_provider(''builtin'')', 'provider paused'),
 		('a worker that was stopped', 'SELECT triage.worker_stop()', 'worker stopped'),
 		('no enabled provider', 'UPDATE triage.providers SET enabled = false', 'no provider'),

@@ -287,6 +287,16 @@ AS $$
 		FROM triage.provider_troubles() t JOIN triage.providers p USING (name)
 		WHERE NOT t.serves AND NOT t.soon AND triage.origin_refusal(p.base_url) IS NULL AND triage.secret_refusal(p.secret) IS NULL
 	UNION ALL
+	SELECT 'no price', format('nobody has said what model %s of provider %s costs: its calls have no cost, and no budget lets them be made', p.model, p.name),
+			format('SELECT triage.set_price(%L, input => ..., output => ..., currency => ...); -- per million tokens', p.model)
+		FROM triage.providers p
+		WHERE p.enabled AND p.api <> 'builtin' AND NOT EXISTS (SELECT FROM triage.price_of(p.model, p.name))
+	UNION ALL
+	SELECT 'not under budget', format('provider %s is not called while there is a budget: its answers'' length has no limit', p.name),
+			format('SELECT triage.set_output_limit(%L, 2000);', p.name)
+		FROM triage.providers p
+		WHERE p.enabled AND p.api <> 'builtin' AND p.max_output_tokens IS NULL AND EXISTS (SELECT FROM triage.budgets)
+	UNION ALL
 	SELECT 'unencrypted origin', format('triage.allowed_origins lists %s: tickets and keys travel there in clear', e.origin),
 			'-- let the endpoint speak https, or put a TLS proxy before it; then ALTER SYSTEM SET triage.allowed_origins = ...'
 		FROM triage.exposed_origins() e

@@ -166,6 +166,13 @@ BEGIN
 		LIMIT 1;
 	IF trouble IS NOT NULL THEN
 		RETURN trouble;
+	ELSIF EXISTS (SELECT FROM triage.budget_status b
+		WHERE b.exhausted AND (b.tenant IS NULL OR b.tenant = triage.current_tenant()))
+	THEN
+		RETURN (SELECT format('the %s budget of %s is used up until %s', b.period, coalesce('tenant ' || b.tenant, 'all tenants'), b.resets_at)
+			FROM triage.budget_status b
+			WHERE b.exhausted AND (b.tenant IS NULL OR b.tenant = triage.current_tenant())
+			ORDER BY b.resets_at DESC LIMIT 1);
 	ELSIF NOT state.worker_running THEN
 		RETURN 'no worker runs';
 	END IF;
@@ -173,7 +180,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.hold_reason() IS
-	'why no job of this database is worked on at present, in words; null when nothing holds them up; raises nothing';
+	'why no job of the current tenant is worked on at present, in words; null when nothing holds them up; raises nothing';
 REVOKE ALL ON FUNCTION triage.hold_reason() FROM PUBLIC;
 
 CREATE FUNCTION triage.health_worker(oldest_due timestamptz)
@@ -392,13 +399,50 @@ BEGIN
 	level := CASE WHEN r.unpriced IS NULL THEN 'ok' ELSE 'warning' END;
 	what := CASE WHEN r.unpriced IS NULL THEN 'the cost of every call in the last hour is known, if it told its tokens'
 		ELSE format('no price is known for %s: its calls are not counted as money', r.unpriced) END;
-	what_to_do := CASE WHEN level > 'ok' THEN 'Insert the model''s price.' END;
+	what_to_do := CASE WHEN level > 'ok' THEN 'SELECT triage.set_price(model, input, output, currency); per million tokens.' END;
 	RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION triage.health_runs() IS
 	'part of health(): checks success, latency and prices of the latest calls; raises nothing';
 REVOKE ALL ON FUNCTION triage.health_runs() FROM PUBLIC;
+
+CREATE FUNCTION triage.health_budgets()
+	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n record;
+	worst record;
+BEGIN
+	SELECT count(*) AS budgets, count(*) FILTER (WHERE b.exhausted) AS exhausted, sum(b.unsettled) AS unsettled,
+			(SELECT string_agg(DISTINCT u.name, ', ') FROM triage.budget_status c, unnest(c.uncovered_providers) AS u (name)) AS uncovered
+		INTO n
+		FROM triage.budget_status b;
+	-- one of all tenants before those of one
+	SELECT b.*, coalesce(1 - b.remaining / nullif(b.spend_limit, 0), 1) AS used INTO worst
+		FROM triage.budget_status b
+		ORDER BY b.exhausted DESC, b.tenant IS NOT NULL, b.remaining / nullif(b.spend_limit, 0) LIMIT 1;
+	check_name := 'budgets';
+	level := CASE WHEN n.budgets = 0 THEN 'ok' WHEN worst.exhausted AND worst.tenant IS NULL THEN 'critical'
+		WHEN worst.exhausted OR worst.used > 0.8 OR n.uncovered IS NOT NULL THEN 'warning' ELSE 'ok' END;
+	-- who may ask this may not know the tenants
+	what := CASE WHEN n.budgets = 0 THEN 'there are no budgets'
+		ELSE format('%s of %s budgets are used up; the %s budget of %s has %s of %s %s left until %s', n.exhausted, n.budgets, worst.period,
+				CASE WHEN worst.tenant IS NULL THEN 'all tenants' ELSE 'one tenant' END, round(worst.remaining, 4), worst.spend_limit,
+				worst.currency, worst.resets_at)
+			|| coalesce('; not called under them: ' || n.uncovered, '')
+			|| CASE WHEN n.unsettled > 0 THEN format('; %s may have been spent by calls of which nobody knows', round(n.unsettled, 4)) ELSE '' END END;
+	what_to_do := CASE WHEN level = 'ok' THEN NULL
+		WHEN n.uncovered IS NOT NULL THEN 'SELECT triage.set_price(...) for their models and triage.set_output_limit(...) for them.'
+		ELSE 'Wait, or SELECT triage.set_budget(...); SELECT * FROM triage.budget_status has them all.' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION triage.health_budgets() IS
+	'part of health(): checks the budgets; raises nothing';
+REVOKE ALL ON FUNCTION triage.health_budgets() FROM PUBLIC;
 
 CREATE FUNCTION triage.health_failures()
 	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
@@ -451,6 +495,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM triage.health_providers();
 	RETURN QUERY SELECT * FROM triage.health_failures();
 	RETURN QUERY SELECT * FROM triage.health_runs();
+	RETURN QUERY SELECT * FROM triage.health_budgets();
 	check_name := 'tables';
 	level := 'ok';
 	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;
@@ -484,7 +529,7 @@ CREATE FUNCTION triage.run_stats(
 	RETURNS TABLE (bucket_start timestamptz, provider text, model text, calls bigint, succeeded bigint, throttled bigint,
 		account bigint, misconfigured bigint, bad_request bigint, refused bigint, transient bigint, unusable_answer bigint,
 		stale bigint, lost bigint, p50_ms int, p95_ms int, input_tokens bigint, cached_tokens bigint, output_tokens bigint,
-		cost numeric, unknown_cost bigint)
+		cost numeric, currency text, unknown_cost bigint)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
@@ -507,15 +552,15 @@ BEGIN
 				count(*) FILTER (WHERE r.outcome = 'stale'), count(*) FILTER (WHERE r.outcome = 'lost'),
 				percentile_disc(0.5) WITHIN GROUP (ORDER BY r.latency_ms), percentile_disc(0.95) WITHIN GROUP (ORDER BY r.latency_ms),
 				sum(r.input_tokens), sum(r.cached_tokens), sum(r.output_tokens), sum(r.cost),
-				count(*) FILTER (WHERE r.cost IS NULL)
+				r.currency, count(*) FILTER (WHERE r.cost IS NULL)
 			FROM triage.ai_runs r
 			WHERE r.finished_at >= since AND r.finished_at < until
-			GROUP BY 1, 2, 3
-			ORDER BY 1, 2, 3;
+			GROUP BY 1, 2, 3, r.currency
+			ORDER BY 1, 2, 3, r.currency;
 END
 $$;
 COMMENT ON FUNCTION triage.run_stats(timestamptz, timestamptz, interval) IS
-	'the calls that ended from since until (not included), by stretches of time of length bucket (1 second or more, no months), provider and model: how many, by outcome, median and 95th percentile of their latency in milliseconds, tokens, cost, and how many of unknown cost; a tenant sees its own; raises 22023 for a bucket or times that cannot be used';
+	'the calls that ended from since until (not included), by stretches of time of length bucket (1 second or more, no months), provider, model and currency (null: no price, or builtin): how many, by outcome, median and 95th percentile of their latency in milliseconds, tokens, cost, and how many of unknown cost; a tenant sees its own; raises 22023 for a bucket or times that cannot be used';
 REVOKE ALL ON FUNCTION triage.run_stats(timestamptz, timestamptz, interval) FROM PUBLIC;
 
 -- One ticket -------------------------------------------------------------------------------------------------------------
@@ -542,7 +587,8 @@ AS $$
 			'prompt_sha256', triage.prompt_sha256(r.prompt_version),
 			'http_status', r.http_status, 'request_id', r.request_id, 'started_at', r.started_at, 'finished_at', r.finished_at,
 			'latency_ms', r.latency_ms, 'input_tokens', r.input_tokens, 'cached_tokens', r.cached_tokens,
-			'output_tokens', r.output_tokens, 'cost', r.cost) ORDER BY r.id), '[]')
+			'cache_write_tokens', r.cache_write_tokens, 'output_tokens', r.output_tokens, 'cost', r.cost, 'currency', r.currency,
+			'price', r.price) ORDER BY r.id), '[]')
 		FROM triage.ai_runs r
 		WHERE r.tenant_id = triage.current_tenant() AND r.ticket_id = explain_runs.ticket_id
 $$;
@@ -664,5 +710,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.explain_ticket(bigint) IS
-	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
+	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
 REVOKE ALL ON FUNCTION triage.explain_ticket(bigint) FROM PUBLIC;

@@ -128,6 +128,20 @@ SELECT pg_temp.provoke(p.what, p.harm, p.finding)
 		) AS p (what, harm, finding);
 ROLLBACK TO a;
 
+-- Money ----------------------------------------------------------------------------------------------------------------------------
+
+SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'it''s');
+SELECT is((SELECT fix_sql FROM triage.doctor() WHERE finding = 'no price'),
+	'SELECT triage.set_price(''it''''s'', input => ..., output => ..., currency => ...); -- per million tokens', 'a model without a price');
+SELECT triage.set_price('it*', 1, 2, 'EUR');
+SELECT is(pg_temp.found('no price'), 0::bigint, 'until it has one');
+SELECT is(pg_temp.found('not under budget'), 0::bigint, 'without a budget no answer needs a limit');
+SELECT triage.set_budget('day', 10, 'EUR');
+SELECT is(pg_temp.found('not under budget'), 1::bigint, 'with one it does');
+SELECT triage.set_output_limit('acme', 2000);
+SELECT is(pg_temp.found('not under budget'), 0::bigint, 'until it has one');
+ROLLBACK TO a;
+
 -- Findings whose remedy lies elsewhere -----------------------------------------------------------------------------------------------
 
 SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'm', secret => 'acme');

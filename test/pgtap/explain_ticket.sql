@@ -34,6 +34,9 @@ ROLLBACK TO a;
 SELECT triage.worker_stop();
 SELECT matches(pg_temp.told(:a, '$.job.waits_because'), 'the worker was stopped by', 'the worker was stopped');
 ROLLBACK TO a;
+SELECT triage.set_budget('day', 0, 'EUR', 'default');
+SELECT matches(pg_temp.told(:a, '$.job.waits_because'), 'the day budget of tenant default is used up until', 'a budget that is used up');
+ROLLBACK TO a;
 UPDATE triage.home SET database_oid = 1;
 SELECT is(pg_temp.told(:a, '$.job.waits_because'), '["the tables were copied from another database"]', 'a copy');
 ROLLBACK TO a;
@@ -56,9 +59,9 @@ ROLLBACK TO a;
 -- Calls and a result ---------------------------------------------------------------------------------------------------------------
 
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, prompt_version, outcome, error, http_status, request_id,
-		input_tokens, output_tokens, cost, latency_ms, started_at, finished_at)
+		input_tokens, output_tokens, cost, currency, price, latency_ms, started_at, finished_at)
 	SELECT 'default', j.id, j.ticket_id, 'triage', f.fence, 'acme', 'm', 1, f.outcome::triage.run_outcome, nullif(f.outcome, 'succeeded'), f.status,
-			'req-' || f.fence, 10 * f.fence, f.fence, 0.5, 100, now() - interval '1 hour', now() - interval '1 hour'
+			'req-' || f.fence, 10 * f.fence, f.fence, 0.5, 'EUR', '{"input": 3}', 100, now() - interval '1 hour', now() - interval '1 hour'
 		FROM triage.ai_jobs j, (VALUES (1, 'transient', 500), (2, 'lost', NULL), (3, 'succeeded', 200)) AS f (fence, outcome, status)
 		WHERE j.ticket_id = :a;
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) VALUES ('other', 1, :a, 'triage', 1, 'refused');
@@ -75,6 +78,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, run_id, ticket_versi
 	SELECT 'default', :a, max(r.id), 1, 'billing', 'high', 5, 'x', now() - interval '1 hour' FROM triage.ai_runs r WHERE r.ticket_id = :a AND r.tenant_id = 'default';
 SELECT is(pg_temp.told(:a, '$.result.run.request_id'), '["req-3"]', 'the result has the call that brought it');
 SELECT is(pg_temp.told(:a, '$.result.run.cost'), '[0.5]', 'with its cost');
+SELECT is(pg_temp.told(:a, '$.result.run.price.input'), '[3]', 'and the price that it was computed with');
 SELECT is(pg_temp.told(:a, '$.result.applied[*].field'), '["category", "priority"]', 'what it changed on the ticket');
 SELECT is(pg_temp.told(:a, '$.result.overridden[*].by'), '["ann"]', 'and who changed that');
 SELECT is(pg_temp.told(:a, '$.result.overridden[*].to'), '["general"]', 'to what');

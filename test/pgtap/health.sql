@@ -146,6 +146,27 @@ SELECT is(pg_temp.level('prices'), 'warning', 'tokens without a price');
 SELECT matches(pg_temp.says('prices'), '\mm\M', 'of which model');
 ROLLBACK TO a;
 
+-- Budgets ------------------------------------------------------------------------------------------------------------------------
+
+SELECT is(pg_temp.says('budgets'), 'there are no budgets', 'no budgets');
+SELECT triage.set_budget('day', 10, 'EUR');
+SELECT is(pg_temp.level('budgets'), 'ok', 'a budget that nothing was taken from');
+UPDATE triage.budget_usage SET spent = 8, reserved = 0.5;
+SELECT is(pg_temp.level('budgets'), 'warning', 'more than four fifths of it are gone');
+SELECT matches(pg_temp.says('budgets'), '^0 of 1 budgets are used up; the day budget of all tenants has 1.5000 of 10 EUR left until [0-9: +-]+$', 'in figures');
+UPDATE triage.budget_usage SET unsettled = 1.5;
+SELECT is(pg_temp.level('budgets'), 'critical', 'it is used up');
+SELECT matches(pg_temp.says('budgets'), '^1 of 1 .*; 1.5000 may have been spent by calls of which nobody knows$', 'and by what');
+SELECT triage.drop_budget('day');
+SELECT triage.create_tenant('poor'), triage.set_budget('day', 0, 'EUR', 'poor');
+SELECT is(pg_temp.level('budgets'), 'warning', 'one tenant''s is used up');
+SELECT ok(pg_temp.says('budgets') !~ 'poor', 'whose, health() does not say');
+SELECT triage.drop_budget('day', 'poor'), triage.set_budget('month', 10, 'EUR');
+SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'm');
+SELECT is(pg_temp.level('budgets'), 'warning', 'a provider that no budget lets call');
+SELECT matches(pg_temp.says('budgets'), '; not called under them: acme$', 'is named');
+ROLLBACK TO a;
+
 -- Failures ---------------------------------------------------------------------------------------------------------------------------
 
 SELECT count(triage.create_ticket('x', 'x')) FROM generate_series(1, 12) \gset

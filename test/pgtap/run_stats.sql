@@ -13,6 +13,7 @@ INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider,
 			(6, 'default', 'other', 'm', 'unusable_answer', 1, 1, 1, '1 hour'),
 			(7, 'elsewhere', 'acme', 'm', 'succeeded', 1, 1, 1, '30 seconds')) AS v (i, tenant, p, m, o, l, t, c, at);
 
+SELECT is((SELECT count(*) FROM triage.run_stats('2026-05-01 10:00:00+00') WHERE currency IS NOT NULL), 0::bigint, 'no price, no currency');
 SELECT results_eq($$SELECT to_char(bucket_start AT TIME ZONE 'UTC', 'HH24:MI'), provider, model, calls, succeeded, throttled, refused, lost, p50_ms, p95_ms,
 		input_tokens, cached_tokens, output_tokens, cost, unknown_cost
 	FROM triage.run_stats('2026-05-01 10:00:00+00', '2026-05-01 10:02:00+00') WHERE provider = 'acme'$$,
@@ -38,6 +39,12 @@ SELECT is(pg_temp.outcome(c.call), '22023', c.call)
 		('SELECT * FROM triage.run_stats(bucket => ''-1 minute'')'),
 		('SELECT * FROM triage.run_stats(''-infinity'')'), ('SELECT * FROM triage.run_stats(NULL)'),
 		('SELECT * FROM triage.run_stats(now(), now() - interval ''1 hour'')'), ('SELECT * FROM triage.run_stats(now(), NULL)')) AS c (call);
+
+-- Currencies are not added up
+INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, outcome, cost, currency, finished_at)
+	SELECT 'default', i, i, 'triage', 1, 'acme', 'm', 'succeeded', i, CASE WHEN i < 3 THEN 'EUR' ELSE 'USD' END, '2026-04-01 10:00:00+00' FROM generate_series(1, 3) i;
+SELECT results_eq($$SELECT currency, calls, cost FROM triage.run_stats('2026-04-01 10:00:00+00', '2026-04-01 10:01:00+00')$$,
+	$$VALUES ('EUR', 2::bigint, 3.0), ('USD', 1, 3.0)$$, 'each currency has its row');
 
 -- A tenant's own -------------------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ sub found_and_mended
 }
 
 wait_for_worker($node);
+like(findings(), qr/^no price$/, 'nothing is wrong but that nobody knows what a call costs');
+sql($node, q(SELECT triage.set_price('fake-*', 1, 2, 'EUR')));
 is(findings(), '', 'nothing is wrong');
 
 ################ what pins vacuum ################
@@ -155,6 +157,7 @@ is(sql($full, q(SELECT fix_sql FROM triage.doctor() WHERE finding = 'worker slot
 sql($full, 'ALTER SYSTEM SET max_worker_processes = 10');
 $full->restart;
 all_done($full, what => 'with slots the ticket is done');
+sql($full, q(SELECT triage.set_price('fake-*', 1, 2, 'EUR')));
 is(findings(), '', 'mended by what it says');
 $full->stop;
 

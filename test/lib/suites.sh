@@ -75,12 +75,24 @@ tap_file()						# tap_file NAME FILE STATUS
 
 tap_program()					# tap_program NAME COMMAND...
 {
-	local name=$1 status=0 out
-	out=$SANDBOX/log/$suite.${name//\//_}
+	tap_run "$@"
+	tap_count "$1"
+}
+
+# The two halves of it: the program's run, which may be in the background, and the counting of what it said.
+tap_run()						# tap_run NAME COMMAND...
+{
+	local out=$SANDBOX/log/$suite.${1//\//_} status=0
 	shift
 	timeout --kill-after=10 "${TEST_TIMEOUT:-300}" "$@" >"$out" 2>&1 </dev/null || status=$?
 	[ "$status" -ne 124 ] || echo "# stopped after ${TEST_TIMEOUT:-300} seconds" >>"$out"
-	tap_file "$name" "$out" "$status"
+	echo "$status" >"$out.status"
+}
+
+tap_count()						# tap_count NAME
+{
+	local out=$SANDBOX/log/$suite.${1//\//_}
+	tap_file "$1" "$out" "$(cat "$out.status")"
 }
 
 # Files of the suite: those that TESTS names, or all.
@@ -311,29 +323,44 @@ suite_pgtap()
 	panic_check pgtap
 }
 
-# PostgreSQL::Test::Cluster programs: each starts the servers it wants.
+# PostgreSQL::Test::Cluster programs: each starts the servers it wants.  They wait more than they work, so E2E_JOBS of
+# them run at a time; those that measure a time have the machine to themselves.
 suite_e2e()
 {
-	local file name log
-	[ -n "$(selected test/e2e/t/*.pl)" ] || return 0
+	local file files alone=008_transactions_and_pickup jobs=0
+	files=$(selected test/e2e/t/*.pl)
+	[ -n "$files" ] || return 0
 	need_tree || return 0
 	need_fake_model || return 0
-	for file in $(selected test/e2e/t/*.pl); do
-		name=$(basename "$file" .pl)
-		mkdir -p "$SANDBOX/e2e/$name"
-		TEST_TIMEOUT=${TEST_TIMEOUT:-600} cluster_program "$name" "$file" || true
+	for file in $files; do
+		[ "$(basename "$file" .pl)" != "$alone" ] || continue
+		[ "$jobs" -lt "${E2E_JOBS:-3}" ] || { wait -n; jobs=$((jobs - 1)); }
+		TEST_TIMEOUT=${TEST_TIMEOUT:-600} cluster_run "$(basename "$file" .pl)" "$file" &
+		jobs=$((jobs + 1))
+	done
+	wait
+	[ -z "$(selected "test/e2e/t/$alone.pl")" ] || cluster_run "$alone" "test/e2e/t/$alone.pl"
+	for file in $files; do
+		cluster_count "$(basename "$file" .pl)" || true
 	done
 }
 
 # A program of PostgreSQL::Test::Cluster; when it fails, the ends of its servers' logs are shown.
-cluster_program()				# cluster_program NAME FILE
+cluster_run()					# cluster_run NAME FILE
 {
-	local name=$1 file=$2 log
-	tap_program "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
+	local name=$1 file=$2
+	mkdir -p "$SANDBOX/e2e/$name"
+	tap_run "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
 		PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
 		TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
 		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" TREE_BIN="$TREE_BIN" \
-		PG_CONFIG="$TREE_BIN/pg_config" ${E2E_ENV:-} perl "$file" && return
+		PG_CONFIG="$TREE_BIN/pg_config" perl "$file"
+}
+
+cluster_count()					# cluster_count NAME
+{
+	local name=$1 log
+	tap_count "$name" && return
 	for log in "$SANDBOX/e2e/$name"/tmp_check/log/*; do
 		[ -f "$log" ] || continue
 		echo "  the end of ${log##*/}:" >>"$details"
@@ -347,8 +374,8 @@ suite_soak()
 {
 	need_tree || return 0
 	need_fake_model || return 0
-	mkdir -p "$SANDBOX/e2e/soak"
-	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_program soak test/soak/soak.pl || true
+	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_run soak test/soak/soak.pl
+	cluster_count soak || true
 	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
 }
 

@@ -77,6 +77,7 @@ setting()
 fake_start()
 {
 	local tries
+	: >"$SANDBOX/tmp/fake.port"
 	"$FAKE_MODEL" --quiet --port 0 >"$SANDBOX/tmp/fake.port" &
 	for tries in {1..50}; do
 		fake_port=$(sed -n 's/^port //p' "$SANDBOX/tmp/fake.port")

@@ -12,6 +12,8 @@
 
 #define MINUTE_MS 60000.0
 #define ROUNDING 1e-9
+/* Less is only another process that looked at the clock a little earlier. */
+#define CLOCK_JUMP_MS 1000
 #define LEFT_MAX INT64_C(1000000000000)
 
 static double
@@ -73,6 +75,14 @@ bucket_take(Bucket *bucket, int limit, double amount, int64_t now)
 	}
 	if (now < bucket->left_until)
 		bucket->left -= (int64_t) amount;
+}
+
+/* Elapsed time is counted from filled_at: while that lies ahead nothing would flow in, for as long as the jump was. */
+void
+bucket_notice_clock(Bucket *bucket, int64_t now)
+{
+	if (bucket->filled_at > now + CLOCK_JUMP_MS)
+		bucket->filled_at = now;
 }
 
 void

@@ -30,6 +30,8 @@ extern int64_t bucket_wait_ms(const Bucket *bucket, int limit, double amount, in
 /* How many ones may be taken now. */
 extern int64_t bucket_room(const Bucket *bucket, int limit, int64_t now);
 extern void bucket_take(Bucket *bucket, int limit, double amount, int64_t now);
+/* Before the bucket is asked: a clock that was set back must not stop the flow until it has caught up. */
+extern void bucket_notice_clock(Bucket *bucket, int64_t now);
 /* Gives back what was taken too much; negative: takes what was too little. */
 extern void bucket_refund(Bucket *bucket, int limit, double amount);
 /* The provider says that so many are left until reset_ms from now. */

@@ -206,6 +206,13 @@ limits_wait_ms(const Gate *gate, const GateLimits *limits, double tokens, int64 
 			   bucket_wait_ms(&gate->tokens, limits->tokens_per_minute, tokens, now_ms));
 }
 
+static void
+notice_clock(Gate *gate, int64 now_ms)
+{
+	bucket_notice_clock(&gate->requests, now_ms);
+	bucket_notice_clock(&gate->tokens, now_ms);
+}
+
 static const char *
 limit_reason(const Gate *gate, int64 now_ms)
 {
@@ -226,6 +233,7 @@ gate_look(Gate *gate, const GateLimits *limits, TimestampTz now, GateView *view)
 	memset(view, 0, offsetof(GateView, reason) + 1);
 	SpinLockAcquire(&gate->lock);
 	gate->used_at = now_ms;
+	notice_clock(gate, now_ms);
 	usual_tokens = Max(gate->usual_tokens, 1);
 	view->state = gate->breaker.state;
 	view->answer = breaker_ask(&gate->breaker, now_ms, &until_ms);
@@ -284,6 +292,7 @@ gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, Tim
 		before_shmem_exit(give_back_all, (Datum) 0);
 	exit_registered = true;
 	SpinLockAcquire(&gate->lock);
+	notice_clock(gate, now_ms);
 	answer = breaker_ask(&gate->breaker, now_ms, &until_ms);
 	if (answer == GATE_WAIT)
 		entry = ENTRY_CLOSED;

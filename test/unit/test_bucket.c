@@ -130,6 +130,25 @@ a_clock_that_is_set_back_grants_nothing(void)
 	CHECK_INT(bucket_wait_ms(&bucket, 60, 1, T0 - 497 * S), 0);
 }
 
+/* An hour back: the wait must be over when it said, not an hour later. */
+static void
+a_clock_that_is_set_back_stops_nothing(void)
+{
+	Bucket		bucket = {0};
+	int64_t		back = T0 + 4000 * S - 3600 * S;
+
+	drain(&bucket, 60, T0 + 4000 * S, T0 + 4000 * S + 1);
+	bucket_notice_clock(&bucket, back);
+	CHECK_INT(bucket_room(&bucket, 60, back), 0);
+	CHECK_INT(bucket_wait_ms(&bucket, 60, 1, back), 1001);
+	CHECK_INT(bucket_wait_ms(&bucket, 60, 1, back + 1001), 0);
+	CHECK_INT(bucket_room(&bucket, 60, back + 3 * S), 3);
+	/* who only looked at the clock a little earlier is no jump, and gains nothing */
+	bucket_take(&bucket, 60, 3, back + 3 * S);
+	bucket_notice_clock(&bucket, back + 2 * S);
+	CHECK_INT(bucket_room(&bucket, 60, back + 3 * S), 0);
+}
+
 static void
 a_changed_limit_grants_nothing_at_once(void)
 {
@@ -248,6 +267,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(what_is_larger_than_the_burst_goes_when_it_is_full_and_is_paid_back),
 	CHECK_TEST(what_was_taken_too_much_is_given_back),
 	CHECK_TEST(a_clock_that_is_set_back_grants_nothing),
+	CHECK_TEST(a_clock_that_is_set_back_stops_nothing),
 	CHECK_TEST(a_changed_limit_grants_nothing_at_once),
 	CHECK_TEST(what_the_provider_says_is_left_counts_down),
 	CHECK_TEST(the_longer_wait_counts),

@@ -274,6 +274,12 @@ record_lost(uint64 rows)
 
 #define LEASE_ENDED "SET lease_until = NULL, slot = NULL "
 #define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at"
+/*
+ * A dead letter's foreign key waits for whoever holds the ticket, and all claims would wait with it: such a job is left for
+ * the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
+ */
+#define TICKET_IS_FREE "LATERAL (SELECT t.id FROM triage.tickets t " \
+	"WHERE t.tenant_id = q.tenant_id AND t.id = q.ticket_id FOR KEY SHARE SKIP LOCKED) AS free "
 
 int
 queue_free_slot(int slot)
@@ -283,8 +289,8 @@ queue_free_slot(int slot)
 
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j " LEASE_ENDED
-				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
-				"WHERE q.slot = $1 AND q.lease_until IS NOT NULL FOR UPDATE SKIP LOCKED)) " RETURNING_LOST,
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q, " TICKET_IS_FREE
+				"WHERE q.slot = $1 AND q.lease_until IS NOT NULL FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
 				1, INT2OID);
 	return record_lost(spi_execute(plan, &value, NULL, 0));
 }
@@ -298,9 +304,9 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 	/* up to the cursor: what lies beyond it this claimer has not passed, and will meet as a lease still running */
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j " LEASE_ENDED
-				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q, " TICKET_IS_FREE
 				"WHERE q.priority = $1::triage.ticket_priority AND (q.run_at, q.id) <= ($2, $3) "
-				"AND q.lease_until <= $4 ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE SKIP LOCKED)) " RETURNING_LOST,
+				"AND q.lease_until <= $4 ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
 				4, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID);
 	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
 	{

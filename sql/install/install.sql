@@ -19,6 +19,13 @@ DECLARE
 	homeless boolean := to_regclass('triage.home') IS NULL;
 	found_version int;
 BEGIN
+	-- whose the schema is may drop our tables and put his own in their place, triggers and all, and functions beside ours
+	IF (SELECT n.nspowner <> me AND NOT r.rolsuper FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = 'triage') THEN
+		RAISE EXCEPTION 'schema "triage" is owned by role "%"',
+				(SELECT pg_get_userbyid(n.nspowner) FROM pg_namespace n WHERE n.nspname = 'triage')
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'Look at what is in it. Drop it, or make it yours with ALTER SCHEMA triage OWNER TO CURRENT_USER.';
+	END IF;
 	-- somebody else's table in our place would run with our triggers' rights, or ours with his
 	SELECT c.relname, pg_get_userbyid(c.relowner) AS owner INTO foreign_object
 	FROM pg_class c
@@ -90,7 +97,7 @@ BEGIN
 END
 $install$;
 COMMENT ON FUNCTION triage.install() IS
-	'creates the tables, indexes, triggers, policies and views, and brings those of an older version or a restored dump up to date; can be run again; takes and returns nothing; raises 55000 when relations of schema triage belong to another role or are newer, 42501 when the caller does not own the extension';
+	'creates the tables, indexes, triggers, policies and views, and brings those of an older version or a restored dump up to date; can be run again; takes and returns nothing; raises 55000 when schema triage or relations in it belong to another role or are newer, 42501 when the caller does not own the extension';
 REVOKE ALL ON FUNCTION triage.install() FROM PUBLIC;
 
 CREATE FUNCTION triage.uninstall(confirm text) RETURNS void

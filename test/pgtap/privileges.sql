@@ -136,6 +136,15 @@ SELECT is(pg_temp.outcome('SELECT FROM triage.search_tickets(''printer'')'), 'ok
 SELECT is(pg_temp.outcome('SELECT triage.retry_failed()'), 'ok', 'nor here');
 RESET search_path;
 RESET ROLE;
+-- a schema that was there before the extension, its owner waiting for it
+CREATE ROLE regress_triage_landlord;
+SAVEPOINT landlord;
+GRANT CREATE ON DATABASE :"DBNAME" TO regress_triage_landlord;
+ALTER SCHEMA triage OWNER TO regress_triage_landlord;
+SELECT is(pg_temp.outcome('SELECT triage.install()'), '55000', 'install() makes no tables in somebody else''s schema');
+ALTER ROLE regress_triage_landlord SUPERUSER;
+SELECT is(pg_temp.outcome('SELECT triage.install()'), 'ok', 'another superuser''s will do: he needs no trap');
+ROLLBACK TO landlord;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',

@@ -221,8 +221,9 @@ BEGIN
 	RETURN NEXT;
 
 	check_name := 'home';
-	level := CASE WHEN triage.home_refusal() IS NULL THEN 'ok' ELSE 'warning' END;
-	since := NULL;
+	-- that may be as it should be; but if this is the database to work in, nobody else will say so
+	level := CASE WHEN triage.home_refusal() IS NULL THEN 'ok' WHEN waits THEN 'critical' ELSE 'warning' END;
+	since := CASE level WHEN 'critical' THEN oldest_due END;
 	what := coalesce('no model is called from here: ' || triage.home_refusal(), 'the tickets of this database are worked on in this database');
 	what_to_do := CASE WHEN level > 'ok' THEN 'If this is a copy, leave it so. If it is the database to work in: SELECT triage.adopt();' END;
 	RETURN NEXT;

@@ -251,6 +251,24 @@ config_connect(void)
 				 errhint("%s", hint)));
 }
 
+/* Once in a session: a database whose tickets wait for adopt() must not keep quiet about it. */
+static bool
+is_away(void)
+{
+	static bool told = false;
+	HomeState	home = home_state();
+	const char *why = home_refusal(home);
+
+	if (why && !told)
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no triage worker is started in this database: %s", why),
+				 errhint("%s", home_hint(home)),
+				 errhidestmt(true)));
+	told = why != NULL;
+	return why != NULL;
+}
+
 /* Called at PRE_COMMIT too, as whoever commits: so as the table's owner, and only if the table is there. */
 bool
 config_worker_stopped(void)
@@ -275,7 +293,7 @@ config_worker_stopped(void)
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
-	stopped = spi_execute(plan, NULL, NULL, 1) > 0 || home_refusal(home_state()) != NULL;
+	stopped = spi_execute(plan, NULL, NULL, 1) > 0 || is_away();
 	PopActiveSnapshot();
 	SPI_finish();
 	SetUserIdAndSecContext(user, context);

@@ -48,6 +48,7 @@ sub keeps_still
 	is($model->requests, $requests, "$name: nothing was sent to the model");
 	is(sql($node, $WORKERS, $database), 0, "$name: no worker runs");
 	cmp_ok(scalar(() = log_since($node, $position) =~ /triage worker leaves/g), '<=', 1, "$name: the log repeats nothing");
+	like(log_since($node, $position), qr/no triage worker is started in this database: \Q$why\E\n.*HINT:/, "$name: but says so");
 	return;
 }
 

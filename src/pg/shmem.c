@@ -294,6 +294,9 @@ shmem_keep_notes(const Oid *databases, int count)
 void
 shmem_poke_launcher(void)
 {
-	if (triage_shared && triage_shared->launcher_latch)
-		SetLatch(triage_shared->launcher_latch);
+	/* read once: the launcher takes it back when it ends, and a commit may be here just then */
+	Latch	   *latch = triage_shared ? *(Latch *volatile *) &triage_shared->launcher_latch : NULL;
+
+	if (latch)
+		SetLatch(latch);
 }

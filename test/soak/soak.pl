@@ -246,9 +246,9 @@ my $unseen = sql($node, 'SELECT coalesce(sum(greatest(served - runs, 0)), 0) FRO
 cmp_ok($unseen, '<=', $crashes * $IN_AIR, 'each request without an answer is seen as a run, but for those in the air at a crash');
 none_of(q(SELECT id FROM triage.ai_runs WHERE outcome = 'lost' AND (error IS NULL OR request_id IS NOT NULL)), 'a lost run says that it is lost');
 
+print_table();
 money_balances();
 log_is_clean();
-print_table();
 $node->stop;
 done_testing();
 
@@ -281,6 +281,40 @@ sub money_balances
 			coalesce(sum(b.amount) FILTER (WHERE b.unsettled_since IS NOT NULL), 0) AS unsettled FROM triage.budget_reservations b GROUP BY 1) b USING (budget)
 		WHERE u.reserved <> coalesce(b.reserved, 0) OR u.unsettled <> coalesce(b.unsettled, 0) OR u.budget IS NULL),
 		'what is reserved or unsettled is the sum of its reservations');
+	# a call that was made either has a known cost, or was turned away, or is unsettled: nothing is forgotten
+	none_of(q(SELECT r.id, r.outcome, r.http_status FROM triage.ai_runs r
+		WHERE r.cost IS NULL AND r.started_at IS NOT NULL AND (r.outcome IN ('lost', 'stale', 'succeeded', 'refused', 'unusable_answer') OR r.http_status IN (502, 504))
+			AND NOT EXISTS (SELECT FROM triage.budget_reservations b WHERE b.tenant = r.tenant_id AND b.job = r.job_id AND b.fence = r.fence AND b.unsettled_since IS NOT NULL)),
+		'each call of unknown cost that may have been billed is unsettled');
+	none_of(q(SELECT r.id, r.outcome, r.http_status FROM triage.ai_runs r
+		JOIN triage.budget_reservations b ON b.tenant = r.tenant_id AND b.job = r.job_id AND b.fence = r.fence
+		WHERE r.outcome IN ('throttled', 'account', 'misconfigured', 'bad_request') OR (r.outcome = 'transient' AND r.http_status IN (500, 503, 529))),
+		'and none that was turned away');
+	my $alone = sql($node, q(SELECT count(*) FROM triage.budget_reservations b
+		WHERE NOT EXISTS (SELECT FROM triage.ai_runs r WHERE r.tenant_id = b.tenant AND r.job_id = b.job AND r.fence = b.fence)));
+	cmp_ok($alone, '<=', $crashes * $IN_AIR, 'what is reserved and has no run was in the air at a crash');
+	money_is_seen();
+	return;
+}
+
+# What an operator is told is what the tables say.
+sub money_is_seen
+{
+	is(sql($node, q(SELECT sum(s.cost) = (SELECT sum(u.spent) FROM triage.budget_usage u) FROM triage.run_stats(now() - interval '1 day', bucket => '1 day') s WHERE s.currency = 'USD')), 't',
+		'run_stats() has what the budget was charged');
+	is(sql($node, q(SELECT sum((e.explanation #>> '{cost,known,USD}')::numeric) = (SELECT sum(r.cost) FROM triage.ai_runs r WHERE r.ticket_id IN (SELECT k.id FROM soak.ticket k WHERE k.fate <> 'deleted'))
+		FROM soak.ticket k, triage.explain_ticket(k.id) AS e (explanation) WHERE k.fate <> 'deleted')), 't', 'explain_ticket() has what each ticket cost');
+	my $unsettled = sql($node, 'SELECT trim_scale(unsettled) FROM triage.budget_status');
+	is(sql($node, q(SELECT level || ' ' || coalesce(substring(what FROM '\m[0-9.]+ USD'), '') FROM triage.health() WHERE check_name = 'unsettled')),
+		$unsettled == 0 ? 'ok ' : "warning $unsettled USD", 'health() has what is unsettled');
+	is(sql($node, q(SELECT count(*) FROM triage.doctor() WHERE finding = 'unsettled spend')), $unsettled == 0 ? 0 : 1, 'so has doctor()');
+	is(sql($node, q(SELECT string_agg(check_name || ' ' || what, '; ') FROM triage.health() WHERE check_name IN ('prices', 'uncovered', 'budget', 'home', 'leases', 'queue', 'worker') AND level <> 'ok')), '',
+		'and nothing else against the money, the queue or the worker');
+	if ($unsettled > 0)
+	{
+		is(sql($node, q(SELECT trim_scale(triage.write_off('month')))), $unsettled, 'all of it can be written off');
+		is(sql($node, q(SELECT level FROM triage.health() WHERE check_name = 'unsettled')), 'ok', 'and is not told any more');
+	}
 	return;
 }
 

@@ -134,7 +134,7 @@ BEGIN
 
 	SELECT string_agg(p.name, ', ' ORDER BY p.rank, p.name) INTO uncovered
 		FROM triage.providers p, triage.provider_terms(p.name) t
-		WHERE p.enabled AND p.api <> 'builtin'
+		WHERE p.enabled AND p.api <> 'builtin' AND (t.input_price = 0 AND t.output_price = 0) IS NOT TRUE
 			AND (t.currency IS DISTINCT FROM set_budget.currency OR t.max_output_tokens IS NULL);
 	IF uncovered IS NOT NULL THEN
 		RAISE WARNING 'not called under this budget: %', uncovered

@@ -97,7 +97,8 @@ BEGIN
 						coalesce(array_agg(p.name ORDER BY p.rank, p.name) FILTER
 							(WHERE t.currency IS DISTINCT FROM b.currency OR t.max_output_tokens IS NULL), '{}') AS uncovered_providers
 					FROM triage.providers p, triage.provider_terms(p.name) t
-					WHERE p.enabled AND p.api <> 'builtin') c;
+					-- what costs nothing is called under any budget
+					WHERE p.enabled AND p.api <> 'builtin' AND (t.input_price = 0 AND t.output_price = 0) IS NOT TRUE) c;
 
 	CREATE OR REPLACE VIEW triage.worker_status WITH (security_invoker = true) AS
 		SELECT a.pid, a.backend_type AS type, a.datname AS database, a.backend_start AS started_at,
@@ -356,7 +357,7 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_status.remaining IS 'what new claims may still reserve; below zero when a call cost more than its bound';
 	COMMENT ON COLUMN triage.budget_status.exhausted IS 'what remains does not cover one more call: jobs wait, or a provider that costs nothing serves';
 	COMMENT ON COLUMN triage.budget_status.uncovered_providers IS
-		'enabled providers that are not called under this budget, as the cost of a call has no bound: no price in its currency, or no limit of output tokens';
+		'enabled providers that are not called under this budget, as the cost of a call has no bound: no price in its currency, or no limit of output tokens; those whose price is 0 are called';
 	COMMENT ON VIEW triage.worker_status IS
 		'the worker''s processes on this server and their counters since they started; who is not in pg_read_all_stats sees only processes of roles it is a member of';
 	COMMENT ON VIEW triage.provider_status IS

@@ -1,6 +1,6 @@
 -- Budgets as tables: periods, what a new budget counts, what bounds a call, and who sees which.
 \ir prepare.psql
-SELECT plan(37);
+SELECT plan(39);
 
 -- Periods are those of the calendar in UTC, whatever the session's zone ------------------------------------------------------
 
@@ -70,6 +70,12 @@ SELECT triage.set_budget('month', 13.250000000001 + (triage.least_request_tokens
 SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), false, 'what is left covers the shortest call');
 SELECT triage.set_budget('month', 13.250000000000 + (triage.least_request_tokens() * 2.5 + 500 * 3) / 1e6, 'EUR');
 SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), true, 'a trillionth less does not');
+
+SAVEPOINT priced;
+SELECT triage.set_price('m-*', 0, 0, 'USD'), triage.set_output_limit('p', NULL);
+SELECT is((SELECT string_agg(DISTINCT b.uncovered_providers::text, ' ') FROM triage.budget_status b), '{}', 'a model that costs nothing needs no cover, in any currency');
+SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), false, 'and takes nothing from what is left');
+ROLLBACK TO priced;
 
 -- Who sees which -----------------------------------------------------------------------------------------------------------------
 

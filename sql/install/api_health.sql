@@ -417,7 +417,10 @@ DECLARE
 	n record;
 	worst record;
 BEGIN
-	SELECT count(*) AS budgets, count(*) FILTER (WHERE b.exhausted) AS exhausted, sum(b.unsettled) AS unsettled,
+	SELECT count(*) AS budgets, count(*) FILTER (WHERE b.exhausted) AS exhausted,
+			(SELECT string_agg(c.amount || ' ' || c.currency, ', ' ORDER BY c.currency)
+				FROM (SELECT c.currency, round(sum(c.unsettled), 4)::text AS amount
+						FROM triage.budget_status c WHERE c.unsettled > 0 GROUP BY c.currency) c) AS unsettled,
 			(SELECT string_agg(DISTINCT u.name, ', ') FROM triage.budget_status c, unnest(c.uncovered_providers) AS u (name)) AS uncovered
 		INTO n
 		FROM triage.budget_status b;
@@ -427,16 +430,18 @@ BEGIN
 		ORDER BY b.exhausted DESC, b.tenant IS NOT NULL, b.remaining / nullif(b.spend_limit, 0) LIMIT 1;
 	check_name := 'budgets';
 	level := CASE WHEN n.budgets = 0 THEN 'ok' WHEN worst.exhausted AND worst.tenant IS NULL THEN 'critical'
-		WHEN worst.exhausted OR worst.used > 0.8 OR n.uncovered IS NOT NULL THEN 'warning' ELSE 'ok' END;
+		WHEN worst.exhausted OR worst.used > 0.8 OR n.uncovered IS NOT NULL OR n.unsettled IS NOT NULL THEN 'warning' ELSE 'ok' END;
 	-- who may ask this may not know the tenants
 	what := CASE WHEN n.budgets = 0 THEN 'there are no budgets'
 		ELSE format('%s of %s budgets are used up; the %s budget of %s has %s of %s %s left until %s', n.exhausted, n.budgets, worst.period,
 				CASE WHEN worst.tenant IS NULL THEN 'all tenants' ELSE 'one tenant' END, round(worst.remaining, 4), worst.spend_limit,
 				worst.currency, worst.resets_at)
 			|| coalesce('; not called under them: ' || n.uncovered, '')
-			|| CASE WHEN n.unsettled > 0 THEN format('; %s may have been spent by calls of which nobody knows', round(n.unsettled, 4)) ELSE '' END END;
+			|| coalesce('; ' || n.unsettled || ' may have been spent by calls of which nobody knows', '') END;
 	what_to_do := CASE WHEN level = 'ok' THEN NULL
 		WHEN n.uncovered IS NOT NULL THEN 'SELECT triage.set_price(...) for their models and triage.set_output_limit(...) for them.'
+		WHEN n.unsettled IS NOT NULL AND NOT worst.exhausted AND worst.used <= 0.8
+			THEN 'Compare with the provider''s bill, then SELECT triage.write_off(period, tenant).'
 		ELSE 'Wait, or SELECT triage.set_budget(...); SELECT * FROM triage.budget_status has them all.' END;
 	RETURN NEXT;
 END
@@ -703,7 +708,11 @@ BEGIN
 		'ticket', jsonb_build_object('version', ticket.version, 'status', ticket.status, 'handler', ticket.handler,
 			'category', ticket.category, 'category_is_manual', ticket.category_is_manual,
 			'priority', ticket.priority, 'priority_is_manual', ticket.priority_is_manual),
-		'result', current, 'superseded', results, 'runs', runs, 'job', triage.explain_job(ticket_id),
+		'result', current, 'superseded', results, 'runs', runs,
+		'cost', (SELECT coalesce(jsonb_object_agg(c.currency, c.cost), '{}')
+			FROM (SELECT r ->> 'currency' AS currency, sum((r ->> 'cost')::numeric) AS cost
+					FROM jsonb_array_elements(runs) r WHERE r ->> 'currency' IS NOT NULL GROUP BY 1) c WHERE c.cost IS NOT NULL),
+		'job', triage.explain_job(ticket_id),
 		'failure', (SELECT jsonb_build_object('job_id', d.id, 'class', d.class, 'message', d.message, 'attempts', d.attempts,
 				'failed_at', d.failed_at, 'what_to_do', 'SELECT triage.retry_failed(); or triage.request_triage(ticket_id)')
 			FROM triage.ai_dead_letters d
@@ -711,5 +720,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.explain_ticket(bigint) IS
-	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
+	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); cost (what they are known to have cost, by currency); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
 REVOKE ALL ON FUNCTION triage.explain_ticket(bigint) FROM PUBLIC;

@@ -92,13 +92,15 @@ BEGIN
 					FROM (SELECT date_trunc(b.period::text, now(), 'UTC') AS period_start) s
 					LEFT JOIN triage.budget_usage u ON u.budget = b.id AND u.period_start = s.period_start) n
 			CROSS JOIN LATERAL (
-				SELECT min(triage.least_request_tokens() * t.input_price + t.max_output_tokens * t.output_price)
-							FILTER (WHERE t.currency = b.currency) AS least,
+				-- what costs nothing is called under any budget
+				SELECT min(CASE WHEN f.free THEN 0 ELSE triage.least_request_tokens() * t.input_price + t.max_output_tokens * t.output_price END)
+							FILTER (WHERE f.free OR t.currency = b.currency) AS least,
 						coalesce(array_agg(p.name ORDER BY p.rank, p.name) FILTER
-							(WHERE t.currency IS DISTINCT FROM b.currency OR t.max_output_tokens IS NULL), '{}') AS uncovered_providers
-					FROM triage.providers p, triage.provider_terms(p.name) t
-					-- what costs nothing is called under any budget
-					WHERE p.enabled AND p.api <> 'builtin' AND (t.input_price = 0 AND t.output_price = 0) IS NOT TRUE) c;
+							(WHERE NOT f.free AND (t.currency IS DISTINCT FROM b.currency OR t.max_output_tokens IS NULL)), '{}') AS uncovered_providers
+					FROM triage.providers p
+					CROSS JOIN LATERAL triage.provider_terms(p.name) t
+					CROSS JOIN LATERAL (SELECT coalesce(t.input_price = 0 AND t.output_price = 0, false) AS free) f
+					WHERE p.enabled AND p.api <> 'builtin') c;
 
 	CREATE OR REPLACE VIEW triage.worker_status WITH (security_invoker = true) AS
 		SELECT a.pid, a.backend_type AS type, a.datname AS database, a.backend_start AS started_at,

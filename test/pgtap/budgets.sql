@@ -74,7 +74,8 @@ SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL
 SAVEPOINT priced;
 SELECT triage.set_price('m-*', 0, 0, 'USD'), triage.set_output_limit('p', NULL);
 SELECT is((SELECT string_agg(DISTINCT b.uncovered_providers::text, ' ') FROM triage.budget_status b), '{}', 'a model that costs nothing needs no cover, in any currency');
-SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), false, 'and takes nothing from what is left');
+SELECT triage.set_budget('month', 0, 'EUR');
+SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), true, 'but what was spent beyond the limit stays so');
 ROLLBACK TO priced;
 
 -- Who sees which -----------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ RESET triage.tenant;
 SELECT triage.create_ticket('gone', 'gone') AS gone \gset
 SELECT triage.delete_ticket(:gone) > 0;
 SELECT is(pg_temp.outcome('SELECT triage.explain_ticket(' || :gone || ')'), 'P0002', 'nor is one that was deleted');
-SELECT set_eq('SELECT jsonb_object_keys(triage.explain_ticket(' || :a || '))', '{ticket_id,ai_state,ticket,result,superseded,runs,job,failure}'::text[],
+SELECT set_eq('SELECT jsonb_object_keys(triage.explain_ticket(' || :a || '))', '{ticket_id,ai_state,ticket,result,superseded,runs,cost,job,failure}'::text[],
 	'the keys are always there');
 
 -- Before any call -----------------------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ SELECT is(pg_temp.level('budgets'), 'warning', 'more than four fifths of it are 
 SELECT matches(pg_temp.says('budgets'), '^0 of 1 budgets are used up; the day budget of all tenants has 1.5000 of 10 EUR left until [0-9: +-]+$', 'in figures');
 UPDATE triage.budget_usage SET unsettled = 1.5;
 SELECT is(pg_temp.level('budgets'), 'critical', 'it is used up');
-SELECT matches(pg_temp.says('budgets'), '^1 of 1 .*; 1.5000 may have been spent by calls of which nobody knows$', 'and by what');
+SELECT matches(pg_temp.says('budgets'), '^1 of 1 .*; 1.5000 EUR may have been spent by calls of which nobody knows$', 'and by what');
 SELECT triage.drop_budget('day');
 SELECT triage.create_tenant('poor'), triage.set_budget('day', 0, 'EUR', 'poor');
 SELECT is(pg_temp.level('budgets'), 'warning', 'one tenant''s is used up');

@@ -214,7 +214,7 @@ read_closed(BudgetTerms *terms, TimestampTz now)
 	spi_prepare(&plan,
 				"SELECT b.tenant, b.currency = $2, triage.budget_period_end(b.period, date_trunc(b.period::text, $1, 'UTC')), "
 				"b.spend_limit - f.settled - f.reserved >= $3, b.spend_limit - f.settled >= $3, "
-				"CASE WHEN $3 > 0 THEN least(floor((b.spend_limit - f.settled - f.reserved) / $3), 128)::int8 ELSE 128 END, "
+				"CASE WHEN $3 > 0 THEN greatest(least(floor((b.spend_limit - f.settled - f.reserved) / $3), 128), 0)::int8 ELSE 128 END, "
 				"f.reserved > 0 FROM triage.budgets b LEFT JOIN triage.budget_usage u "
 				"ON u.budget = b.id AND u.period_start = date_trunc(b.period::text, $1, 'UTC') "
 				"CROSS JOIN LATERAL (SELECT coalesce(u.spent + u.unsettled, 0) AS settled, coalesce(u.reserved, 0) AS reserved) f "

@@ -1,6 +1,6 @@
 -- Budgets as tables: periods, what a new budget counts, what bounds a call, and who sees which.
 \ir prepare.psql
-SELECT plan(39);
+SELECT plan(40);
 
 -- Periods are those of the calendar in UTC, whatever the session's zone ------------------------------------------------------
 
@@ -102,6 +102,14 @@ SELECT is(pg_temp.outcome('SELECT triage.set_price(''m'', 1, 1, ''EUR'')'), '425
 SELECT is(pg_temp.outcome('SELECT triage.drop_price(''m-*'')'), '42501', 'so does drop_price()');
 SELECT is(pg_temp.outcome('SELECT triage.set_output_limit(''p'', 1)'), '42501', 'and set_output_limit()');
 SELECT is(pg_temp.outcome('SELECT triage.set_budget(''day'', 1, ''EUR'')'), 'ok', 'set_budget() is for whom it was granted');
+
+-- How many calls fit is no number of its own type's range ----------------------------------------------------------------------
+
+RESET ROLE;
+SELECT triage.set_price('m-2', 1e-12, 1e-12, 'EUR');
+SELECT count(triage.drop_budget(b.period, b.tenant)::text) FROM triage.budgets b WHERE b.currency <> 'EUR';
+UPDATE triage.budget_usage SET spent = 1e9;
+SELECT is(pg_temp.outcome('SELECT FROM triage.claim_jobs(1, provider => ''p'')'), 'ok', 'a budget overdrawn by a billion times a billion calls is used up, and no error');
 
 SELECT finish();
 ROLLBACK;

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #define RELATION_NAME "u"
+#define STORE_KB (1024 * 1024)
 
 void
 rows_init(Rows *rows, const RowColumn *columns, int count)
@@ -25,7 +26,8 @@ rows_init(Rows *rows, const RowColumn *columns, int count)
 	rows->desc = CreateTemplateTupleDesc(count);
 	for (int i = 0; i < count; i++)
 		TupleDescInitEntry(rows->desc, (AttrNumber) (i + 1), columns[i].name, columns[i].type, -1, 0);
-	rows->store = tuplestore_begin_heap(false, false, work_mem);
+	/* in memory whatever work_mem is: nobody closes its file, and a batch is bounded by the lengths of what it holds */
+	rows->store = tuplestore_begin_heap(false, false, STORE_KB);
 }
 
 void

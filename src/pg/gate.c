@@ -22,6 +22,8 @@
 #define FORGET_MS (3600 * INT64CONST(1000))
 /* Beyond the call's own timeout, before a probe is held to be lost. */
 #define PROBE_MARGIN_MS 5000
+/* Whoever waits for a place asks every 20 ms; a few times as long without a word, and it does not wait any more. */
+#define WAITING_MS 100
 /* Of so many calls, roughly, the usual one is the mean. */
 #define USUAL_OF 8
 /* More than any claim takes. */
@@ -278,6 +280,32 @@ give_back_all(int code, Datum arg)
 	}
 }
 
+/*
+ * Is there a place for us?  A process takes the one that its own reply freed at once, and another that asks every few
+ * milliseconds would never come across a free one: so the last one is left to who has none and waits.
+ */
+static bool
+find_place(Gate *gate, int max_in_flight, int64 now_ms)
+{
+	bool		waiting = gate->waiting_pid != 0 && now_ms < gate->waiting_until &&
+		gate->waiting_until <= now_ms + WAITING_MS;
+	bool		others = waiting && gate->waiting_pid != MyProcPid;
+
+	if (max_in_flight <= 0 || gate->in_flight < max_in_flight - (others ? 1 : 0))
+	{
+		if (!others)
+			gate->waiting_pid = 0;
+		return true;
+	}
+	/* who has some gets the next when one of them comes back */
+	if (!others && held[place_of(gate)] == 0)
+	{
+		gate->waiting_pid = MyProcPid;
+		gate->waiting_until = now_ms + WAITING_MS;
+	}
+	return false;
+}
+
 GateEntry
 gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, TimestampTz now, TimestampTz *until,
 		   uint32 *pauses)
@@ -296,7 +324,7 @@ gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, Tim
 	answer = breaker_ask(&gate->breaker, now_ms, &until_ms);
 	if (answer == GATE_WAIT)
 		entry = ENTRY_CLOSED;
-	else if (limits->max_in_flight > 0 && gate->in_flight >= limits->max_in_flight)
+	else if (!find_place(gate, limits->max_in_flight, now_ms))
 		entry = ENTRY_FULL;
 	/* by the usual size, as gate_look() did: a larger call goes into debt, and the next one waits for it */
 	else if ((wait_ms = limits_wait_ms(gate, limits, Min(tokens, Max(gate->usual_tokens, 1)), now_ms)) > 0)

@@ -22,6 +22,8 @@ struct Gate
 	Bucket		tokens;
 	double		usual_tokens;	/* what a call is estimated at, lately */
 	int			in_flight;
+	int			waiting_pid;	/* a process that has no place: the next one is its */
+	int64		waiting_until;	/* unless it has not asked again by then */
 	uint32		pauses;
 	uint64		calls;			/* since the server started */
 	int64		last_success;	/* 0: never */

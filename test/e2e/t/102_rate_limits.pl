@@ -43,6 +43,18 @@ $model->config(latency_ms => 200);
 add_both('air', 30);
 both_done();
 is($model->stats->{max_in_flight}, 8, 'max_in_flight holds over the workers of both databases');
+
+# who has hundreds waiting leaves a place to who has one
+$model->config(latency_ms => 100);
+use_model($node, $model, database => $_, max_in_flight => 2) for 'postgres', 'other';
+sql($node, "INSERT INTO triage.tickets (external_id, description) SELECT 'TOKEN-many' || i, 'TOKEN-many' || i FROM generate_series(1, 200) i");
+wait_for($node, 'SELECT count(*) > 10 FROM triage.ticket_ai_results r JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.external_id ~ $$^TOKEN-many$$', 't', 'the first of many');
+sql($node, "INSERT INTO triage.tickets (external_id, description) SELECT 'TOKEN-few' || i, 'TOKEN-few' || i FROM generate_series(1, 3) i", 'other');
+all_done($node, database => 'other');
+cmp_ok(sql($node, 'SELECT count(*) FROM triage.ai_jobs'), '>', 100, 'a database with many tickets does not keep all places from another');
+is($model->stats->{max_in_flight}, 8, 'and no more are in the air than before');
+use_model($node, $model, database => $_, max_in_flight => 8) for 'postgres', 'other';
+both_done();
 $model->config(latency_ms => 0);
 
 ################ requests per minute ################

@@ -111,6 +111,8 @@ BEGIN
 						WHERE l.level = 'worker' AND l.kind = 'relation' AND l.name = c.relname))
 			ORDER BY c.relname
 	LOOP
+		-- before the first: each policy locks its table against everything, and writers of tickets lock this one first
+		LOCK TABLE triage.tickets IN ACCESS EXCLUSIVE MODE;
 		SELECT string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname) INTO roles
 			FROM pg_roles r
 			WHERE (r.oid = ANY (target.roles) AND r.rolname <> set_worker_policies.role)

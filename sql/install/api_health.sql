@@ -370,10 +370,10 @@ AS $$
 DECLARE
 	r record;
 BEGIN
-	-- throttled calls and stale answers say nothing of whether the model answers well
-	SELECT count(*) FILTER (WHERE l.outcome NOT IN ('throttled', 'stale')) AS calls,
+	-- throttled calls, stale answers and what a restart cut off say nothing of whether the model answers well
+	SELECT count(*) FILTER (WHERE l.outcome NOT IN ('throttled', 'stale', 'lost')) AS calls,
 			count(*) FILTER (WHERE l.outcome = 'succeeded') AS good,
-			mode() WITHIN GROUP (ORDER BY l.outcome) FILTER (WHERE l.outcome NOT IN ('succeeded', 'throttled', 'stale')) AS mostly,
+			mode() WITHIN GROUP (ORDER BY l.outcome) FILTER (WHERE l.outcome NOT IN ('succeeded', 'throttled', 'stale', 'lost')) AS mostly,
 			percentile_disc(0.95) WITHIN GROUP (ORDER BY l.latency_ms) AS p95,
 			min(p.timeout_ms) AS timeout_ms,
 			string_agg(DISTINCT l.model, ', ') FILTER (WHERE l.cost IS NULL AND l.input_tokens IS NOT NULL) AS unpriced

@@ -365,7 +365,7 @@ BEGIN
 	COMMENT ON VIEW triage.provider_status IS
 		'each provider and whether it serves; what its gate says (since, closed_until, reason, in_flight, failures_in_a_row, calls, last_success_at) counts for all databases of the server that use the same account, and is null unless the library is preloaded';
 	COMMENT ON COLUMN triage.provider_status.state IS
-		'serving; disabled; paused by hand; not listed: its origin is not in triage.allowed_origins; paused: key, account, model or URL were refused; throttled: it asked to wait; unreachable: no connection; failing: ten calls in a row failed; probing: one call is on its way that decides';
+		'serving; disabled; paused by hand; not listed: its origin is not in triage.allowed_origins; paused: key, account, model or URL were refused; throttled: it asked to wait; unreachable: no connection; failing: five calls in a row failed; probing: one call is on its way that decides';
 	COMMENT ON COLUMN triage.provider_status.since IS 'when it got into its state; null: it was never in another since the server started';
 	COMMENT ON COLUMN triage.provider_status.closed_until IS 'not called before this time';
 	COMMENT ON COLUMN triage.provider_status.reason IS 'why it does not serve, in words';

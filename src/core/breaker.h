@@ -63,10 +63,11 @@ typedef struct Breaker
 } Breaker;
 
 /*
- * So many failures in a row close the gate.  At a provider where one call in three fails by chance that happens once in
- * 3^10 = 59,000 calls; in an outage it costs nine jobs one attempt of five.
+ * So many failures in a row close the gate: no more than the attempts that a job has by default, so that an outage gives
+ * up not even a ticket that is alone in it.  At a provider where one call in ten fails by chance that happens once in
+ * 10^5 calls, and costs a second.
  */
-#define BREAKER_FAILURES 10
+#define BREAKER_FAILURES 5
 
 /* until: with GATE_WAIT, when to ask again. */
 extern GateAnswer breaker_ask(const Breaker *breaker, int64_t now, int64_t *until);

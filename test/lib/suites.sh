@@ -374,7 +374,7 @@ suite_soak()
 {
 	need_tree || return 0
 	need_fake_model || return 0
-	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-40} + 600)) cluster_run soak test/soak/soak.pl
+	PG_TEST_TIMEOUT_DEFAULT=120 TEST_TIMEOUT=$((6 * ${SOAK_SECONDS:-60} + 600)) cluster_run soak test/soak/soak.pl
 	cluster_count soak || true
 	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
 }
@@ -415,6 +415,7 @@ suite_sanitized()
 	sees_errors
 	suite_regress
 	suite_pgtap
+	suite_isolation
 	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
 	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do

@@ -132,6 +132,8 @@ SELECT pg_temp.runs(80, 'succeeded', '1 minute');
 SELECT is(pg_temp.level('answers'), 'ok', 'one in ten');
 SELECT pg_temp.runs(500, 'throttled', '1 minute'), pg_temp.runs(100, 'stale', '1 minute');
 SELECT is(pg_temp.level('answers'), 'ok', 'to be throttled or late is no failure of the model');
+SELECT pg_temp.runs(100, 'lost', '1 minute');
+SELECT is(pg_temp.level('answers'), 'ok', 'nor is what a restart cut off');
 ROLLBACK TO a;
 SELECT pg_temp.runs(10, 'transient', '61 minutes');
 SELECT is(pg_temp.level('answers'), 'ok', 'what was an hour ago is over');

@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use Triage;
 
-my $SECONDS = $ENV{SOAK_SECONDS} || 40;
+my $SECONDS = $ENV{SOAK_SECONDS} || 60;
 my $SEED = $ENV{SEED} || int(rand(1_000_000)) + 1;
 my $SUBMITTERS = 8;
 my $IN_AIR = 40;

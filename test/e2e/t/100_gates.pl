@@ -220,13 +220,13 @@ $position = log_position($node);
 $model->config(status => 500);
 add_tickets($node, map { "outage$_" } 1 .. 40);
 wait_for_state('failing');
-is(sql($node, q(SELECT failures_in_a_row, reason ~ '^10 calls in a row failed.*HTTP 500' FROM triage.provider_status WHERE name = 'fake')), '10|t',
-	'ten failures in a row close the gate');
+is(sql($node, q(SELECT failures_in_a_row, reason ~ '^5 calls in a row failed.*HTTP 500' FROM triage.provider_status WHERE name = 'fake')), '5|t',
+	'five failures in a row close the gate');
 wait_for($node, q(SELECT count(*) FROM triage.ai_jobs WHERE lease_until IS NOT NULL), 0, 'all jobs are back');
 my $in_burst = $model->requests;
 wait_for($node, q(SELECT closed_until - now() > interval '2.5 seconds' FROM triage.provider_status WHERE name = 'fake'), 't', 'the third probe has failed');
 cmp_ok($model->requests, '<=', $in_burst + 4, 'then it is probed with one call at a time');
-cmp_ok(sql($node, 'SELECT sum(attempts) FROM triage.ai_jobs'), '<=', 9, 'nine attempts are spent, and none after that');
+cmp_ok(sql($node, 'SELECT sum(attempts) FROM triage.ai_jobs'), '<=', 4, 'four attempts are spent, and none after that');
 is(sql($node, q(SELECT count(*) FROM triage.ai_dead_letters)), 1, 'no ticket is given up in the outage');
 is(sql($node, 'SELECT count(*) FROM triage.ai_jobs'), 40, 'all wait');
 is(sql($node, 'SELECT count(DISTINCT ticket_id) = count(*) FROM (SELECT ticket_id FROM triage.ai_runs WHERE outcome = \'transient\' ORDER BY id DESC LIMIT 3) probes'), 't',
@@ -256,6 +256,20 @@ pass('a ticket that alone makes the provider fail stands back for another\'s pro
 all_done($node);
 is(sql($node, q(SELECT class, attempts FROM triage.ai_dead_letters WHERE ticket_id = ) . id_of($node, 'stubborn')), 'transient|3',
 	'and is given up after its attempts');
+
+# nor does a ticket that is alone in an outage use up its tries
+sql($node, q(ALTER SYSTEM SET triage.max_attempts = 5));
+sql($node, 'SELECT pg_reload_conf()');
+$model->config(status => 503);
+add_tickets($node, 'alone');
+wait_for_state('failing');
+wait_for($node, q(SELECT closed_until - now() > interval '1.5 seconds' FROM triage.provider_status WHERE name = 'fake'), 't', 'probes fail');
+is(sql($node, q(SELECT count(*) FROM triage.ai_dead_letters WHERE ticket_id = ) . id_of($node, 'alone')), 0, 'a ticket alone in an outage is not given up');
+$model->config(status => 0);
+all_done($node);
+is(sql($node, q(SELECT count(*) FROM triage.ticket_ai_results WHERE ticket_id = ) . id_of($node, 'alone')), 1, 'and is served after it');
+sql($node, q(ALTER SYSTEM SET triage.max_attempts = 3));
+sql($node, 'SELECT pg_reload_conf()');
 
 # no connection: the same, from the first failure on
 $model->stop;

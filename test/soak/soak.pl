@@ -320,6 +320,8 @@ sub log_is_clean
 		qr/terminating connection (because of crash of another server process|due to (administrator command|immediate shutdown command|unexpected postmaster exit))/,
 		qr/terminating background worker "triage.*" due to administrator command/,
 		qr/terminating autovacuum process due to administrator command/,
+		# the server's words for a stop that meets a client while it connects
+		qr/canceling authentication due to timeout/,
 		qr/the database system is (starting up|shutting down|in recovery mode|not yet accepting connections|not accepting connections)/,
 		qr/triage provider "fake" cannot serve: .*(HTTP 40[14]|could not connect|connection ended early|calls in a row failed)/);
 	my $log = log_since($node);

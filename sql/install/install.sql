@@ -67,6 +67,7 @@ BEGIN
 		END LOOP;
 	END IF;
 	PERFORM triage.install_tables();
+	PERFORM triage.install_records_tables();
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
@@ -123,6 +124,7 @@ BEGIN
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.ai_state, triage.answer_quality, triage.provider_status;
+	DROP TABLE IF EXISTS triage.import_errors, triage.imports;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,

@@ -8,6 +8,7 @@ CREATE FUNCTION triage.install_policies() RETURNS void
 AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
+		'imports, import_errors, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
 	target name;
 	key name;

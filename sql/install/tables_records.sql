@@ -83,11 +83,6 @@ BEGIN
 	COMMENT ON COLUMN triage.import_errors.state IS 'SQLSTATE';
 	COMMENT ON COLUMN triage.import_errors.message IS 'what is wrong with it; may quote a value';
 	COMMENT ON COLUMN triage.import_errors.created_at IS 'when it was met';
-	IF NOT EXISTS (
-		SELECT FROM pg_attribute a WHERE a.attrelid = 'triage.people'::regclass AND a.attname = 'erased_at' AND NOT a.attisdropped)
-	THEN
-		ALTER TABLE triage.people ADD COLUMN erased_at timestamptz;
-	END IF;
 	COMMENT ON COLUMN triage.people.erased_at IS 'set: erase_person() blanked name, address and texts';
 END
 $install$;

@@ -128,6 +128,8 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.doctor()', 'ok'),
 	('SELECT triage.apply_retention()', 'ok'),
 	('SELECT triage.adopt()', 'ok'),
+	('SELECT triage.purge_deleted(''1 day'')', 'ok'),
+	('SELECT triage.erase_person(''carl''::pg_catalog.text)', 'ok'),
 	('SELECT triage.home_refusal()', 'ok'),
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),

@@ -401,14 +401,14 @@ BEGIN
 	RETURN QUERY
 		SELECT v.n, split_part(v.verdict, ' ', 1), substr(v.verdict, 7)
 			FROM (SELECT r.n, CASE
+					WHEN row_number() OVER (PARTITION BY r.value ->> 'external_id' ORDER BY r.n) > 1
+						THEN '23505 the source table has another row with this id'
 					WHEN target = 'tickets' AND EXISTS (
 						SELECT FROM triage.tickets t
 							WHERE t.tenant_id = tenant AND t.source = import_sieve.source AND t.external_id = r.value ->> 'external_id') THEN ''
 					WHEN target = 'comments' AND EXISTS (
 						SELECT FROM triage.ticket_comments c
 							WHERE c.tenant_id = tenant AND c.source = import_sieve.source AND c.external_id = r.value ->> 'external_id') THEN ''
-					WHEN row_number() OVER (PARTITION BY r.value ->> 'external_id' ORDER BY r.n) > 1
-						THEN '23505 the source table has another row with this id'
 					WHEN target <> 'tickets' AND NOT EXISTS (
 						SELECT FROM triage.tickets t
 							WHERE t.tenant_id = tenant AND t.source = import_sieve.ticket_source AND t.external_id = r.value ->> 'ticket')
@@ -638,10 +638,14 @@ BEGIN
 	END IF;
 	SELECT i.* INTO STRICT job FROM triage.imports i WHERE i.tenant_id = triage.current_tenant() AND i.id = import_id;
 	BEGIN
-		stored := CASE job.target
-			WHEN 'tickets' THEN triage.import_store_tickets(job.source, rows, words)
-			WHEN 'comments' THEN triage.import_store_comments(job.source, job.ticket_source, rows, words, job.columns ->> 'visibility')
-			WHEN 'history' THEN triage.import_store_history(job.ticket_source, rows, job.labels) END;
+		-- not one expression: that would ask for the right to execute all three
+		IF job.target = 'tickets' THEN
+			stored := triage.import_store_tickets(job.source, rows, words);
+		ELSIF job.target = 'comments' THEN
+			stored := triage.import_store_comments(job.source, job.ticket_source, rows, words, job.columns ->> 'visibility');
+		ELSE
+			stored := triage.import_store_history(job.ticket_source, rows, job.labels);
+		END IF;
 		RETURN;
 	EXCEPTION
 		-- not the row's fault: trying others would not go better

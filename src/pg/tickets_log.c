@@ -238,7 +238,7 @@ add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 	if (!old_null)
 		old_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, old->tts_values[att]);
 	if (!new_null)
-		new_value = as_jsonb(changes, att, new->tts_values[att]);
+		new_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, new->tts_values[att]);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_TENANT_ID] - 1], false);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_ID] - 1], false);
 	rows_add_server_text(&changes->history, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));

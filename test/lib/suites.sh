@@ -379,6 +379,50 @@ suite_soak()
 	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
 }
 
+# What the product was asked for, item by item, and the tests that prove it: those whose name carries "[seed N]", as the
+# suites before this one have left them.  An item with a remark in the last column asks for nothing.
+suite_seeds()
+{
+	local table=$SANDBOX/log/seeds.table line
+	if ! ls "$SANDBOX"/log/pgtap.*.status >/dev/null 2>&1 || ! ls "$SANDBOX"/log/e2e.*.status >/dev/null 2>&1; then
+		report failed "seeds needs what other suites have said: test/run.sh pgtap e2e seeds"
+		return 0
+	fi
+	LC_ALL=C awk -F '\t' '
+		FILENAME != items {
+			ok = /^ok /
+			if (!ok && !/^not ok /) next
+			from = FILENAME
+			sub(/.*\/log\//, "", from)
+			line = $0
+			while (match(line, /\[seed [0-9]+\]/)) {
+				n = substr(line, RSTART + 6, RLENGTH - 7)
+				line = substr(line, RSTART + RLENGTH)
+				tests[n]++
+				if (!ok) bad[n]++
+				if (!((n, from) in seen)) where[n] = where[n] (where[n] == "" ? "" : " ") from
+				seen[n, from] = 1
+			}
+			next
+		}
+		{
+			known[$1] = 1
+			if ($4 != "") state = "--  " $4
+			else if (!($1 in tests)) state = "MISSING"
+			else state = (bad[$1] ? "FAILED" : "ok") "  " where[$1]
+			printf "%3d  %s  %-70.70s  %s\n", $1, $2, $3, state
+		}
+		END { for (n in tests) if (!(n in known)) print n "  ?    there is no such item  MISSING  " where[n] }
+		' items=test/seeds/items.tsv $(ls "$SANDBOX"/log/{unit,pgtap,e2e}.* 2>/dev/null | grep -v '\.status$') test/seeds/items.tsv >"$table"
+	while IFS= read -r line; do
+		case $line in
+			*"  MISSING"* | *"  FAILED"*) report failed "$line" ;;
+			*) report ok "$line" ;;
+		esac
+	done <"$table"
+	sed 's/^/    /' "$table"
+}
+
 # The benchmark, whose targets count as tests; its table is shown.  BENCH_TICKETS and BENCH_ROWS as for make bench.
 suite_bench()
 {

@@ -60,6 +60,9 @@ await test(async () => {
     is([commented.tenantId, commented.authorRole, commented.visibility], ['default', 'customer', 'public'], 'a comment is a row with typed labels')
     await tx.$queryRaw`SELECT triage.delete_ticket(${ticket.id})`
   })
+  const raw = await refusal(() => prisma.$queryRaw`SELECT triage.create_ticket('', '')`)
+  is([raw?.code, raw?.meta?.driverAdapterError?.cause?.originalCode], ['P2010', '23514'], 'a raw call tells the SQLSTATE inside of a P2010')
+  ok(raw?.meta?.driverAdapterError?.cause?.hint, 'and the hint')
   const wrong = await refusal(() => prisma.tickets.create({ data: { description: 'x', status: 'nonsense' } }))
   is(wrong?.name, 'PrismaClientValidationError', 'a label that the enum has not is refused before it is sent [seed 36]')
   ok(/Expected TicketStatus/.test(wrong?.message), 'and the error names the enum', wrong?.message)

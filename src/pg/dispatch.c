@@ -134,33 +134,27 @@ dispatch_turn(Dispatch *d)
 		pg_atomic_write_u64(&d->entry->counters[COUNTER_IN_FLIGHT], pool_in_flight(d->pool));
 }
 
-static long
-ms_until(TimestampTz when, TimestampTz now)
-{
-	return when <= now ? 0 : (long) ((when - now + 999) / 1000);
-}
-
 long
 dispatch_timeout(const Dispatch *d)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	/* a look that is due but not made waits for a place in the air, and a reply frees one */
-	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
+	long		timeout = d->next_look > now ? TimestampDifferenceMilliseconds(now, d->next_look) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
 	if (claims_due(d, now))
 		timeout = 0;
 	else if (d->look)
-		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
+		timeout = Min(timeout, Max(TimestampDifferenceMilliseconds(now, d->next_control), 1));
 	if (d->ready.count > 0 && pool_room(d->pool) > 0 && pool_in_flight(d->pool) < triage_max_in_flight)
-		timeout = Min(timeout, ms_until(d->next_start, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, d->next_start));
 	if (d->next_watch != 0)
-		timeout = Min(timeout, ms_until(d->next_watch, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, d->next_watch));
 	for (int i = 0; i < d->answered.count; i++)
-		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until)));
 	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
-		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
+		timeout = Max(Min(timeout, TimestampDifferenceMilliseconds(now, d->paused_until)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;
 }
 

@@ -279,12 +279,6 @@ is_missing(Served *entry, TimestampTz now)
 	return true;
 }
 
-static long
-ms_until(TimestampTz when, TimestampTz now)
-{
-	return when <= now ? 0 : (long) ((when - now) / 1000) + 1;
-}
-
 /* Starts what is missing and due; returns how long nothing more will be. */
 static long
 start_missing(void)
@@ -303,7 +297,7 @@ start_missing(void)
 			continue;
 		missing++;
 		if (now < entry->next_start)
-			timeout = Min(timeout, ms_until(entry->next_start, now));
+			timeout = Min(timeout, TimestampDifferenceMilliseconds(now, entry->next_start));
 		else if (yield_database_taken(entry->database))
 			timeout = Min(timeout, YIELD_LOOK_MS);
 		else if (!worker_role_may_serve(entry->database))
@@ -314,7 +308,7 @@ start_missing(void)
 			timeout = Min(timeout, FIRST_PAUSE_MS);
 	}
 	if (waiting > 0)
-		timeout = Min(timeout, ms_until(next_slot, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, next_slot));
 	pg_atomic_write_u32(&triage_shared->waiting, waiting);
 	if (missing == 0)
 		told_of_slots = false;

@@ -154,8 +154,6 @@ set_up_session(void)
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	/* a batch against its own keys, row by row: 128 times 128 comparisons */
-	SetConfigOption("enable_nestloop", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	/* a table somebody locks must not hold up the calls for long */
@@ -235,10 +233,7 @@ look_around(Dispatch *d, Watch *watch)
 static long
 next_timeout(const Dispatch *d, const Watch *watch)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	long		look = watch->next_look <= now ? 0 : (long) ((watch->next_look - now + 999) / 1000);
-
-	return Min(dispatch_timeout(d), look);
+	return Min(dispatch_timeout(d), TimestampDifferenceMilliseconds(GetCurrentTimestamp(), watch->next_look));
 }
 
 static Leave

@@ -9,8 +9,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 const directory = process.argv[2]
 const schema = readFileSync(`${directory}/schema.ts`, 'utf8')
   .replaceAll(".default(')", ".default('')")
-  .replace(/\.default\((triage\.\w+\([^()]*\))\)/g, '.default(sql`$1`)')
   .replaceAll('.default([""])', '.default([])')
+  .replace(/\.default\((?!['"`\d[{-]|true\b|false\b|sql`)((?:[^()]|\([^()]*\))*)\)/g, '.default(sql`$1`)')
   .replace(/\bunknown\(/g, 'text(')
 writeFileSync(`${directory}/schema.ts`, schema)
 
@@ -19,15 +19,13 @@ const tables = {}
 for (const [, variable, name, text] of schema.matchAll(/^export const (\w+) = triage\.table\("(\w+)", \{$([^]*?)^\}?\]?\);$/gm))
   tables[variable] = { name, text, columns: [...text.matchAll(/^\t(\w+): /gm)].map((match) => match[1]), relations: [] }
 for (const [variable, { name, text, columns, relations }] of Object.entries(tables)) {
-  const keys = [...text.matchAll(/columns: \[(.*)\],\s*foreignColumns: \[(.*)\],\s*name: "(\w+)"/g)].map(([, from, to, key]) => ({
-    from: from.replaceAll('table.', `${variable}.`), to, key,
-    target: to.split('.')[0],
-    stem: camel(key.replace(`${name}_`, '').replace(/_fkey$/, ''))
-  }))
+  const keys = [...text.replaceAll('table.', `${variable}.`).matchAll(/columns: \[(.*)\],\s*foreignColumns: \[(.*)\],\s*name: "(\w+)"/g)]
+    .map(([, from, to, key]) => ({ from, to, key, target: to.split('.')[0], stem: camel(key.replace(`${name}_`, '').replace(/_fkey$/, '')) }))
   for (const { from, to, key, target, stem } of keys) {
     const alone = keys.filter((other) => other.target === target).length === 1
     relations.push(`${columns.includes(stem) ? `${stem}Row` : stem}: one(${target}, { fields: [${from}], references: [${to}], relationName: '${key}' })`)
-    tables[target].relations.push(`${camel(name)}${alone ? '' : `By${stem[0].toUpperCase()}${stem.slice(1)}`}: many(${variable}, { relationName: '${key}' })`)
+    const many = alone ? camel(name) : `${camel(name)}By${stem[0].toUpperCase()}${stem.slice(1)}`
+    tables[target].relations.push(`${tables[target].columns.includes(many) ? `${many}Rows` : many}: many(${variable}, { relationName: '${key}' })`)
   }
 }
 writeFileSync(`${directory}/relations.ts`, `import { relations } from 'drizzle-orm'\nimport * as schema from './schema'\n\n` +

@@ -53,6 +53,7 @@ CREATE TEMP VIEW columns AS
 				WHEN 'uuid' THEN ' @db.Uuid'
 				WHEN 'int2' THEN ' @db.SmallInt'
 				WHEN 'date' THEN ' @db.Date'
+				WHEN 'float4' THEN ' @db.Real'
 				WHEN 'timestamptz' THEN ' @db.Timestamptz(6)'
 				WHEN 'numeric' THEN ' @db.Decimal' || coalesce(substring(format_type(a.atttypid, a.atttypmod) FROM '\(.*\)'), '')
 				ELSE '' END AS native,
@@ -63,7 +64,7 @@ CREATE TEMP VIEW columns AS
 		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN (VALUES ('text', 'String'), ('uuid', 'String'), ('int8', 'BigInt'), ('int4', 'Int'), ('int2', 'Int'),
 			('bool', 'Boolean'), ('timestamptz', 'DateTime'), ('date', 'DateTime'), ('numeric', 'Decimal'), ('jsonb', 'Json'),
-			('float8', 'Float'), ('bytea', 'Bytes')) m (typname, prisma)
+			('float4', 'Float'), ('float8', 'Float'), ('bytea', 'Bytes')) m (typname, prisma)
 			ON m.typname = e.typname AND e.typnamespace = 'pg_catalog'::regnamespace
 		WHERE a.attnum > 0 AND NOT a.attisdropped;
 
@@ -81,7 +82,8 @@ CREATE TEMP VIEW keys AS
 	SELECT k.*, coalesce(nullif(k.stem, ''), 'parent')
 				|| CASE WHEN EXISTS (SELECT FROM columns c WHERE c.attrelid = k.conrelid AND c.field = k.stem) THEN 'Row' ELSE '' END AS forward,
 			pg_temp.camel(k.child) || CASE WHEN count(*) OVER (PARTITION BY k.conrelid, k.confrelid) > 1
-				THEN 'By' || upper(left(k.stem, 1)) || substr(k.stem, 2) ELSE '' END AS backward
+				THEN 'By' || upper(left(k.stem, 1)) || substr(k.stem, 2) ELSE '' END
+				|| CASE WHEN EXISTS (SELECT FROM columns c WHERE c.attrelid = k.confrelid AND c.field = pg_temp.camel(k.child)) THEN 'Rows' ELSE '' END AS backward
 		FROM (
 			SELECT f.conname, f.conrelid, f.confrelid, f.conkey, f.confkey, f.confdeltype, f.confupdtype, r.relname AS child,
 					pg_temp.camel(regexp_replace(regexp_replace(f.conname, '^' || r.relname || '_', ''), '_fkey$', '')) AS stem

@@ -7,7 +7,7 @@ import { catalogs, mapped, without } from '../lib/catalogs.mjs'
 import { is, ok, test } from '../lib/tap.mjs'
 
 const TYPES = { text: 'String', uuid: 'String', int8: 'BigInt', int4: 'Int', int2: 'Int', bool: 'Boolean', timestamptz: 'DateTime',
-  date: 'DateTime', numeric: 'Decimal', jsonb: 'Json', float8: 'Float', bytea: 'Bytes' }
+  date: 'DateTime', numeric: 'Decimal', jsonb: 'Json', float4: 'Float', float8: 'Float', bytea: 'Bytes' }
 const pascal = (name) => name.replace(/(^|_)(\w)/g, (_, begin, letter) => letter.toUpperCase())
 
 await test(async () => {
@@ -29,6 +29,7 @@ await test(async () => {
   is(Object.keys(models).sort(), Object.keys(reachable).sort(), 'each other table and view is a model')
 
   for (const [name, relation] of Object.entries(reachable)) {
+    if (!models[name]) continue
     const { fields, primaryKey, uniqueIndexes } = models[name]
     const scalars = fields.filter((field) => field.kind === 'scalar' || field.kind === 'enum')
     const column = Object.fromEntries(fields.map((field) => [field.name, field.dbName ?? field.name]))

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "pg/clock.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "utils/memutils.h"
@@ -108,6 +109,22 @@ take_over_once(Dispatch *d, TimestampTz now)
 	d->next_take_over = in_ms(now, d->take_over_pause_ms);
 }
 
+/* After that no time to wait for counts. */
+static void
+notice_clock(Dispatch *d, TimestampTz now)
+{
+	if (!clock_set_back(&d->last_turn, now))
+		return;
+	d->next_look = d->next_rescan = d->next_early_rescan = d->next_control = d->next_write = d->next_start = now;
+	d->paused_until = d->halve_until = d->next_take_over = d->claims_checked_at = 0;
+	d->next_watch = Min(d->next_watch, now);
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].limited_until = 0;
+	for (int i = 0; i < d->answered.count; i++)
+		d->answered.jobs[i]->not_before = 0;
+	cursor_reset(&d->cursor);
+}
+
 void
 dispatch_turn(Dispatch *d)
 {
@@ -118,6 +135,7 @@ dispatch_turn(Dispatch *d)
 	pool_step(d->pool);
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
+	notice_clock(d, now);
 	take_over_once(d, now);
 	withdrawals_call_off(d, now);
 	calls_start(d, now);

@@ -17,6 +17,7 @@
 #include "catalog/pg_database.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "pg/clock.h"
 #include "pg/guc.h"
 #include "pg/launcher.h"
 #include "pg/shmem.h"
@@ -279,6 +280,21 @@ is_missing(Served *entry, TimestampTz now)
 	return true;
 }
 
+static void
+notice_clock(TimestampTz now)
+{
+	static TimestampTz last = 0;
+
+	if (!clock_set_back(&last, now))
+		return;
+	next_slot = now;
+	for (int i = 0; i < served_count; i++)
+	{
+		served[i].next_start = Min(served[i].next_start, now);
+		served[i].missing_since = Min(served[i].missing_since, now);
+	}
+}
+
 /* Starts what is missing and due; returns how long nothing more will be. */
 static long
 start_missing(void)
@@ -288,6 +304,7 @@ start_missing(void)
 	int			missing = 0;
 	int			waiting = 0;
 
+	notice_clock(now);
 	qsort(served, served_count, sizeof(Served), by_patience);
 	for (int i = 0; i < served_count; i++)
 	{

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
 #include "pg/pause.h"
@@ -68,6 +69,7 @@ typedef struct Watch
 	int			looks;
 	bool		draining;		/* claims no more, and leaves when the calls are answered */
 	TimestampTz drain_until;
+	TimestampTz last;			/* by the clock then */
 } Watch;
 
 PGDLLEXPORT void triage_worker_main(Datum arg);
@@ -204,6 +206,11 @@ look_around(Dispatch *d, Watch *watch)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (clock_set_back(&watch->last, now))
+	{
+		watch->since = watch->next_look = now;
+		watch->drain_until = TimestampTzPlusMilliseconds(now, DRAIN_MS);
+	}
 	if (watch->draining && (dispatch_is_done(d) || now >= watch->drain_until))
 		return LEAVE_FOR_NOW;
 	if (now < watch->next_look)

@@ -34,6 +34,9 @@ CREATE FUNCTION pg_temp.camel(name text) RETURNS text LANGUAGE sql IMMUTABLE
 	RETURN lower(left(pg_temp.pascal(name), 1)) || substr(pg_temp.pascal(name), 2);
 CREATE FUNCTION pg_temp.quoted(value text) RETURNS text LANGUAGE sql IMMUTABLE
 	RETURN '"' || replace(replace(value, '\', '\\'), '"', '\"') || '"';
+-- a label that is no word, such as ticket.created, gets a name that is one
+CREATE FUNCTION pg_temp.label(label text) RETURNS text LANGUAGE sql IMMUTABLE
+	RETURN regexp_replace(label, '\W', '_', 'g') || CASE WHEN label ~ '\W' THEN format(' @map(%s)', pg_temp.quoted(label)) ELSE '' END;
 CREATE FUNCTION pg_temp.remark(comment text, indent text) RETURNS text LANGUAGE sql IMMUTABLE
 	RETURN coalesce(regexp_replace(comment, '^', indent || '/// ', 'gn') || E'\n', '');
 
@@ -101,7 +104,7 @@ CREATE FUNCTION pg_temp.action(code "char") RETURNS text LANGUAGE sql IMMUTABLE
 		ELSE 'NoAction' END;
 
 SELECT E'\n' || pg_temp.remark(obj_description(t.oid, 'pg_type'), '') || format(E'enum %s {\n%s\n\n  @@map(%s)\n  @@schema("triage")\n}',
-		pg_temp.pascal(t.typname), string_agg('  ' || e.enumlabel, E'\n' ORDER BY e.enumsortorder), pg_temp.quoted(t.typname))
+		pg_temp.pascal(t.typname), string_agg('  ' || pg_temp.label(e.enumlabel), E'\n' ORDER BY e.enumsortorder), pg_temp.quoted(t.typname))
 	FROM pg_type t
 	JOIN pg_enum e ON e.enumtypid = t.oid
 	WHERE t.typnamespace = 'triage'::regnamespace

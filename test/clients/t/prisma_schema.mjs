@@ -18,7 +18,7 @@ await test(async () => {
   const made = execFileSync('prisma/schema.sh', { env: { ...process.env }, encoding: 'utf8' })
   ok(made === readFileSync('prisma/schema.prisma', 'utf8'), 'prisma/schema.prisma is up to date; make prisma-schema writes it')
 
-  is(Object.fromEntries(model.enums.map((one) => [one.dbName, one.values.map((value) => value.name)]).sort()),
+  is(Object.fromEntries(model.enums.map((one) => [one.dbName, one.values.map((value) => value.dbName ?? value.name)]).sort()),
     Object.fromEntries(Object.entries(enums).sort()), 'each enum with its labels, in order [seed 36]')
 
   // what Prisma has no type for: a key with such a column, or a view's column, is left out

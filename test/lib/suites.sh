@@ -421,6 +421,32 @@ suite_seeds()
 		esac
 	done <"$table"
 	sed 's/^/    /' "$table"
+
+# What people use a database with: ORMs, drivers and a pooler, from the package registries.  Those of crud/ run twice, the
+# second time through the pooler.  What cannot be installed is a failure.
+suite_clients()
+{
+	local dir=$SANDBOX/clients file name run environment=()
+	need_tree || return 0
+	if ! server_start clients test/clients/postgresql.conf >"$SANDBOX/log/clients.start" 2>&1 ||
+		! createdb clients 2>"$SANDBOX/log/clients.start" || ! export PGDATABASE=clients ||
+		! psql -Xqv ON_ERROR_STOP=1 -c 'CREATE EXTENSION triage' 2>"$SANDBOX/log/clients.start"; then
+		report failed "the server with the extension does not start" "$SANDBOX/log/clients.start"
+	elif ! timeout --kill-after=10 900 test/clients/setup.sh "$dir" >"$dir.env" 2>"$SANDBOX/log/clients.setup"; then
+		report failed "test/clients/setup.sh" "$SANDBOX/log/clients.setup"
+	else
+		mapfile -t environment <"$dir.env"
+		for file in $(selected test/clients/t/* test/clients/crud/*); do
+			name=$(basename "${file%.*}")
+			run=node
+			[ "${file##*.}" != py ] || run=$(sed -n 's/^PYTHON=//p' "$dir.env")
+			tap_program "$name" env -C "$dir" "${environment[@]}" "$run" "${file#test/clients/}" || true
+			[[ $file != */crud/* ]] || tap_program "$name-pooled" env -C "$dir" "${environment[@]}" \
+				DATABASE_URL="$(sed -n 's/^POOLED_URL=//p' "$dir.env")" "$run" "${file#test/clients/}" || true
+		done
+	fi
+	server_stop clients || report failed "the server did not stop within a minute" "$SANDBOX/log/server.clients.log"
+	panic_check clients
 }
 
 # The benchmark, whose targets count as tests; its table is shown.  BENCH_TICKETS and BENCH_ROWS as for make bench.

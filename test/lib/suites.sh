@@ -413,7 +413,7 @@ suite_seeds()
 			printf "%3d  %s  %-70.70s  %s\n", $1, $2, $3, state
 		}
 		END { for (n in tests) if (!(n in known)) print n "  ?    there is no such item  MISSING  " where[n] }
-		' items=test/seeds/items.tsv $(ls "$SANDBOX"/log/{unit,pgtap,e2e}.* 2>/dev/null | grep -v '\.status$') test/seeds/items.tsv >"$table"
+		' items=test/seeds/items.tsv $(ls "$SANDBOX"/log/{unit,pgtap,e2e,clients}.* 2>/dev/null | grep -v '\.status$') test/seeds/items.tsv >"$table"
 	while IFS= read -r line; do
 		case $line in
 			*"  MISSING"* | *"  FAILED"*) report failed "$line" ;;
@@ -421,6 +421,7 @@ suite_seeds()
 		esac
 	done <"$table"
 	sed 's/^/    /' "$table"
+}
 
 # What people use a database with: ORMs, drivers and a pooler, from the package registries.  Those of crud/ run twice, the
 # second time through the pooler.  What cannot be installed is a failure.

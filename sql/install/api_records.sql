@@ -84,6 +84,11 @@ AS $$
 			('chat_messages', 'kept', 'ids and labels', 'author_id language client_id'),
 			('chat_attachments', 'erased', 'of those messages; the files are the application''s', 'file_url file_name'),
 			('chat_attachments', 'kept', 'a media type', 'file_type'),
+			('ticket_escalations', 'erased', 'of those tickets and sessions', 'reason'),
+			('ticket_escalations', 'kept', 'who escalated', 'created_by session_role'),
+			('conversation_summaries', 'erased', 'of those tickets and sessions', 'summary customer_request open_questions'),
+			('conversation_summaries', 'kept', 'a label', 'language'),
+			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
 			('import_errors', 'kept', 'ids and a SQLSTATE', 'row_key person state'),
 			('imports', 'kept', 'names of tables and columns, labels, ids', 'target source_table source ticket_source columns labels last_key started_by'),
@@ -122,6 +127,9 @@ DECLARE
 	own bigint[];			-- tickets that the person requested
 	talks bigint[] := '{}';	-- the person's chat sessions
 	said bigint[];			-- comments or messages that are erased, for what hangs on them
+	letters bigint := 0;	-- what was erased of AI work on sessions
+	runs bigint := 0;
+	jobs bigint := 0;
 BEGIN
 	PERFORM triage.check_schema();
 	SELECT lower(p.email) INTO address FROM triage.people p WHERE p.tenant_id = tenant AND p.id = person;
@@ -189,6 +197,33 @@ BEGIN
 		relation := 'chat_attachments';
 		GET DIAGNOSTICS erased = ROW_COUNT;
 		RETURN NEXT;
+
+		UPDATE triage.ai_dead_letters d SET message = blank
+			WHERE d.tenant_id = tenant AND d.session_id = ANY (talks) AND d.message <> blank;
+		GET DIAGNOSTICS letters = ROW_COUNT;
+		UPDATE triage.ai_runs r SET error = blank
+			WHERE r.tenant_id = tenant AND r.session_id = ANY (talks) AND r.error <> blank;
+		GET DIAGNOSTICS runs = ROW_COUNT;
+		DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.session_id = ANY (talks);
+		GET DIAGNOSTICS jobs = ROW_COUNT;
+	END IF;
+
+	IF to_regclass('triage.ticket_escalations') IS NOT NULL THEN
+		UPDATE triage.ticket_escalations e SET reason = blank
+			WHERE e.tenant_id = tenant AND (e.ticket_id = ANY (own) OR e.session_id = ANY (talks)) AND e.reason <> blank;
+		relation := 'ticket_escalations';
+		GET DIAGNOSTICS erased = ROW_COUNT;
+		RETURN NEXT;
+	END IF;
+
+	IF to_regclass('triage.conversation_summaries') IS NOT NULL THEN
+		UPDATE triage.conversation_summaries c
+			SET summary = blank, customer_request = CASE WHEN c.customer_request IS NOT NULL THEN blank END, open_questions = '{}'
+			WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (own) OR c.session_id = ANY (talks))
+				AND (c.summary <> blank OR c.customer_request <> blank OR c.open_questions <> '{}');
+		relation := 'conversation_summaries';
+		GET DIAGNOSTICS erased = ROW_COUNT;
+		RETURN NEXT;
 	END IF;
 
 	UPDATE triage.ticket_ai_results r
@@ -214,18 +249,21 @@ BEGIN
 		WHERE d.tenant_id = tenant AND d.ticket_id = ANY (own) AND d.message <> blank;
 	relation := 'ai_dead_letters';
 	GET DIAGNOSTICS erased = ROW_COUNT;
+	erased := erased + letters;
 	RETURN NEXT;
 
 	UPDATE triage.ai_runs r SET error = blank
 		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own) AND r.error <> blank;
 	relation := 'ai_runs';
 	GET DIAGNOSTICS erased = ROW_COUNT;
+	erased := erased + runs;
 	RETURN NEXT;
 
 	-- what has been read of the ticket must not be sent any more, nor what comes back be stored
 	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.ticket_id = ANY (own);
 	relation := 'ai_jobs';
 	GET DIAGNOSTICS erased = ROW_COUNT;
+	erased := erased + jobs;
 	RETURN NEXT;
 	IF erased > 0 THEN
 		PERFORM triage.wake_worker();

@@ -35,6 +35,7 @@ AS $$
 				'check_tags check_custom_fields'),
 			('agent', 'relation', 'INSERT', 'comment_attachments'),
 			('agent', 'relation', 'INSERT, DELETE', 'ticket_links'),
+			('admin', 'function', 'EXECUTE', 'check_integrity orphans'),
 
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '

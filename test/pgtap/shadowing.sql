@@ -154,6 +154,7 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.add_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
 	('SELECT triage.remove_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
 	('SELECT triage.set_custom_fields($victim, ''{"a": 1, "b": null}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.check_integrity()', 'ok'),
 	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
 SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))
 	FROM pg_temp.call c CROSS JOIN pg_temp.path p,

@@ -264,7 +264,7 @@ BEGIN
 	END IF;
 	-- and the owner may take the text away, and nothing else: what was redacted or erased must not survive here
 	IF TG_OP = 'UPDATE' THEN
-		IF NEW.old_content = '' AND (to_jsonb(NEW) - 'old_content') = (to_jsonb(OLD) - 'old_content')
+		IF NEW.old_content IN ('', '[erased]') AND (to_jsonb(NEW) - 'old_content') = (to_jsonb(OLD) - 'old_content')
 			AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
 		THEN
 			RETURN NEW;
@@ -276,7 +276,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.comment_edits_append_only() IS
-	'trigger of comment_edits: lets the edits of a deleted comment go with it, lets the owner empty old_content, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+	'trigger of comment_edits: lets the edits of a deleted comment go with it, lets the owner take old_content away, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 REVOKE ALL ON FUNCTION triage.comment_edits_append_only() FROM PUBLIC;
 
 -- Attachments ----------------------------------------------------------------------------------------------------------

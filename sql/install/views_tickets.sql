@@ -10,6 +10,12 @@ DECLARE
 		(SELECT s.session_id FROM triage.chat_tickets s
 			WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.relation = 'origin'
 			ORDER BY s.id LIMIT 1) $sql$ END;
+	-- LIMIT 1 instead of EXISTS, whose plan may be a look at all comments at once
+	ai_assisted CONSTANT text := CASE WHEN to_regprocedure('triage.ai_assisted(bigint, text)') IS NULL THEN $sql$
+		coalesce((SELECT true FROM triage.ticket_comments c
+			WHERE c.tenant_id = t.tenant_id AND c.ticket_id = t.id AND c.author_role = 'ai'
+				AND c.visibility = 'public' LIMIT 1), false) $sql$
+		ELSE 'triage.ai_assisted(t.id, t.tenant_id)' END;
 BEGIN
 	-- Each link from both sides, under a name for each direction.
 	CREATE OR REPLACE VIEW triage.linked_tickets WITH (security_invoker = true) AS
@@ -28,17 +34,14 @@ BEGIN
 			FROM triage.ticket_links l
 			JOIN triage.tickets o ON o.tenant_id = l.tenant_id AND o.id = l.ticket_id AND o.deleted_at IS NULL;
 
-	-- no EXISTS: its plan may be a look at all comments at once
 	EXECUTE format($view$
 		CREATE OR REPLACE VIEW triage.helpdesk_tickets WITH (security_invoker = true) AS
 			SELECT t.id, t.subject AS title, t.description, t.priority, t.category, t.status, %s AS conversation_id,
 					t.assignee_id AS assigned_to, t.requester_id AS created_by,
-					coalesce((SELECT true FROM triage.ticket_comments c
-						WHERE c.tenant_id = t.tenant_id AND c.ticket_id = t.id AND c.author_role = 'ai'
-							AND c.visibility = 'public' LIMIT 1), false) AS ai_assisted,
+					%s AS ai_assisted,
 					t.created_at, t.updated_at, t.resolved_at, t.deleted_at, t.tenant_id
 				FROM triage.tickets t
-	$view$, conversation);
+	$view$, conversation, ai_assisted);
 
 	-- One entry a row, in columns that all kinds share.  A further kind is a further branch, whose first condition on a
 	-- ticket must be one that an index on (tenant_id, ticket_id) serves.

@@ -163,6 +163,7 @@ SELECT is(pg_temp.outcome(c.command), c.outcome, c.command)
 	FROM (VALUES ('SELECT triage.edit_comment(-1, ''x'')', 'P0002'), ('SELECT triage.edit_comment(NULL, ''x'')', 'P0002'), ('SELECT triage.redact_comment(-1)', 'P0002'),
 		('UPDATE triage.comment_edits SET old_content = ''forged''', '42501'), ('UPDATE triage.comment_edits SET old_content = '''', edited_by = ''x''', '42501'),
 		('DELETE FROM triage.comment_edits', '42501'), ('TRUNCATE triage.comment_edits', '42501')) c (command, outcome);
+SELECT is(pg_temp.outcome(format('UPDATE triage.comment_edits SET old_content = ''[erased]'' WHERE comment_id = %s', :c)), 'ok', 'the owner may take a text away');
 SET LOCAL ROLE regress_triage_agent;
 SELECT is(pg_temp.outcome(format('SELECT triage.edit_comment(%s, ''seventh'', ''ann'')', :c)), 'ok', 'an agent''s role may edit by the function');
 SELECT is(pg_temp.outcome(c.command), '42501', 'an agent''s role: no ' || c.command)

@@ -212,5 +212,16 @@ SELECT results_eq($$SELECT l.status::text, l.priority::text, l.category, count(*
 	'[seed 86] lists are filtered');
 RESET ROLE;
 
+-- The conversation is that of chat_tickets, which is not of this part's making: where it is not there, a table like it is.  Its
+-- keys and triggers are left aside.
+CREATE TABLE IF NOT EXISTS triage.chat_tickets (tenant_id text DEFAULT 'default', id bigint GENERATED ALWAYS AS IDENTITY, session_id bigint, ticket_id bigint, relation text DEFAULT 'origin');
+SET LOCAL session_replication_role = replica;
+INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (4711, :every);
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (4712, :every, 'related'), (4713, :a, 'related');
+RESET session_replication_role;
+SELECT triage.install_ticket_views();
+SELECT results_eq(format('SELECT t.id, t.conversation_id FROM triage.helpdesk_tickets t WHERE t.id IN (%1$s, %2$s) ORDER BY t.conversation_id', :every, :a),
+	format('VALUES (%s::bigint, 4711::bigint), (%s, NULL)', :every, :a), '[seed 50] a ticket''s conversation is the session that it began as');
+
 SELECT finish();
 ROLLBACK;

@@ -18,12 +18,12 @@ AS $$
 $$;
 SELECT is(pg_temp.columns('helpdesk_tickets'), 'id bigint, title text, description text, priority triage.ticket_priority, category text, status triage.ticket_status, '
 	'conversation_id bigint, assigned_to text, created_by text, ai_assisted boolean, created_at timestamp with time zone, updated_at timestamp with time zone, '
-	'resolved_at timestamp with time zone, deleted_at timestamp with time zone, tenant_id text', '[seed 43] HelpdeskTicket has its columns');
-SELECT matches(pg_temp.columns('ticket_comments'), e.part, '[seed 59] [seed 60] TicketComment has ' || e.part)
+	'resolved_at timestamp with time zone, deleted_at timestamp with time zone, tenant_id text', '[seed 43] [seed 71] HelpdeskTicket has its columns');
+SELECT matches(pg_temp.columns('ticket_comments'), e.part, '[seed 59] [seed 60] [seed 71] TicketComment has ' || e.part)
 	FROM unnest('{id bigint,content text,ticket_id bigint,author_id text,created_at timestamp with time zone}'::text[]) e (part);
-SELECT matches(pg_temp.columns('ticket_history'), e.part, '[seed 62] [seed 63] TicketHistory has ' || e.part)
+SELECT matches(pg_temp.columns('ticket_history'), e.part, '[seed 62] [seed 63] [seed 71] TicketHistory has ' || e.part)
 	FROM unnest('{id bigint,ticket_id bigint,field text,old_value jsonb,new_value jsonb,changed_by text,created_at timestamp with time zone}'::text[]) e (part);
-SELECT matches(pg_temp.columns('ticket_assignments'), e.part, '[seed 65] [seed 66] TicketAssignment has ' || e.part)
+SELECT matches(pg_temp.columns('ticket_assignments'), e.part, '[seed 65] [seed 66] [seed 71] TicketAssignment has ' || e.part)
 	FROM unnest('{id bigint,ticket_id bigint,agent_id text,assigned_by text,assigned_at timestamp with time zone,unassigned_at timestamp with time zone}'::text[]) e (part);
 CREATE FUNCTION pg_temp.refers(relation text, col text) RETURNS text
 	LANGUAGE sql
@@ -34,7 +34,7 @@ AS $$
 			AND (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attname = col) = ANY (k.conkey)
 			AND cardinality(k.conkey) > 1
 $$;
-SELECT is(pg_temp.refers(r.relation, r.col), r.target, format('%s %s.%s refers to %s', r.items, r.relation, r.col, r.target))
+SELECT is(pg_temp.refers(r.relation, r.col), r.target, format('[seed 74] %s %s.%s refers to %s', r.items, r.relation, r.col, r.target))
 	FROM (VALUES ('[seed 51] [seed 58] [seed 79]', 'tickets', 'assignee_id', 'triage.people restrict'), ('[seed 52] [seed 58] [seed 78]', 'tickets', 'requester_id', 'triage.people restrict'),
 		('[seed 48]', 'tickets', 'category', 'triage.ticket_categories restrict'),
 		('[seed 58] [seed 61] [seed 80] [seed 90]', 'ticket_comments', 'ticket_id', 'triage.tickets cascade'), ('[seed 61] [seed 80]', 'ticket_comments', 'author_id', 'triage.people restrict'),
@@ -190,7 +190,7 @@ BEGIN
 	RETURN answer;
 END
 $$;
-SELECT unalike(pg_temp.plan(c.command), '%Seq Scan on ' || c.what || '%', c.items || ' not read as a whole: ' || c.command)
+SELECT unalike(pg_temp.plan(c.command), '%Seq Scan on ' || c.what || '%', '[seed 73] ' || c.items || ' not read as a whole: ' || c.command)
 	FROM (VALUES
 		('[seed 58]', '', format('SELECT * FROM triage.ticket_timeline WHERE ticket_id = %s ORDER BY happened_at, entry_id', :t)),
 		('[seed 58]', '', format('SELECT * FROM triage.linked_tickets WHERE ticket_id = %s', :t)),
@@ -221,7 +221,7 @@ INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (4712, 
 RESET session_replication_role;
 SELECT triage.install_ticket_views();
 SELECT results_eq(format('SELECT t.id, t.conversation_id FROM triage.helpdesk_tickets t WHERE t.id IN (%1$s, %2$s) ORDER BY t.conversation_id', :every, :a),
-	format('VALUES (%s::bigint, 4711::bigint), (%s, NULL)', :every, :a), '[seed 50] a ticket''s conversation is the session that it began as');
+	format('VALUES (%s::bigint, 4711::bigint), (%s, NULL)', :every, :a), '[seed 50] [seed 77] a ticket''s conversation is the session that it began as');
 
 SELECT finish();
 ROLLBACK;

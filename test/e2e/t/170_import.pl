@@ -63,4 +63,10 @@ is($model->requests, 10, 'the ten that are not finished were sent');
 is(sql($node, "SELECT count(*) FROM triage.ticket_ai_results r JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.status IN ('open', 'pending') AND r.draft_reply ~ ('TOKEN-h' || t.external_id || '\\M')"),
 	10, 'and answered');
 is(sql($node, "SELECT string_agg(DISTINCT priority::text, ' ') FROM triage.tickets"), 'medium', 'the priority that people gave stayed');
+
+################ and back ################
+
+sql($node, q(DROP VIEW slow_tickets, few; SELECT triage.uninstall(confirm => 'delete all tickets'); DROP EXTENSION triage));
+is(sql($node, "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('triage')"), 0, '[seed 76] rolled back, nothing of triage is left');
+is(sql($node, 'SELECT count(*), count(DISTINCT title) FROM old_tickets'), '2000|2000', '[seed 76] and the application\'s own tickets are as they were');
 done_testing();

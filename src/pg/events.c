@@ -412,9 +412,9 @@ write_for_jobs(Rows *keys, const char *sql)
 		return;
 	caller = become_owner();
 	generation = current_generation();
-	rows_execute_fresh(keys, sql, &generation, 1, INT4OID);
+	if (rows_execute_fresh(keys, sql, &generation, 1, INT4OID) > 0)
+		events_notify_at_commit();
 	become_caller(caller);
-	events_notify_at_commit();
 }
 
 void

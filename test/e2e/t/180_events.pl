@@ -12,6 +12,10 @@ my $ROUNDS = 120;
 my $model = start_model(latency_ms => 5, jitter_ms => 5);
 my $node = start_server('events', preload => 1, model => $model, conf => 'triage.max_in_flight = 64');
 
+# a worker without rights on the outbox, which tells of what it stores all the same
+sql($node, q(CREATE ROLE the_worker LOGIN; SELECT triage.grant_access('the_worker', 'worker')));
+sql($node, q(ALTER SYSTEM SET triage.worker_role = 'the_worker'));
+sql($node, 'SELECT pg_reload_conf()');
 sql($node, <<'SQL');
 CREATE TABLE public.taken (position bigint PRIMARY KEY, id bigint, topic text, ticket_id bigint, object_id bigint, version int);
 CREATE TABLE public.stop (at timestamptz);
@@ -102,6 +106,14 @@ is(sql($node, 'SELECT count(*) FROM public.taken a JOIN public.taken b ON b.posi
 	'(some came to the reader in another order than they were written)');
 is(sql($node, q(SELECT pending, lag FROM triage.event_consumers_status)), '0|00:00:00', 'nothing is left');
 ledger_is_sound($node, 'beside the reader');
+is(sql($node, q(SELECT usename FROM pg_stat_activity WHERE backend_type = 'triage worker')), 'the_worker', '(the worker was the role it should be)');
+
+$model->config(latency_ms => 0);
+sql($node, q(SELECT triage.add_consumer('failures', '{job.failed}')));
+add_tickets($node, [ 'bad', 'status=400' ]);
+all_done($node);
+is(sql($node, q(SELECT topic, labels, actor, ticket_id FROM triage.read_events('failures'))),
+	'job.failed|{"kind": "triage", "class": "bad_request", "attempts": 1}|triage|' . id_of($node, 'bad'), 'what is given up is told');
 
 $node->stop;
 unlike(log_since($node), qr/PANIC|was terminated by signal|deadlock|WARNING/, 'the server log is clean');

@@ -127,6 +127,8 @@ BEGIN
 		triage.event_consumers_status,
 		triage.ai_quality, triage.ai_calibration,
 		triage.ai_state, triage.provider_status;
+	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
+	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,

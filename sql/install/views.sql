@@ -159,6 +159,7 @@ BEGIN
 
 	PERFORM triage.install_event_views();
 	PERFORM triage.install_review_views();
+	PERFORM triage.install_ticket_views();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_views() IS

@@ -21,6 +21,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, cate
 SELECT triage.add_consumer('trapped', all_tenants => true);
 UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
+SELECT triage.add_comment(:victim, 'x') AS comment \gset
 
 SET LOCAL ROLE regress_triage_mallory;
 -- The traps --------------------------------------------------------------------------------------------------------------------
@@ -146,6 +147,13 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.confirm_events(''trapped''::pg_catalog.text, 1)', 'ok'),
 	('SELECT triage.pending_events(1)', 'ok'),
 	('SELECT triage.add_consumer(''other''::pg_catalog.text, ''{ticket.created}''::pg_catalog.text[]), triage.drop_consumer(''other''::pg_catalog.text)', 'ok'),
+	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
+	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
+	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.redact_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c))', 'ok'),
+	-- divides by zero when all is done: the ticket must not stay closed
+	('SELECT pg_catalog.int8div(1, pg_catalog.int8mi(r.comment_id, r.comment_id)) FROM triage.close_ticket($victim) v, '
+		'LATERAL triage.receive_reply(pg_catalog.int8larger($victim, pg_catalog.int8(v)), ''x''::pg_catalog.text) r', '22012'),
 	-- their triggers
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),
@@ -156,6 +164,11 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.assign_ticket($victim, ''ann''::pg_catalog.text)', 'ok'),
 	('SELECT triage.resolve_ticket($victim)', 'ok'),
 	('SELECT triage.list_tickets()', 'ok'),
+	('SELECT triage.list_tickets(tags => ''{a}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.add_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.remove_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.set_custom_fields($victim, ''{"a": 1, "b": null}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.check_integrity()', 'ok'),
 	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
 SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))
 	FROM pg_temp.call c CROSS JOIN pg_temp.path p,

@@ -11,7 +11,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
-INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
+INSTALL_PARTS = header types functions builtin vocabulary tables_chat tables triggers views comments policies \
 	api_tickets api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
 	api_lifecycle api_access install privileges
 

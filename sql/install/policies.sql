@@ -8,7 +8,8 @@ CREATE FUNCTION triage.install_policies() RETURNS void
 AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
-		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
+		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants, '
+		'chat_sessions, chat_messages, chat_attachments, chat_tickets}';
 	target name;
 	key name;
 BEGIN

@@ -71,6 +71,7 @@ BEGIN
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
+	PERFORM triage.install_chat_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 

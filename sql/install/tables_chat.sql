@@ -99,3 +99,64 @@ $install$;
 COMMENT ON FUNCTION triage.install_chat_tables() IS
 	'part of install(): creates the tables of chat that are not there yet; takes nothing, returns nothing; raises what CREATE TABLE raises';
 REVOKE ALL ON FUNCTION triage.install_chat_tables() FROM PUBLIC;
+
+CREATE FUNCTION triage.install_chat_comments() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $install$
+DECLARE
+	item record;
+BEGIN
+	COMMENT ON TABLE triage.chat_sessions IS
+		'conversations with a customer; who answers one is its origin ticket''s handler, and the AI while it has no such ticket';
+	COMMENT ON TABLE triage.chat_messages IS
+		'what was said in a session, in order of id; an INSERT does all that post_message() does';
+	COMMENT ON TABLE triage.chat_attachments IS 'files of a message; only where they are, never their content';
+	COMMENT ON TABLE triage.chat_tickets IS 'which tickets a session belongs to, and how';
+	FOR item IN
+		SELECT v.relation, v.name, v.comment
+		FROM (VALUES
+			('chat_sessions', 'id', 'for joins; public_id is for URLs'),
+			('chat_sessions', 'public_id', 'to be shown outside'),
+			('chat_sessions', 'customer_id', 'the person who writes as user; null: not known'),
+			('chat_sessions', 'language', 'BCP 47 tag of the conversation''s language; null: not known'),
+			('chat_sessions', 'status', 'active; resolved: ended, a user''s message makes it active again; archived: final'),
+			('chat_sessions', 'metadata', 'the application''s own data, an object'),
+			('chat_sessions', 'created_at', 'when it began'),
+			('chat_sessions', 'updated_at', 'when it last changed or a message was written'),
+			('chat_sessions', 'ended_at', 'when it was resolved or archived; null while it is active'),
+			('chat_messages', 'id', 'grows in the order of writing'),
+			('chat_messages', 'session_id', 'the session it belongs to'),
+			('chat_messages', 'role', 'who speaks'),
+			('chat_messages', 'author_id', 'the person who wrote it; null: not known, or no person'),
+			('chat_messages', 'content', 'the text, up to 256 KiB'),
+			('chat_messages', 'language', 'BCP 47 tag of the text, which chooses its stemmer; null: as English'),
+			('chat_messages', 'metadata', 'data beside the text, an object; of the AI''s message: action, confidence, provider, model'),
+			('chat_messages', 'client_id', 'the application''s own id of the message, by which it is stored once a session'),
+			('chat_messages', 'run_id', 'the call that gave the AI''s message; no foreign key, runs may be purged'),
+			('chat_messages', 'created_at', 'when it was written'),
+			('chat_messages', 'search', 'its words, for search_messages()'),
+			('chat_attachments', 'id', 'grows in the order of writing'),
+			('chat_attachments', 'message_id', 'the message it belongs to'),
+			('chat_attachments', 'file_url', 'where the file is'),
+			('chat_attachments', 'file_name', 'its name, as people see it'),
+			('chat_attachments', 'file_type', 'its MIME type'),
+			('chat_attachments', 'byte_size', 'its size in bytes; null: not known'),
+			('chat_attachments', 'created_at', 'when it was attached'),
+			('chat_tickets', 'id', 'grows in the order of writing'),
+			('chat_tickets', 'session_id', 'the session'),
+			('chat_tickets', 'ticket_id', 'the ticket'),
+			('chat_tickets', 'relation', 'origin: the ticket was opened from the session, one a session; followup; related'),
+			('chat_tickets', 'created_at', 'when they were linked'),
+			('ai_jobs', 'session_id', 'the chat session to work on; null: it is about a ticket'),
+			('ai_dead_letters', 'session_id', 'the chat session that was to be worked on; null: it was about a ticket'),
+			('ai_runs', 'session_id', 'the chat session, which may be gone; null: it was about a ticket')
+		) AS v (relation, name, comment)
+	LOOP
+		EXECUTE format('COMMENT ON COLUMN triage.%I.%I IS %L', item.relation, item.name, item.comment);
+	END LOOP;
+END
+$install$;
+COMMENT ON FUNCTION triage.install_chat_comments() IS
+	'part of install(): comments the tables of chat and their columns; takes nothing, returns nothing; raises what COMMENT raises';
+REVOKE ALL ON FUNCTION triage.install_chat_comments() FROM PUBLIC;

@@ -41,6 +41,7 @@ INSERT INTO place (chapter, name)
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
+				'install_chat_tables install_chat_comments '
 				'least_request_tokens load_default_vocabulary lock_ticket open_gate provider_terms score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS

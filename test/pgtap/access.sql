@@ -41,7 +41,12 @@ INSERT INTO pg_temp.callable
 				'health_failures health_budgets latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
 				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
 				'grant_access revoke_access allow_tenant disallow_tenant'),
-			('', 'install_chat_tables install_chat_comments')) v (by, names);
+			('reader agent admin', 'conversation search_messages'),
+			('agent admin', 'start_session post_message attach_file end_session archive_session link_session lock_chat check_message '
+				'ensure_author'),
+			('worker', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			('', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views request_chat_reply '
+				'call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary')) v (by, names);
 
 -- r SELECT, a INSERT, w UPDATE of that column, d DELETE, D TRUNCATE, t TRIGGER
 CREATE TABLE pg_temp.usable (name text, col text, reader text, agent text, admin text, worker text);
@@ -83,6 +88,7 @@ INSERT INTO pg_temp.usable VALUES
 	('chat_messages',      'content',       'r', 'ra',  'ra',  ''),
 	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
 	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),
+	('chat_overview',      NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

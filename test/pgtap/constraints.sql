@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(207);
+SELECT plan(213);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -214,8 +214,9 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('chat_sessions_ended_at_when_over', $$INSERT INTO triage.chat_sessions (status) VALUES ('resolved')$$),
 	('chat_sessions_ended_at_when_over', $$INSERT INTO triage.chat_sessions (ended_at) VALUES (now())$$),
 
-	('chat_messages_pkey', $$INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE SELECT pg_temp.message('a'), pg_temp.session('a'), 'system', 'x'$$),
+	('chat_messages_pkey', $$INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE SELECT pg_temp.message('b'), pg_temp.session('a'), 'system', 'x'$$),
 	('chat_messages_client_id_key', $$INSERT INTO triage.chat_messages (session_id, role, content, client_id) SELECT pg_temp.session('a'), 'system', 'x', 'a'$$),
+	-- an INSERT meets the trigger first, which says that the session does not exist
 	('chat_messages_session_fkey', $$UPDATE triage.chat_messages SET session_id = pg_temp.session('foreign') WHERE content = 'a'$$),
 	('chat_messages_author_fkey', $$INSERT INTO triage.chat_messages (session_id, role, content, author_id) SELECT pg_temp.session('a'), 'system', 'x', 'olga'$$),
 	('chat_messages_content_length', $$INSERT INTO triage.chat_messages (session_id, role, content) SELECT pg_temp.session('a'), 'system', repeat('x', 262145)$$),
@@ -229,6 +230,12 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 		SELECT id, message_id, file_url, file_name, file_type FROM triage.chat_attachments$$),
 	('chat_attachments_message_fkey', $$UPDATE triage.chat_attachments SET message_id = pg_temp.message('foreign')$$),
 	('chat_attachments_file_url_length', $$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1993)$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = 'javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = 'DATA:text/html,x'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = E'java\nscript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = ' javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = E'\001javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = '1:x'$$),
 	('chat_attachments_file_name_length', $$UPDATE triage.chat_attachments SET file_name = ''$$),
 	('chat_attachments_file_name_length', $$UPDATE triage.chat_attachments SET file_name = repeat('x', 501)$$),
 	('chat_attachments_file_type_length', $$UPDATE triage.chat_attachments SET file_type = ''$$),

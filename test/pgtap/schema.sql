@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(93);
+SELECT plan(94);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -90,7 +90,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		metadata jsonb NOT NULL DEFAULT '{}'::jsonb
 		created_at timestamp with time zone NOT NULL DEFAULT now()
 		updated_at timestamp with time zone NOT NULL DEFAULT now()
-		ended_at timestamp with time zone$$),
+		ended_at timestamp with time zone
+		context_start bigint$$),
 	('chat_tickets', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		session_id bigint NOT NULL
@@ -276,6 +277,8 @@ CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
 	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
+	('chat_overview', 'id public_id tenant_id customer_id language status has_ticket ticket_id ticket_status handler assignee_id messages '
+		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at'),
 	('answer_quality', 'tenant_id kind prompt_version outcome runs share tickets given_up first_at last_at last_error'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '

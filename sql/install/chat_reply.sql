@@ -61,7 +61,7 @@ BEGIN
 			WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
 				AND m.id >= chat.context_start AND m.id < history.first_id)
 	THEN
-		SELECT 'summary' || speakers, u.summary || texts INTO speakers, texts
+		SELECT array_prepend('summary', history.speakers), array_prepend(u.summary, history.texts) INTO speakers, texts
 			FROM triage.conversation_summaries u
 			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.superseded_at IS NULL
 				AND (u.session_id = read_chat_reply.session_id OR u.ticket_id = chat.ticket_id)

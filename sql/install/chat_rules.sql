@@ -166,12 +166,10 @@ BEGIN
 		AND coalesce(chat.handler, 'ai') = 'ai'
 	THEN
 		PERFORM triage.escalate_for(follow_messages.tenant_id, follow_messages.session_id, 'policy', NULL);
-	ELSIF speaker = 'user' THEN
-		PERFORM triage.request_chat_reply(follow_messages.tenant_id, follow_messages.session_id);
-	ELSIF speaker IS NOT NULL THEN
+	ELSIF speaker <> 'user' THEN
 		PERFORM triage.call_off_chat_reply(follow_messages.tenant_id, follow_messages.session_id);
-	ELSE
-		-- what the application said is part of what the AI is told: a reply on its way begins again
+	ELSIF speaker IS NULL OR NOT triage.request_chat_reply(follow_messages.tenant_id, follow_messages.session_id) THEN
+		-- what was said is part of what the AI is told, even if nobody asks it: a reply on its way begins again
 		UPDATE triage.ai_jobs j
 			SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0
 			WHERE j.tenant_id = follow_messages.tenant_id AND j.session_id = follow_messages.session_id

@@ -4,7 +4,8 @@
  *
  * One thread, one epoll descriptor, timers in a heap; fast enough that it never is what a benchmark measures.  A
  * POST to .../chat/completions is answered with a valid triage answer that carries the first TOKEN-... found in the
- * request, so that a test can tell whose answer a ticket got.  What goes wrong is said by the ticket itself:
+ * request, so that a test can tell whose answer a ticket got; one that asks for a chat_reply or a summary with such an
+ * answer and the last TOKEN-..., as the newest message stands last.  What goes wrong is said by the text itself:
  *
  *	  [[fake status=429 retry_after=7 times=2]]
  *
@@ -63,6 +64,11 @@ static const char *const answer_names[] = {
 };
 #define ANSWER_COUNT ((int) (sizeof(answer_names) / sizeof(answer_names[0])))
 
+typedef enum Kind
+{
+	KIND_TRIAGE, KIND_CHAT_REPLY, KIND_SUMMARIZE
+} Kind;
+
 /* What one request gets. */
 typedef struct Plan
 {
@@ -72,6 +78,7 @@ typedef struct Plan
 	char		code[64];		/* error code, "" = the usual one for the status */
 	long		latency_ms;		/* negative: the default */
 	Answer		answer;
+	Kind		kind;
 	bool		cut;
 	bool		hang;
 	bool		garbage;
@@ -81,6 +88,9 @@ typedef struct Plan
 	char		category[128];
 	char		urgency[32];
 	char		sentiment[32];
+	char		action[32];
+	char		cause[32];
+	char		confidence[32];
 	char		token[TOKEN_SIZE];
 } Plan;
 
@@ -487,6 +497,12 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		set_text(plan->urgency, sizeof(plan->urgency), value, len);
 	else if (is_key(key, key_len, "sentiment"))
 		set_text(plan->sentiment, sizeof(plan->sentiment), value, len);
+	else if (is_key(key, key_len, "action"))
+		set_text(plan->action, sizeof(plan->action), value, len);
+	else if (is_key(key, key_len, "cause"))
+		set_text(plan->cause, sizeof(plan->cause), value, len);
+	else if (is_key(key, key_len, "confidence"))
+		set_text(plan->confidence, sizeof(plan->confidence), value, len);
 	else if (is_key(key, key_len, "cut"))
 		plan->cut = flag_value(value, len);
 	else if (is_key(key, key_len, "hang"))
@@ -508,11 +524,24 @@ ends_word(char c)
 	return c == ' ' || c == ']' || c == '"' || c == '\\' || c == '\0';
 }
 
+/* A ticket's first, a conversation's last: its newest message stands at the end. */
+static const char *
+find_word(const Plan *plan, const char *body, size_t len, const char *word)
+{
+	const char *end = body + len;
+	const char *found = memmem(body, len, word, strlen(word));
+
+	for (const char *at = found; plan->kind != KIND_TRIAGE && at != NULL;
+		 at = memmem(at + 1, (size_t) (end - at - 1), word, strlen(word)))
+		found = at;
+	return found;
+}
+
 static void
 read_directives(Plan *plan, const char *body, size_t len)
 {
 	static const char opening[] = "[[fake ";
-	const char *at = memmem(body, len, opening, sizeof(opening) - 1);
+	const char *at = find_word(plan, body, len, opening);
 
 	if (at == NULL)
 		return;
@@ -541,9 +570,9 @@ read_token(Plan *plan, const char *body, size_t len)
 {
 	static const char prefix[] = "TOKEN-";
 	const char *end = body + len;
-	const char *at = body;
+	const char *at = find_word(plan, body, len, prefix);
 
-	while ((at = memmem(at, (size_t) (end - at), prefix, sizeof(prefix) - 1)) != NULL)
+	for (; at != NULL; at = memmem(at, (size_t) (end - at), prefix, sizeof(prefix) - 1))
 	{
 		const char *stop = at + sizeof(prefix) - 1;
 
@@ -585,7 +614,12 @@ find_string(const char *body, size_t len, const char *key, const char *inner, ch
 static void
 make_plan(Plan *plan, const char *body, size_t len)
 {
-	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5"};
+	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5",.action = "answer",
+		.cause = "none",.confidence = "0.9"};
+	if (memmem(body, len, "\"name\":\"chat_reply\"", 19) != NULL)
+		plan->kind = KIND_CHAT_REPLY;
+	else if (memmem(body, len, "\"name\":\"summarize\"", 18) != NULL)
+		plan->kind = KIND_SUMMARIZE;
 	read_token(plan, body, len);
 	read_directives(plan, body, len);
 	if (plan->token[0] != '\0')
@@ -615,10 +649,35 @@ make_plan(Plan *plan, const char *body, size_t len)
 }
 
 static void
+conversation_content(Text *out, const Plan *plan, const char *token)
+{
+	if (plan->kind == KIND_SUMMARIZE)
+	{
+		text_printf(out, "{\"summary\":\"A conversation about %s.\"", token);
+		if (plan->answer != ANSWER_MINIMAL)
+			text_printf(out, ",\"customer_request\":\"help with %s\",\"open_questions\":[\"what is %s?\"],"
+						"\"sentiment_score\":%s,\"language\":\"en\"", token, token, plan->sentiment);
+	}
+	else
+	{
+		text_printf(out, "{\"reply\":\"About %s: we hear you.\",\"action\":\"%s\"", token, plan->action);
+		if (plan->answer != ANSWER_MINIMAL)
+			text_printf(out, ",\"cause\":\"%s\",\"reason\":\"because of %s\",\"confidence\":%s,\"sentiment_score\":%s",
+						plan->cause, token, plan->confidence, plan->sentiment);
+	}
+	text_puts(out, "}");
+}
+
+static void
 good_content(Text *out, const Plan *plan)
 {
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
 
+	if (plan->kind != KIND_TRIAGE)
+	{
+		conversation_content(out, plan, token);
+		return;
+	}
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
 				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.%s%s\"",
 				plan->category, plan->urgency, plan->sentiment, token, plan->key[0] != '\0' ? " Key: " : "", plan->key);
@@ -1514,7 +1573,7 @@ usage(void)
 		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
-		 "  also: category urgency sentiment\n"
+		 "  also: category urgency sentiment; of a chat: action cause confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
 		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"

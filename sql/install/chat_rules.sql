@@ -141,12 +141,13 @@ CREATE FUNCTION triage.follow_messages(tenant_id text, session_id bigint, speake
 AS $$
 DECLARE
 	chat record;
+	ticket record;
 	reopened boolean;
 BEGIN
-	SELECT l.status, l.ticket_id, t.handler, t.status AS ticket_status INTO chat
-		FROM triage.lock_chat(follow_messages.session_id, follow_messages.tenant_id) l
-		LEFT JOIN triage.tickets t ON t.tenant_id = follow_messages.tenant_id AND t.id = l.ticket_id;
-	reopened := first_user IS NOT NULL AND (chat.status = 'resolved' OR coalesce(chat.ticket_status = 'resolved', false));
+	SELECT * INTO chat FROM triage.lock_chat(follow_messages.session_id, follow_messages.tenant_id);
+	SELECT t.handler, t.status INTO ticket
+		FROM triage.tickets t WHERE t.tenant_id = follow_messages.tenant_id AND t.id = chat.ticket_id;
+	reopened := first_user IS NOT NULL AND (chat.status = 'resolved' OR coalesce(ticket.status = 'resolved', false));
 	UPDATE triage.chat_sessions s
 		SET status = CASE WHEN first_user IS NULL THEN s.status ELSE 'active' END,
 			-- what was settled before is not what the customer asks now
@@ -163,7 +164,7 @@ BEGIN
 		WHERE l.tenant_id = follow_messages.tenant_id AND l.session_id = follow_messages.session_id AND l.relation = 'origin';
 
 	IF speaker = 'user' AND NOT (SELECT c.bot_enabled FROM triage.chat_settings_of(follow_messages.tenant_id) c)
-		AND coalesce(chat.handler, 'ai') = 'ai'
+		AND coalesce(ticket.handler, 'ai') = 'ai'
 	THEN
 		PERFORM triage.escalate_for(follow_messages.tenant_id, follow_messages.session_id, 'policy', NULL);
 	ELSIF speaker <> 'user' THEN

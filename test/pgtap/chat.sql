@@ -383,5 +383,32 @@ SELECT is((SELECT count(*) FROM triage.chat_messages m WHERE m.session_id = :x) 
 	'a session''s messages, files, links and jobs go with it [seed 169] [seed 176] [seed 193]');
 SELECT is((SELECT count(*) FROM triage.tickets t WHERE t.id = :xt), 1::bigint, 'its ticket stays [seed 181]');
 
+-- as the application's role ----------------------------------------------------------------------------------------------------------
+
+CREATE ROLE regress_triage_chat_agent;
+CREATE ROLE regress_triage_chat_reader;
+SELECT triage.grant_access('regress_triage_chat_agent', 'agent'), triage.grant_access('regress_triage_chat_reader', 'reader');
+SELECT triage.set_chat_settings('{"bot_enabled": true, "reply_delay_ms": 0}');
+SET LOCAL ROLE regress_triage_chat_agent;
+SELECT triage.start_session('dora', true) AS z \gset
+SELECT triage.post_message(:z, 'help me with the parrot') AS z1 \gset
+INSERT INTO triage.chat_messages (session_id, content) VALUES (:z, 'please');
+SELECT triage.attach_file(:z1, 'https://x/', 'x') AS za \gset
+SELECT is(pg_temp.owed(:z), 'fence 1 waits', 'an agent role starts and writes with its own rights');
+SELECT triage.post_message(:z, 'I am here', 'agent', 'ann') AS z2 \gset
+SELECT is((SELECT concat_ws(' ', o.handler, o.messages, o.last_role) FROM triage.chat_overview o WHERE o.id = :z), 'human 3 agent', 'takes over');
+SELECT is(triage.end_session(:z, true) AND triage.archive_session(:z), true, 'ends and archives');
+SELECT is(pg_temp.outcome(format(v.command, :z)), '42501', v.command || ' is refused to it')
+	FROM (VALUES ('UPDATE triage.chat_messages SET content = ''x'' WHERE session_id = %s'), ('DELETE FROM triage.chat_messages WHERE session_id = %s'),
+		('DELETE FROM triage.chat_sessions WHERE id = %s'), ('UPDATE triage.chat_tickets SET relation = ''related'' WHERE session_id = %s'),
+		('INSERT INTO triage.ai_jobs (session_id, kind) VALUES (%s, ''chat_reply'')'),
+		('SELECT triage.store_chat_reply(''default'', NULL, %s, 1, 1, ''p'', ''m'', ''{"reply": "x", "action": "answer"}'')'),
+		('SELECT triage.request_chat_reply(''default'', %s)'), ('SELECT triage.read_chat_reply(''default'', NULL, %s)')) AS v (command);
+SET LOCAL ROLE regress_triage_chat_reader;
+SELECT is((SELECT count(*) FROM triage.conversation(:z)), 3::bigint, 'a reader reads the conversation');
+SELECT is((SELECT m.content FROM triage.search_messages('parrots help') m), 'help me with the parrot', 'and searches');
+SELECT is(pg_temp.outcome(format('SELECT triage.post_message(%s, ''x'')', :z)), '42501', 'but does not write');
+RESET ROLE;
+
 SELECT finish();
 ROLLBACK;

@@ -92,7 +92,8 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry states utf8 verdict
+CORE = breaker bucket buf builtin classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
+	redact retry states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc home \
 	inspect jobs launcher pause prices queue rows shmem spi_util stats store tenant tickets_log tickets_row \

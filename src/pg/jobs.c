@@ -249,7 +249,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
-	verdict_parse_answer(utf8, strlen(utf8), job.vocabulary->categories, job.vocabulary->category_count, &verdict);
+	verdict_parse_answer(utf8, strlen(utf8), KIND_TRIAGE, job.vocabulary->categories, job.vocabulary->category_count, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
 	{
 		job_reset(&job);

@@ -191,7 +191,7 @@ read_items(json_object *list, const char *prefix, const Field *field, int *count
 		json_object *item = json_object_array_get_idx(list, i);
 		char		name[PREFIX_MAX];
 		FieldValue	values[FIELDS_MAX];
-		Text		text;
+		Text		text = {NULL, 0};
 
 		snprintf(name, sizeof(name), "%s[%zu]%s", field->name, i, field->type == FIELD_OBJECTS ? "." : "");
 		if (field->type == FIELD_OBJECTS)
@@ -289,7 +289,7 @@ add_list(Buf *out, const Field *field, json_object *list)
 		FieldValue	values[FIELDS_MAX];
 		char		unread[REASON_MAX];
 		RunOutcome	outcome;
-		Text		text;
+		Text		text = {NULL, 0};
 
 		if (field->type == FIELD_TEXTS)
 		{

@@ -20,12 +20,22 @@ AS $$
 				'ai_dead_letters ai_runs ticket_ai_results '
 				'ai_state inbox dashboard queue_stats worker_status worker_stats ai_failures answer_quality'),
 
+			('reader', 'relation', 'SELECT', 'chat_sessions chat_messages chat_attachments chat_tickets chat_overview'),
+			('reader', 'function', 'EXECUTE', 'conversation search_messages'),
+
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
 				'delete_ticket add_comment request_triage lock_ticket check_category check_ticket_text '
 				'check_ticket_changes ensure_person ensure_agent'),
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
 			('agent', 'relation', 'INSERT', 'ticket_comments'),
+			('agent', 'relation', 'INSERT, UPDATE', 'chat_sessions'),
+			('agent', 'relation', 'INSERT', 'chat_messages chat_attachments chat_tickets'),
+			-- a message's search column is computed with it
+			('agent', 'function', 'EXECUTE', 'ts_config'),
+			('agent', 'function', 'EXECUTE', 'start_session post_message attach_file end_session archive_session link_session '
+				'lock_chat check_message ensure_author'),
+			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
@@ -65,6 +75,8 @@ AS $$
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'function', '', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views '
+				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;

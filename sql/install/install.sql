@@ -43,6 +43,9 @@ BEGIN
 	IF present THEN
 		-- First what writers lock first, in their order: each of the statements below wants a lock on one more table, and
 		-- with the locks of an earlier one would meet theirs.
+		IF to_regclass('triage.chat_attachments') IS NOT NULL AND to_regclass('triage.chat_messages') IS NOT NULL THEN
+			LOCK TABLE triage.chat_attachments, triage.chat_messages IN EXCLUSIVE MODE;
+		END IF;
 		IF to_regclass('triage.ticket_comments') IS NOT NULL AND to_regclass('triage.tickets') IS NOT NULL THEN
 			LOCK TABLE triage.ticket_comments, triage.tickets IN EXCLUSIVE MODE;
 		END IF;
@@ -71,6 +74,7 @@ BEGIN
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
+	PERFORM triage.install_chat_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 
@@ -121,6 +125,7 @@ BEGIN
 		LOCK TABLE triage.schema_version IN ACCESS EXCLUSIVE MODE;
 	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
+	DROP VIEW IF EXISTS triage.chat_overview;
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.ai_state, triage.answer_quality, triage.provider_status;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,

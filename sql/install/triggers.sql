@@ -49,6 +49,8 @@ BEGIN
 	CREATE OR REPLACE TRIGGER prompts_immutable
 		BEFORE DELETE OR UPDATE OF tenant_id, kind, version, system_text ON triage.prompts
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();
+
+	PERFORM triage.install_chat_triggers();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_triggers() IS

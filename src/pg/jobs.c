@@ -328,8 +328,11 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	/* the fence says that nothing new was said since the claim, so what is there now is what was answered */
 	if (is_conversation(&job) && !kinds_read_jsonb(&job, &request))
 	{
-		job.unwanted = true;
-		job.is_read = true;
+		kinds_drop(&job);
+		set_usage(fcinfo, 3, &job);
+		(void) store_one(&job);
+		SPI_finish();
+		PG_RETURN_BOOL(false);
 	}
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
+#include "pg/guc.h"
 #include "pg/kinds.h"
 #include "pg/spi_util.h"
 #include "pg/tickets.h"
@@ -170,6 +171,25 @@ kinds_drop(Job *job)
 	job->state = JOB_ANSWERED;
 }
 
+/*
+ * Something was said, or done, since the conversation was read.  Whether anything is owed still will be found out by reading
+ * it again; a job that is overtaken each time has its tries counted like any other.
+ */
+static void
+set_overtaken(Job *job)
+{
+	/* what was never read cannot have been overtaken: whoever is told of its failure looks again */
+	if (!job->is_read || (job->outcome != OUTCOME_SUCCEEDED && job->decision.action == RETRY_LATER))
+		return;
+	if (job->outcome == OUTCOME_SUCCEEDED)
+	{
+		job->outcome = OUTCOME_STALE;
+		strlcpy(job->reason, "the conversation moved on while the call was in the air", sizeof(job->reason));
+	}
+	job->decision = (RetryDecision) {.action = job->attempts < triage_max_attempts ? RETRY_LATER : RETRY_GIVE_UP,
+	.attempt_spent = true};
+}
+
 static void
 lock_kind(JobKind kind, Job **jobs, int count)
 {
@@ -203,8 +223,8 @@ lock_kind(JobKind kind, Job **jobs, int count)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("job %d of %d was not to be locked", n, count)));
 		jobs[n - 1]->stored = STORE_STALE;
-		/* what was never read cannot have been overtaken: its failure is told, and whoever is told looks again */
-		jobs[n - 1]->unwanted = jobs[n - 1]->is_read && strcmp(state, "stale") == 0;
+		if (strcmp(state, "stale") == 0)
+			set_overtaken(jobs[n - 1]);
 	}
 }
 

@@ -22,8 +22,8 @@ extern bool kinds_read_jsonb(Job *job, Datum *request);
 /* The job is to go, without a call or a dead letter; queue_store() does it. */
 extern void kinds_drop(Job *job);
 /*
- * Locks what the jobs are about, without waiting: stored becomes STORE_LOCKED where somebody else has a lock, and unwanted
- * is set where nobody waits for the answer any more.
+ * Locks what the jobs are about, without waiting: stored becomes STORE_LOCKED where somebody else has a lock.  An answer
+ * that was overtaken becomes a stale one, and its job goes back to be looked at anew.
  */
 extern void kinds_lock(Job **jobs, int count);
 /* Stores an answer whose run has that id. */

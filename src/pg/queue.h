@@ -98,7 +98,7 @@ typedef struct Job
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */
 	RetryDecision decision;
-	bool		unwanted;		/* nobody waits for the answer any more: the job goes, and only its run is written */
+	bool		unwanted;		/* there is nothing to do about it any more: the job goes */
 	bool		buried;			/* it became a dead letter */
 	StoreResult stored;
 	int			put_off_ms;		/* STORE_LOCKED: how long the last time */

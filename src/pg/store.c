@@ -340,7 +340,7 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	RunOutcome	outcome = job->outcome;
 	const char *reason = job->reason;
 
-	if ((job->stored == STORE_STALE || job->unwanted) && outcome == OUTCOME_SUCCEEDED)
+	if (job->stored == STORE_STALE && outcome == OUTCOME_SUCCEEDED)
 	{
 		outcome = OUTCOME_STALE;
 		reason = is_conversation(job) ? "the conversation moved on while the call was in the air" :
@@ -563,9 +563,10 @@ write_conversations(Job **jobs, int count, const int64 *run_ids)
 			continue;
 		if (job->buried)
 			kinds_give_up(job);
-		else if (job->stored == STORE_WRITTEN && job->outcome == OUTCOME_SUCCEEDED && !job->unwanted)
+		else if (job->stored == STORE_WRITTEN && job->outcome == OUTCOME_SUCCEEDED)
 			kinds_store(job, run_ids[i]);
-		else if (job->stored == STORE_WRITTEN && job->unwanted)
+		else if (job->stored == STORE_WRITTEN && job->outcome == OUTCOME_STALE)
+			/* for whoever counts, and whoever reported the answer */
 			job->stored = STORE_STALE;
 	}
 }

@@ -31,6 +31,8 @@ INSERT INTO place (chapter, name)
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
+			(1, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
+			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
@@ -41,6 +43,8 @@ INSERT INTO place (chapter, name)
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
+				'install_chat_tables install_chat_comments install_chat_triggers install_chat_views lock_chat check_message ensure_author '
+				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary '
 				'least_request_tokens load_default_vocabulary lock_ticket open_gate provider_terms score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS

@@ -34,12 +34,19 @@ INSERT INTO pg_temp.callable
 				'set_price drop_price set_output_limit set_budget drop_budget write_off check_budget least_request_tokens'),
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
-			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
+			('agent admin worker', 'ts_config'),
+			('worker', 'score_categories claim_jobs complete_job fail_job'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
 				'health_failures health_budgets latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
 				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
-				'grant_access revoke_access allow_tenant disallow_tenant')) v (by, names);
+				'grant_access revoke_access allow_tenant disallow_tenant'),
+			('reader agent admin', 'conversation search_messages'),
+			('agent admin', 'start_session post_message attach_file end_session archive_session link_session lock_chat check_message '
+				'ensure_author'),
+			('worker', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			('', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views request_chat_reply '
+				'call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary')) v (by, names);
 
 -- r SELECT, a INSERT, w UPDATE of that column, d DELETE, D TRUNCATE, t TRIGGER
 CREATE TABLE pg_temp.usable (name text, col text, reader text, agent text, admin text, worker text);
@@ -77,6 +84,11 @@ INSERT INTO pg_temp.usable VALUES
 	('budget_usage',       'spent',         '',  '',    'r',   'raw'),
 	('budget_reservations', 'amount',       '',  '',    'r',   'rawd'),
 	('budget_status',      NULL,            '',  '',    'r',   ''),
+	('chat_sessions',      'status',        'r', 'raw', 'raw', ''),
+	('chat_messages',      'content',       'r', 'ra',  'ra',  ''),
+	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
+	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),
+	('chat_overview',      NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

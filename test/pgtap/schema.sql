@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(85);
+SELECT plan(94);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -13,7 +13,8 @@ CREATE TABLE pg_temp.expected_table (name text, columns text);
 INSERT INTO pg_temp.expected_table VALUES
 	('ai_dead_letters', $$tenant_id text NOT NULL
 		id bigint NOT NULL
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL
 		priority triage.ticket_priority NOT NULL
 		fence integer NOT NULL
@@ -24,7 +25,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		failed_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('ai_jobs', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
 		priority triage.ticket_priority NOT NULL DEFAULT 'medium'::triage.ticket_priority
 		run_at timestamp with time zone NOT NULL DEFAULT now()
@@ -38,7 +40,8 @@ INSERT INTO pg_temp.expected_table VALUES
 	('ai_runs', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		job_id bigint NOT NULL
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL
 		fence integer NOT NULL
 		provider text
@@ -58,6 +61,43 @@ INSERT INTO pg_temp.expected_table VALUES
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('chat_attachments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		message_id bigint NOT NULL
+		file_url text NOT NULL
+		file_name text NOT NULL
+		file_type text NOT NULL
+		byte_size bigint
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('chat_messages', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		session_id bigint NOT NULL
+		role triage.message_role NOT NULL DEFAULT 'user'::triage.message_role
+		author_id text
+		content text NOT NULL
+		language text
+		metadata jsonb
+		client_id text
+		run_id bigint
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		search tsvector DEFAULT to_tsvector(triage.ts_config(language), "left"(content, 100000))$$),
+	('chat_sessions', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		public_id uuid NOT NULL DEFAULT gen_random_uuid()
+		customer_id text
+		language text
+		status triage.session_status NOT NULL DEFAULT 'active'::triage.session_status
+		metadata jsonb NOT NULL DEFAULT '{}'::jsonb
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		updated_at timestamp with time zone NOT NULL DEFAULT now()
+		ended_at timestamp with time zone
+		context_start bigint$$),
+	('chat_tickets', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		session_id bigint NOT NULL
+		ticket_id bigint NOT NULL
+		relation triage.session_link NOT NULL DEFAULT 'origin'::triage.session_link
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('home', $$id boolean NOT NULL DEFAULT true
 		system_identifier bigint NOT NULL
 		database_oid bigint NOT NULL
@@ -239,6 +279,8 @@ CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
 	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
+	('chat_overview', 'id public_id tenant_id customer_id language status has_ticket ticket_id ticket_status handler assignee_id messages '
+		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at'),
 	('answer_quality', 'tenant_id kind prompt_version outcome runs share tickets given_up first_at last_at last_error'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
@@ -267,7 +309,12 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('budget_period', 'day month'),
 		('comment_visibility', 'public internal'),
 		('health_level', 'ok warning critical'),
-		('job_kind', 'triage'),
+		('job_kind', 'triage chat_reply summarize'),
+		('session_status', 'active resolved archived'),
+		('message_role', 'user assistant agent system'),
+		('session_link', 'origin followup related'),
+		('escalation_cause', 'customer_request low_confidence missing_knowledge policy negative_sentiment repeated_failure '
+			'ai_failed usage_limit agent_takeover'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
 		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
@@ -275,7 +322,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 11::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 15::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------
@@ -329,10 +376,10 @@ CREATE TEMP VIEW foreign_key_otherwise AS
 			WHEN k.confrelid = 'triage.tenants'::regclass THEN k.columns <> '{tenant_id}'
 			ELSE cardinality(k.columns) <> 2 OR k.columns[1] <> 'tenant_id' OR k.referenced[1] <> 'tenant_id' END;
 CREATE TEMP VIEW unreferenced_id AS
-	-- ai_runs outlives its ticket and its job; a result may outlive its run
+	-- ai_runs outlives its ticket and its job; a result may outlive its run; a client_id is the application's
 	SELECT a.attrelid::regclass || '.' || a.attname AS offender
 		FROM pg_attribute a JOIN tenant_table t ON t.oid = a.attrelid
-		WHERE a.attname ~ '_id$' AND a.attname NOT IN ('tenant_id', 'public_id', 'external_id', 'request_id', 'run_id')
+		WHERE a.attname ~ '_id$' AND a.attname NOT IN ('tenant_id', 'public_id', 'external_id', 'request_id', 'run_id', 'client_id')
 			AND t.relname <> 'ai_runs'
 			AND NOT EXISTS (SELECT FROM key k WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attname = ANY (k.columns));
 CREATE TEMP VIEW exclusion_or_set_null AS

@@ -132,7 +132,15 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),
 	('SELECT triage.drop_budget(''month'')', '42704'),
+	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
+	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1)', 'ok'),
+	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{1}'')', 'ok'),
+	('SELECT triage.store_chat_reply(''default''::pg_catalog.text, NULL, s.id, 1, 1, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"reply": "x", "action": "answer"}''::pg_catalog.jsonb) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
+	('SELECT triage.give_up_chat_reply(''default''::pg_catalog.text, NULL, s.id, ''refused'', ''x''::pg_catalog.text) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
 	-- their triggers
+	('INSERT INTO triage.chat_messages (session_id, content) SELECT pg_catalog.max(s.id), ''x'' FROM triage.chat_sessions s', 'ok'),
+	('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT triage.start_session(), $victim', 'ok'),
+	('UPDATE triage.chat_sessions SET status = ''resolved'' WHERE status OPERATOR(pg_catalog.=) ''active''', 'ok'),
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),
 	('INSERT INTO triage.ticket_comments (ticket_id, content, author_role) VALUES ($victim, ''x'', ''customer'')', 'ok'),
@@ -141,6 +149,10 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.update_ticket($victim, ''{"subject": "x", "tags": ["a"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.assign_ticket($victim, ''ann''::pg_catalog.text)', 'ok'),
 	('SELECT triage.resolve_ticket($victim)', 'ok'),
+	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
+	('SELECT triage.link_session(triage.start_session(), $victim)', 'ok'),
+	('SELECT triage.end_session(triage.start_session(''p''::pg_catalog.text, true), true)', 'ok'),
+	('SELECT triage.conversation(triage.start_session())', 'ok'),
 	('SELECT triage.list_tickets()', 'ok'),
 	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
 SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))

@@ -167,6 +167,7 @@ kinds_drop(Job *job)
 {
 	job->unwanted = true;
 	job->outcome = OUTCOME_STALE;
+	strlcpy(job->reason, "nobody waits for the answer any more", sizeof(job->reason));
 	job->decision = (RetryDecision) {.action = RETRY_DONE};
 	job->state = JOB_ANSWERED;
 }

@@ -343,26 +343,59 @@ claim_under_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
 		claim_last_resort(d, claim, request, terms->denied_tenants);
 }
 
+/* False: this worker is to do nothing here and now. */
+static bool
+is_served(Dispatch *d)
+{
+	claims_read_provider(d);
+	d->held = pause_in_force(d->hold, sizeof(d->hold));
+	return !d->unwanted && !d->held;
+}
+
+static void
+reap_work(Dispatch *d, void *arg)
+{
+	Claim	   *claim = arg;
+
+	if (!is_served(d))
+		return;
+	endpoints_choose(d, claim->now);
+	if (d->serving == NULL)
+		return;
+	claim->rescanned = true;
+	/* with the end of the queue in sight, all of it is looked through */
+	claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
+}
+
+/*
+ * In a transaction of its own: what it takes from a budget locks that budget's figures, and a claim waits for the budgets
+ * themselves.  A failure is no reason not to claim.
+ */
+static void
+reap(Dispatch *d, Claim *claim)
+{
+	ErrorData  *error = dispatch_transact(d, reap_work, claim, false);
+
+	if (error)
+	{
+		dispatch_report(error, "free leases that have ended");
+		claim->lost = 0;
+	}
+	if (claim->rescanned)
+		cursor_reset(&d->cursor);
+}
+
 static void
 claim_work(Dispatch *d, void *arg)
 {
 	Claim	   *claim = arg;
 	ClaimRequest request = {.slot = d->slot, .now = claim->now};
 
-	claims_read_provider(d);
-	d->held = pause_in_force(d->hold, sizeof(d->hold));
-	if (d->unwanted || d->held)
+	if (!is_served(d))
 		return;
 	choose_provider(d, claim);
 	if (d->serving == NULL)
 		return;
-	if (claim->now >= d->next_rescan)
-	{
-		/* with the end of the queue in sight, all of it is looked through */
-		claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
-		cursor_reset(&d->cursor);
-		claim->rescanned = true;
-	}
 	claim->asked = wanted(d);
 	if (claim->asked <= 0)
 	{
@@ -454,6 +487,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return;
 	dispatch_show(d, "claiming jobs");
+	if (rescan)
+		reap(d, &claim);
 	error = dispatch_transact(d, claim_work, &claim, false);
 	count_wake(d, &claim);
 	if (error == NULL)

@@ -19,7 +19,7 @@ sql($node, q(UPDATE triage.providers SET enabled = false WHERE name = 'builtin')
 my ($first) = sessions($node, 1);
 say($node, [ $first, 'hello' ]);
 all_done($node, what => 'the reply is there');
-is(said($node, $first), 'Hello, this is about TOKEN-hello.', 'a chat_reply job has its answer stored [seed 57]');
+is(said($node, $first), 'Hello, this is about TOKEN-hello.', 'a chat_reply job has its answer stored');
 is(sql($node, "SELECT t.answer->>'action', t.answer->>'cause', t.answer->>'confidence', t.provider, t.model, r.kind, r.session_id = t.session_id,
 		r.ticket_id IS NULL, r.outcome, r.prompt_version FROM talk t JOIN triage.ai_runs r ON r.id = t.run_id"),
 	'answer|none|0.9|fake|fake-model|chat_reply|t|t|succeeded|1', 'with its run, which names session, kind and version of the prompt');

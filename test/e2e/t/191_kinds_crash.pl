@@ -60,6 +60,20 @@ sql($node, q(SELECT triage.worker_start()));
 all_done($node, what => 'it is answered under the budget');
 is(sql($node, "SELECT s.spent = r.cost, s.reserved = 0, (SELECT count(*) FROM triage.budget_reservations) FROM triage.budget_status s, triage.ai_runs r WHERE r.session_id = $paid"),
 	't|t|0', 'and settled by what it cost');
+# who waits for a budget's row holds nothing else: leases that ended were freed, and settled, before
+sql($node, q(SELECT triage.worker_stop()));
+wait_for_worker($node, 0);
+add_tickets($node, 'ended');
+sql($node, q(UPDATE triage.ai_jobs SET fence = 1, attempts = 1, lease_until = now() - interval '1 minute', claimed_at = now() - interval '2 minutes',
+	slot = -1, provider = 'fake'));
+my $budget_holder = start_sql($node, 'BEGIN; SELECT FROM triage.budgets FOR NO KEY UPDATE; SELECT pg_sleep(6); COMMIT');
+wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1, 'somebody holds the budget');
+sql($node, q(SELECT triage.worker_start()));
+wait_for($node, "SELECT count(*) FROM triage.ai_runs WHERE outcome = 'lost' AND ticket_id = " . id_of($node, 'ended'), 1, 'the lease is freed');
+is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 1, 'leases are freed while somebody holds a budget');
+$budget_holder->();
+all_done($node, what => 'and the job is done when it is let go');
+
 sql($node, "SELECT triage.set_budget('month', s.spent + 1000, 'EUR') FROM triage.budget_status s");
 say($node, [ $paid, 'unpaid' ]);
 wait_until(sub { my $seen = sql($node, q(SELECT string_agg(activity, ' ') FROM triage.worker_status WHERE type = 'triage worker'));

@@ -19,7 +19,7 @@ INSTALL_PARTS = header types functions builtin vocabulary tables_chat tables tri
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention \
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
-	close_complete role_tenants grant_grant install_write
+	chat_post chat_reply close_complete role_tenants grant_grant install_write
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################

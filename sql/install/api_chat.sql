@@ -11,7 +11,7 @@
 
 CREATE FUNCTION triage.lock_chat(session_id bigint, tenant_id text DEFAULT triage.current_tenant())
 	RETURNS TABLE (status triage.session_status, customer_id text, ticket_id bigint)
-	LANGUAGE plpgsql
+	LANGUAGE plpgsql ROWS 1
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -364,6 +364,7 @@ CREATE FUNCTION triage.conversation(
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();
+	page bigint[];
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows NOT BETWEEN 0 AND 1000 THEN
@@ -379,6 +380,21 @@ BEGIN
 		RAISE EXCEPTION 'chat session % does not exist', coalesce(session_id::text, 'NULL')
 			USING ERRCODE = 'no_data_found', HINT = 'Sessions of other tenants cannot be reached.';
 	END IF;
+	-- one query for both would be planned with a NULL in one half of it
+	IF after_id IS NULL THEN
+		page := ARRAY (
+			SELECT m.id FROM triage.chat_messages m
+				WHERE m.tenant_id = tenant AND m.session_id = conversation.session_id
+					AND m.id < coalesce(conversation.before_id, 9223372036854775807)
+				ORDER BY m.id DESC
+				LIMIT max_rows);
+	ELSE
+		page := ARRAY (
+			SELECT m.id FROM triage.chat_messages m
+				WHERE m.tenant_id = tenant AND m.session_id = conversation.session_id AND m.id > conversation.after_id
+				ORDER BY m.id
+				LIMIT max_rows);
+	END IF;
 	RETURN QUERY
 		SELECT p.id, p.role, p.author_id, p.content, p.metadata, p.client_id, p.created_at,
 				coalesce((
@@ -386,19 +402,8 @@ BEGIN
 							'file_type', a.file_type, 'byte_size', a.byte_size) ORDER BY a.id)
 						FROM triage.chat_attachments a
 						WHERE a.tenant_id = tenant AND a.message_id = p.id), '[]')
-			FROM ((
-				SELECT m.*
-					FROM triage.chat_messages m
-					WHERE conversation.after_id IS NULL AND m.tenant_id = tenant AND m.session_id = conversation.session_id
-						AND m.id < coalesce(conversation.before_id, 9223372036854775807)
-					ORDER BY m.id DESC
-					LIMIT max_rows)
-				UNION ALL (
-				SELECT m.*
-					FROM triage.chat_messages m
-					WHERE m.tenant_id = tenant AND m.session_id = conversation.session_id AND m.id > conversation.after_id
-					ORDER BY m.id
-					LIMIT max_rows)) p
+			FROM triage.chat_messages p
+			WHERE p.tenant_id = tenant AND p.id = ANY (page)
 			ORDER BY p.id;
 END
 $$;

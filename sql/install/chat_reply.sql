@@ -15,16 +15,17 @@ AS $$
 DECLARE
 	most_bytes CONSTANT int := 24576;			-- of the messages together
 	longest CONSTANT int := 8000;				-- characters of one
+	settings record;
 	chat record;
 	history record;
 BEGIN
-	SELECT coalesce(s.context_start, 0) AS context_start, t.subject, l.ticket_id, c.history_messages INTO chat
+	SELECT c.bot_enabled, c.history_messages INTO settings FROM triage.chat_settings_of(read_chat_reply.tenant_id) c;
+	SELECT coalesce(s.context_start, 0) AS context_start, t.subject, l.ticket_id INTO chat
 		FROM triage.chat_sessions s
-		CROSS JOIN triage.chat_settings_of(read_chat_reply.tenant_id) c
 		LEFT JOIN triage.chat_tickets l ON l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
 		LEFT JOIN triage.tickets t ON t.tenant_id = l.tenant_id AND t.id = l.ticket_id
 		WHERE s.tenant_id = read_chat_reply.tenant_id AND s.id = read_chat_reply.session_id
-			AND s.status = 'active' AND c.bot_enabled
+			AND s.status = 'active' AND settings.bot_enabled
 			AND (l.id IS NULL OR t.handler = 'ai' AND t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL);
 	IF NOT FOUND THEN
 		RETURN;
@@ -46,7 +47,7 @@ BEGIN
 						WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
 							AND m.id >= chat.context_start
 						ORDER BY m.id DESC
-						LIMIT chat.history_messages) b) w
+						LIMIT settings.history_messages) b) w
 		WHERE w.bytes_after < most_bytes;
 	IF NOT coalesce(history.asked, false) THEN
 		RETURN;
@@ -61,7 +62,7 @@ BEGIN
 			WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
 				AND m.id >= chat.context_start AND m.id < history.first_id)
 	THEN
-		SELECT 'summary' || speakers, u.summary || texts INTO speakers, texts
+		SELECT array_prepend('summary', history.speakers), array_prepend(u.summary, history.texts) INTO speakers, texts
 			FROM triage.conversation_summaries u
 			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.superseded_at IS NULL
 				AND (u.session_id = read_chat_reply.session_id OR u.ticket_id = chat.ticket_id)
@@ -181,18 +182,19 @@ DECLARE
 	shown int;
 	uncovered bigint;
 BEGIN
-	SELECT c.history_messages, greatest(coalesce(s.context_start - 1, 0), coalesce((
+	SELECT c.history_messages INTO shown FROM triage.chat_settings_of(request_chat_summary.tenant_id) c;
+	SELECT greatest(coalesce(s.context_start - 1, 0), coalesce((
 				SELECT max(u.up_to_message) FROM triage.conversation_summaries u
 					WHERE u.tenant_id = s.tenant_id AND u.session_id = s.id AND u.superseded_at IS NULL), 0))
-		INTO shown, covered
-		FROM triage.chat_sessions s CROSS JOIN triage.chat_settings_of(request_chat_summary.tenant_id) c
+		INTO covered
+		FROM triage.chat_sessions s
 		WHERE s.tenant_id = request_chat_summary.tenant_id AND s.id = request_chat_summary.session_id AND s.status = 'active';
 	SELECT count(*) INTO uncovered
 		FROM (SELECT FROM triage.chat_messages m
 				WHERE m.tenant_id = request_chat_summary.tenant_id AND m.session_id = request_chat_summary.session_id
 					AND m.id > covered
 				LIMIT shown) m;
-	IF uncovered < shown OR shown IS NULL THEN
+	IF covered IS NULL OR uncovered < shown THEN
 		RETURN false;
 	END IF;
 	INSERT INTO triage.ai_jobs (tenant_id, session_id, kind, priority)

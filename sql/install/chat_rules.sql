@@ -141,12 +141,13 @@ CREATE FUNCTION triage.follow_messages(tenant_id text, session_id bigint, speake
 AS $$
 DECLARE
 	chat record;
+	ticket record;
 	reopened boolean;
 BEGIN
-	SELECT l.status, l.ticket_id, t.handler, t.status AS ticket_status INTO chat
-		FROM triage.lock_chat(follow_messages.session_id, follow_messages.tenant_id) l
-		LEFT JOIN triage.tickets t ON t.tenant_id = follow_messages.tenant_id AND t.id = l.ticket_id;
-	reopened := first_user IS NOT NULL AND (chat.status = 'resolved' OR coalesce(chat.ticket_status = 'resolved', false));
+	SELECT * INTO chat FROM triage.lock_chat(follow_messages.session_id, follow_messages.tenant_id);
+	SELECT t.handler, t.status INTO ticket
+		FROM triage.tickets t WHERE t.tenant_id = follow_messages.tenant_id AND t.id = chat.ticket_id;
+	reopened := first_user IS NOT NULL AND (chat.status = 'resolved' OR coalesce(ticket.status = 'resolved', false));
 	UPDATE triage.chat_sessions s
 		SET status = CASE WHEN first_user IS NULL THEN s.status ELSE 'active' END,
 			-- what was settled before is not what the customer asks now
@@ -154,7 +155,7 @@ BEGIN
 			updated_at = now()
 		WHERE s.tenant_id = follow_messages.tenant_id AND s.id = follow_messages.session_id;
 
-	IF agent_at IS NOT NULL AND (chat.handler = 'ai' OR (chat.ticket_id IS NULL AND chat.status = 'active')) THEN
+	IF agent_at IS NOT NULL AND (ticket.handler = 'ai' OR (chat.ticket_id IS NULL AND chat.status = 'active')) THEN
 		PERFORM triage.take_over_for(follow_messages.tenant_id, follow_messages.session_id, follow_messages.agent_id);
 	END IF;
 	PERFORM triage.follow_messages_ticket(follow_messages.tenant_id, l.ticket_id, speaker, first_user IS NOT NULL, first_text,
@@ -163,15 +164,13 @@ BEGIN
 		WHERE l.tenant_id = follow_messages.tenant_id AND l.session_id = follow_messages.session_id AND l.relation = 'origin';
 
 	IF speaker = 'user' AND NOT (SELECT c.bot_enabled FROM triage.chat_settings_of(follow_messages.tenant_id) c)
-		AND coalesce(chat.handler, 'ai') = 'ai'
+		AND coalesce(ticket.handler, 'ai') = 'ai'
 	THEN
 		PERFORM triage.escalate_for(follow_messages.tenant_id, follow_messages.session_id, 'policy', NULL);
-	ELSIF speaker = 'user' THEN
-		PERFORM triage.request_chat_reply(follow_messages.tenant_id, follow_messages.session_id);
-	ELSIF speaker IS NOT NULL THEN
+	ELSIF speaker <> 'user' THEN
 		PERFORM triage.call_off_chat_reply(follow_messages.tenant_id, follow_messages.session_id);
-	ELSE
-		-- what the application said is part of what the AI is told: a reply on its way begins again
+	ELSIF speaker IS NULL OR NOT triage.request_chat_reply(follow_messages.tenant_id, follow_messages.session_id) THEN
+		-- what was said is part of what the AI is told, even if nobody asks it: a reply on its way begins again
 		UPDATE triage.ai_jobs j
 			SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0
 			WHERE j.tenant_id = follow_messages.tenant_id AND j.session_id = follow_messages.session_id

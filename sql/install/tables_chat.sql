@@ -198,7 +198,10 @@ BEGIN
 	-- Looked up for the sessions of a page only: nothing here reads a table as a whole.
 	CREATE OR REPLACE VIEW triage.chat_overview WITH (security_invoker = true) AS
 		SELECT s.id, s.public_id, s.tenant_id, s.customer_id, s.language, s.status,
-				EXISTS (SELECT FROM triage.chat_tickets l WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id) AS has_ticket,
+				-- not EXISTS, which the planner may turn into one look at all links
+				o.id IS NOT NULL OR (
+					SELECT l.id FROM triage.chat_tickets l WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id LIMIT 1) IS NOT NULL
+					AS has_ticket,
 				t.id AS ticket_id, t.status AS ticket_status, coalesce(t.handler, 'ai') AS handler, t.assignee_id,
 				(SELECT count(*) FROM triage.chat_messages c WHERE c.tenant_id = s.tenant_id AND c.session_id = s.id) AS messages,
 				m.id AS last_message_id, m.role AS last_role, left(m.content, 200) AS last_message, m.created_at AS last_message_at,

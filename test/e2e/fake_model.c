@@ -651,9 +651,9 @@ make_plan(Plan *plan, const char *body, size_t len)
 static void
 good_chat_reply(Text *out, const Plan *plan)
 {
-	text_printf(out, "{\"reply\":\"Hello, this is about %s.\",\"action\":\"%s\"", plan->token, plan->action);
+	text_printf(out, "{\"reply\":\"About %s: we hear you.\",\"action\":\"%s\"", plan->token, plan->action);
 	if (plan->answer != ANSWER_MINIMAL)
-		text_printf(out, ",\"cause\":\"%s\",\"reason\":\"%s was asked about\",\"confidence\":%s,\"sentiment_score\":%s",
+		text_printf(out, ",\"cause\":\"%s\",\"reason\":\"because of %s\",\"confidence\":%s,\"sentiment_score\":%s",
 					plan->cause, plan->token, plan->confidence, plan->sentiment);
 	text_puts(out, "}");
 }
@@ -661,9 +661,9 @@ good_chat_reply(Text *out, const Plan *plan)
 static void
 good_summary(Text *out, const Plan *plan)
 {
-	text_printf(out, "{\"summary\":\"A customer asks about %s.\"", plan->token);
+	text_printf(out, "{\"summary\":\"A conversation about %s.\"", plan->token);
 	if (plan->answer != ANSWER_MINIMAL)
-		text_printf(out, ",\"customer_request\":\"An answer about %s\",\"open_questions\":[\"What about %s?\"],"
+		text_printf(out, ",\"customer_request\":\"help with %s\",\"open_questions\":[\"what is %s?\"],"
 					"\"sentiment_score\":%s,\"language\":\"en\"", plan->token, plan->token, plan->sentiment);
 	text_puts(out, "}");
 }

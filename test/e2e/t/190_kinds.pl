@@ -19,7 +19,7 @@ sql($node, q(UPDATE triage.providers SET enabled = false WHERE name = 'builtin')
 my ($first) = sessions($node, 1);
 say($node, [ $first, 'hello' ]);
 all_done($node, what => 'the reply is there');
-is(said($node, $first), 'Hello, this is about TOKEN-hello.', 'a chat_reply job has its answer stored');
+is(said($node, $first), 'About TOKEN-hello: we hear you.', 'a chat_reply job has its answer stored');
 is(sql($node, "SELECT t.answer->>'action', t.answer->>'cause', t.answer->>'confidence', t.provider, t.model, r.kind, r.session_id = t.session_id,
 		r.ticket_id IS NULL, r.outcome, r.prompt_version FROM talk t JOIN triage.ai_runs r ON r.id = t.run_id"),
 	'answer|none|0.9|fake|fake-model|chat_reply|t|t|succeeded|1', 'with its run, which names session, kind and version of the prompt');
@@ -34,7 +34,7 @@ like($request->{messages}[1]{content}, qr/^----- conversation ([0-9a-f]{16}) beg
 say($node, [ $first, 'again', 'answer=minimal' ]);
 all_done($node, what => 'the second reply is there');
 is(sql($node, "SELECT answer FROM talk WHERE run_id IS NOT NULL ORDER BY id DESC LIMIT 1"),
-	'{"reply": "Hello, this is about TOKEN-again.", "action": "answer"}', 'what the model left out is left out');
+	'{"reply": "About TOKEN-again: we hear you.", "action": "answer"}', 'what the model left out is left out');
 like(JSON::PP::decode_json($model->last_body)->{messages}[1]{content}, qr/customer:\n.*TOKEN-hello.*assistant:\n.*TOKEN-hello.*customer:\n.*TOKEN-again/s,
 	'it was told what was said before');
 
@@ -45,8 +45,8 @@ sql($node, "INSERT INTO talk (ticket_id, text) VALUES ($ticket, 'see TOKEN-oftic
 ask_summary($node, ticket_id => $ticket);
 all_done($node, what => 'the summaries are there');
 is(sql($node, 'SELECT s.session_id, s.ticket_id, s.version > 0, r.kind, s.answer FROM summaries s JOIN triage.ai_runs r ON r.id = s.run_id ORDER BY s.session_id'),
-	"$first||t|summarize|" . '{"summary": "A customer asks about TOKEN-again."}'
-	. "\n|$ticket|t|summarize|" . '{"summary": "A customer asks about TOKEN-ofticket.", "language": "en", "open_questions": ["What about TOKEN-ofticket?"], "sentiment_score": 5, "customer_request": "An answer about TOKEN-ofticket"}',
+	"$first||t|summarize|" . '{"summary": "A conversation about TOKEN-again."}'
+	. "\n|$ticket|t|summarize|" . '{"summary": "A conversation about TOKEN-ofticket.", "language": "en", "open_questions": ["what is TOKEN-ofticket?"], "sentiment_score": 5, "customer_request": "help with TOKEN-ofticket"}',
 	'a session and a ticket are summarised');
 is(sql($node, "SELECT jsonb_path_query_array(triage.explain_ticket($ticket), '\$.runs[*].kind') ? 'summarize'"), 't', 'explain_ticket() tells kinds of calls apart');
 
@@ -56,8 +56,8 @@ my @many = sessions($node, 150);
 add_tickets($node, map { "t$_" } 1 .. 150);
 say($node, map { [ $many[$_], "s$_" ] } 0 .. $#many);
 all_done($node, what => 'all of both are answered');
-is(sql($node, "SELECT count(*) FROM talk WHERE speaker = 'assistant' AND session_id >= $many[0] AND text = replace((SELECT c.text FROM talk c
-		WHERE c.session_id = talk.session_id AND c.speaker = 'customer'), 'I ask', 'Hello, this is')"), 150, 'each session has its own answer, once');
+is(sql($node, "SELECT count(*) FROM talk WHERE speaker = 'assistant' AND session_id >= $many[0] AND text = replace(replace((SELECT c.text FROM talk c
+		WHERE c.session_id = talk.session_id AND c.speaker = 'customer'), 'I ask about', 'About'), '.', ': we hear you.')"), 150, 'each session has its own answer, once');
 ledger_is_sound($node, 'tickets among sessions');
 sent_equals_runs($node, $model, 'of all kinds');
 is(sql($node, 'SELECT count(*) FROM triage.dashboard'), sql($node, 'SELECT count(*) FROM triage.tickets'), 'the dashboard shows tickets and nothing else');
@@ -89,7 +89,7 @@ say($node, (map { [ $of_bad[$_], "bad$_", $bad[$_][0] ] } 0 .. $#bad), [ $good, 
 wait_for($node, "SELECT count(*) > 0 FROM triage.ai_failures WHERE state = 'retrying' AND kind = 'chat_reply' AND session_id >= $of_bad[0]
 	AND message <> '' AND provider = 'fake'", 't', 'what waits after a failed try is seen in ai_failures');
 all_done($node, what => 'all that went wrong is dealt with');
-is(said($node, $good), 'Hello, this is about TOKEN-good.', 'a good answer among bad ones is stored');
+is(said($node, $good), 'About TOKEN-good: we hear you.', 'a good answer among bad ones is stored');
 for my $i (0 .. $#bad)
 {
 	my ($directives, $class, $attempts, $message) = @{ $bad[$i] };
@@ -134,7 +134,7 @@ is(sql($node, "SELECT attempts, lease_until IS NULL, run_at > now() FROM triage.
 	'a tenant without a prompt of the kind has its job wait');
 sql($node, q(UPDATE triage.prompts SET is_active = true WHERE kind = 'chat_reply'; UPDATE triage.ai_jobs SET run_at = now(); SELECT triage.wake_worker()));
 all_done($node, what => 'and with one it is answered');
-is(said($node, $unprompted), 'Hello, this is about TOKEN-unprompted.', 'the prompt counts from the next claim on');
+is(said($node, $unprompted), 'About TOKEN-unprompted: we hear you.', 'the prompt counts from the next claim on');
 
 ################################################ changes while the call is in the air ################################################
 
@@ -154,7 +154,7 @@ $model->wait_for_requests(1, 'more1');
 say($node, [ $more, 'more2', 'latency=1' ]);
 all_done($node, what => 'the second message is answered');
 is(runs_of_session($node, $more), 'stale succeeded', 'a call is cut off when something else is said');
-is(said($node, $more), 'Hello, this is about TOKEN-more2.', 'and the whole is answered once');
+is(said($node, $more), 'About TOKEN-more2: we hear you.', 'and the whole is answered once');
 
 say($node, [ $cancelled, 'cancelled', 'hang' ]);
 $model->wait_for_requests(1, 'cancelled');
@@ -169,7 +169,7 @@ wait_for($node, "SELECT count(*) FROM talk WHERE session_id = $good AND speaker 
 is(said($node, $held), '', 'a session that somebody holds waits');
 $holder->();
 all_done($node, what => 'the lock is gone');
-is(said($node, $held), 'Hello, this is about TOKEN-held.', 'and has its answer then');
+is(said($node, $held), 'About TOKEN-held: we hear you.', 'and has its answer then');
 
 say($node, [ $gone, 'gone', 'latency=500' ]);
 $model->wait_for_requests(1, 'gone');

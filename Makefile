@@ -92,10 +92,11 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry states utf8 verdict
+CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
+	redact retry states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc home \
-	inspect jobs launcher pause prices queue rows shmem spi_util stats store tenant tickets_handler tickets_log tickets_row \
+	inspect jobs kinds launcher pause prices queue rows shmem spi_util stats store tenant tickets_handler tickets_log tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 
 CORE_OBJS = $(CORE:%=src/core/%.o)

@@ -70,6 +70,8 @@ AS $$
 			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'ai_dead_letters ticket_ai_results'),
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
+			-- the UPDATE is for its lock
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),

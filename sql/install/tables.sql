@@ -173,13 +173,16 @@ BEGIN
 		budget          bigint NOT NULL,
 		period_start    timestamptz NOT NULL,
 		amount          numeric NOT NULL,
-		ticket          bigint NOT NULL,
+		ticket          bigint,
 		provider        text NOT NULL,
 		reserved_at     timestamptz NOT NULL,
 		expires_at      timestamptz NOT NULL,
 		unsettled_since timestamptz,
+		session         bigint,
+		kind            triage.job_kind NOT NULL DEFAULT 'triage',
 		CONSTRAINT budget_reservations_pkey PRIMARY KEY (job, fence, tenant, budget),
-		CONSTRAINT budget_reservations_amount CHECK (amount >= 0))
+		CONSTRAINT budget_reservations_amount CHECK (amount >= 0),
+		CONSTRAINT budget_reservations_one_subject CHECK ((ticket IS NULL) <> (session IS NULL)))
 		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 	CREATE INDEX IF NOT EXISTS budget_reservations_open ON triage.budget_reservations (expires_at)
 		WHERE unsettled_since IS NULL;

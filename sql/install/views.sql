@@ -148,16 +148,17 @@ BEGIN
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
-				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model
+				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model, d.kind, d.session_id
 			FROM triage.ai_dead_letters d
 			LEFT JOIN LATERAL (
 				SELECT x.provider, x.model
 					FROM triage.ai_runs x
 					WHERE x.tenant_id = d.tenant_id AND x.ticket_id = d.ticket_id AND x.job_id = d.id
 					ORDER BY x.id DESC LIMIT 1) r ON true
+			WHERE d.ticket_id IS NOT NULL
 		UNION ALL
 		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model
+				r.provider, r.model, j.kind, j.session_id
 			FROM triage.ai_jobs j
 			JOIN LATERAL (
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
@@ -165,7 +166,28 @@ BEGIN
 					WHERE x.tenant_id = j.tenant_id AND x.ticket_id = j.ticket_id AND x.job_id = j.id
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.ticket_id IS NOT NULL
+		-- the same of sessions: each finds its runs through an index of its own
+		UNION ALL
+		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
+				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id
+			FROM triage.ai_dead_letters d
+			LEFT JOIN LATERAL (
+				SELECT x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = d.tenant_id AND x.session_id = d.session_id AND x.job_id = d.id
+					ORDER BY x.id DESC LIMIT 1) r ON true
+			WHERE d.session_id IS NOT NULL
+		UNION ALL
+		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
+				r.provider, r.model, j.kind, j.session_id
+			FROM triage.ai_jobs j
+			JOIN LATERAL (
+				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = j.tenant_id AND x.session_id = j.session_id AND x.job_id = j.id
+					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.session_id IS NOT NULL;
 
 	CREATE OR REPLACE VIEW triage.answer_quality WITH (security_invoker = true) AS
 		SELECT r.tenant_id, r.kind, r.prompt_version, r.outcome,
@@ -269,6 +291,8 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_reservations.period_start IS 'the period it was taken from';
 	COMMENT ON COLUMN triage.budget_reservations.amount IS 'the most that the call can cost';
 	COMMENT ON COLUMN triage.budget_reservations.ticket IS 'the job''s ticket; it may be gone';
+	COMMENT ON COLUMN triage.budget_reservations.session IS 'or its chat session';
+	COMMENT ON COLUMN triage.budget_reservations.kind IS 'what the job asks of the model';
 	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.expires_at IS 'when the claim''s lease ends; some minutes later it counts as unsettled';

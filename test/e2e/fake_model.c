@@ -3,9 +3,9 @@
  *	  An OpenAI-compatible model server that thinks nothing: for tests and benchmarks, on the loopback interface.
  *
  * One thread, one epoll descriptor, timers in a heap; fast enough that it never is what a benchmark measures.  A
- * POST to .../chat/completions is answered with a valid triage answer that carries the first TOKEN-... found in the
- * request, so that a test can tell whose answer a ticket got; one that asks for a chat_reply or a summary with such an
- * answer and the last TOKEN-..., as the newest message stands last.  What goes wrong is said by the text itself:
+ * POST to .../chat/completions is answered with a valid answer of the kind that its schema is named after, which carries
+ * the first TOKEN-... found in the request (of a conversation the last), so that a test can tell whose answer it got.
+ * What goes wrong is said by the ticket itself, or by the last message of the conversation that says anything of it:
  *
  *	  [[fake status=429 retry_after=7 times=2]]
  *
@@ -64,21 +64,27 @@ static const char *const answer_names[] = {
 };
 #define ANSWER_COUNT ((int) (sizeof(answer_names) / sizeof(answer_names[0])))
 
+/* By the name of the request's schema. */
 typedef enum Kind
 {
 	KIND_TRIAGE, KIND_CHAT_REPLY, KIND_SUMMARIZE
 } Kind;
 
+static const char *const kind_names[] = {"triage", "chat_reply", "summarize"};
+#define KIND_COUNT ((int) (sizeof(kind_names) / sizeof(kind_names[0])))
+/* The field that holds the words. */
+static const char *const kind_texts[] = {"draft_reply", "reply", "summary"};
+
 /* What one request gets. */
 typedef struct Plan
 {
+	Kind		kind;
 	int			status;
 	int			times;			/* 0: always */
 	char		retry_after[64];
 	char		code[64];		/* error code, "" = the usual one for the status */
 	long		latency_ms;		/* negative: the default */
 	Answer		answer;
-	Kind		kind;
 	bool		cut;
 	bool		hang;
 	bool		garbage;
@@ -524,27 +530,18 @@ ends_word(char c)
 	return c == ' ' || c == ']' || c == '"' || c == '\\' || c == '\0';
 }
 
-/* A ticket's first, a conversation's last: its newest message stands at the end. */
-static const char *
-find_word(const Plan *plan, const char *body, size_t len, const char *word)
-{
-	const char *end = body + len;
-	const char *found = memmem(body, len, word, strlen(word));
-
-	for (const char *at = found; plan->kind != KIND_TRIAGE && at != NULL;
-		 at = memmem(at + 1, (size_t) (end - at - 1), word, strlen(word)))
-		found = at;
-	return found;
-}
-
 static void
 read_directives(Plan *plan, const char *body, size_t len)
 {
 	static const char opening[] = "[[fake ";
-	const char *at = find_word(plan, body, len, opening);
+	const char *at = memmem(body, len, opening, sizeof(opening) - 1);
+	const char *next = at;
 
 	if (at == NULL)
 		return;
+	while (plan->kind != KIND_TRIAGE &&
+		   (next = memmem(next + 1, len - (size_t) (next + 1 - body), opening, sizeof(opening) - 1)) != NULL)
+		at = next;
 	at += sizeof(opening) - 1;
 	while (*at != ']' && *at != '\0' && *at != '"' && *at != '\\')
 	{
@@ -570,9 +567,9 @@ read_token(Plan *plan, const char *body, size_t len)
 {
 	static const char prefix[] = "TOKEN-";
 	const char *end = body + len;
-	const char *at = find_word(plan, body, len, prefix);
+	const char *at = body;
 
-	for (; at != NULL; at = memmem(at, (size_t) (end - at), prefix, sizeof(prefix) - 1))
+	while ((at = memmem(at, (size_t) (end - at), prefix, sizeof(prefix) - 1)) != NULL)
 	{
 		const char *stop = at + sizeof(prefix) - 1;
 
@@ -582,7 +579,8 @@ read_token(Plan *plan, const char *body, size_t len)
 		if (stop > at + sizeof(prefix) - 1)
 		{
 			set_text(plan->token, sizeof(plan->token), at, (size_t) (stop - at));
-			return;
+			if (plan->kind == KIND_TRIAGE)
+				return;
 		}
 		at = stop;
 	}
@@ -614,12 +612,14 @@ find_string(const char *body, size_t len, const char *key, const char *inner, ch
 static void
 make_plan(Plan *plan, const char *body, size_t len)
 {
-	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5",.action = "answer",
-		.cause = "none",.confidence = "0.9"};
-	if (memmem(body, len, "\"name\":\"chat_reply\"", 19) != NULL)
-		plan->kind = KIND_CHAT_REPLY;
-	else if (memmem(body, len, "\"name\":\"summarize\"", 18) != NULL)
-		plan->kind = KIND_SUMMARIZE;
+	char		name[32];
+
+	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5",.action = "answer",.cause = "none",
+	.confidence = "0.9"};
+	if (find_string(body, len, "\"json_schema\"", "\"name\"", name, sizeof(name)))
+		for (int i = 0; i < KIND_COUNT; i++)
+			if (strcmp(name, kind_names[i]) == 0)
+				plan->kind = (Kind) i;
 	read_token(plan, body, len);
 	read_directives(plan, body, len);
 	if (plan->token[0] != '\0')
@@ -649,22 +649,22 @@ make_plan(Plan *plan, const char *body, size_t len)
 }
 
 static void
-conversation_content(Text *out, const Plan *plan, const char *token)
+good_chat_reply(Text *out, const Plan *plan)
 {
-	if (plan->kind == KIND_SUMMARIZE)
-	{
-		text_printf(out, "{\"summary\":\"A conversation about %s.\"", token);
-		if (plan->answer != ANSWER_MINIMAL)
-			text_printf(out, ",\"customer_request\":\"help with %s\",\"open_questions\":[\"what is %s?\"],"
-						"\"sentiment_score\":%s,\"language\":\"en\"", token, token, plan->sentiment);
-	}
-	else
-	{
-		text_printf(out, "{\"reply\":\"About %s: we hear you.\",\"action\":\"%s\"", token, plan->action);
-		if (plan->answer != ANSWER_MINIMAL)
-			text_printf(out, ",\"cause\":\"%s\",\"reason\":\"because of %s\",\"confidence\":%s,\"sentiment_score\":%s",
-						plan->cause, token, plan->confidence, plan->sentiment);
-	}
+	text_printf(out, "{\"reply\":\"About %s: we hear you.\",\"action\":\"%s\"", plan->token, plan->action);
+	if (plan->answer != ANSWER_MINIMAL)
+		text_printf(out, ",\"cause\":\"%s\",\"reason\":\"because of %s\",\"confidence\":%s,\"sentiment_score\":%s",
+					plan->cause, plan->token, plan->confidence, plan->sentiment);
+	text_puts(out, "}");
+}
+
+static void
+good_summary(Text *out, const Plan *plan)
+{
+	text_printf(out, "{\"summary\":\"A conversation about %s.\"", plan->token);
+	if (plan->answer != ANSWER_MINIMAL)
+		text_printf(out, ",\"customer_request\":\"help with %s\",\"open_questions\":[\"what is %s?\"],"
+					"\"sentiment_score\":%s,\"language\":\"en\"", plan->token, plan->token, plan->sentiment);
 	text_puts(out, "}");
 }
 
@@ -673,9 +673,14 @@ good_content(Text *out, const Plan *plan)
 {
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
 
-	if (plan->kind != KIND_TRIAGE)
+	if (plan->kind == KIND_CHAT_REPLY)
 	{
-		conversation_content(out, plan, token);
+		good_chat_reply(out, plan);
+		return;
+	}
+	if (plan->kind == KIND_SUMMARIZE)
+	{
+		good_summary(out, plan);
 		return;
 	}
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
@@ -714,10 +719,11 @@ make_content(Text *out, const Plan *plan)
 			break;
 		case ANSWER_WRONGTYPES:
 			text_printf(out, "{\"category\":7,\"urgency\":[\"high\"],\"sentiment_score\":\"very\","
-						"\"draft_reply\":{\"text\":\"%s\"},\"needs_human\":\"maybe\"}", plan->token);
+						"\"%s\":{\"text\":\"%s\"},\"needs_human\":\"maybe\"}", kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_UNKNOWNLABEL:
 			strcpy(changed.category, "no such label");
+			strcpy(changed.action, "no such label");
 			good_content(out, &changed);
 			break;
 		case ANSWER_OUTOFRANGE:
@@ -725,8 +731,8 @@ make_content(Text *out, const Plan *plan)
 			good_content(out, &changed);
 			break;
 		case ANSWER_HUGE:
-			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,\"draft_reply\":\"%s ",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,\"%s\":\"%s ",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			fill(out, 'x', HUGE_ANSWER);
 			text_puts(out, "\"}");
 			break;
@@ -743,13 +749,13 @@ make_content(Text *out, const Plan *plan)
 			break;
 		case ANSWER_NUL:
 			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-						"\"draft_reply\":\"before\\u0000after %s\"}",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+						"\"%s\":\"before\\u0000after %s\"}",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_BADUTF8:
 			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-						"\"draft_reply\":\"caf\xe9 \xc3( \xed\xa0\x80 %s\"}",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+						"\"%s\":\"caf\xe9 \xc3( \xed\xa0\x80 %s\"}",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_EMPTY:
 		case ANSWER_REFUSAL:
@@ -1573,7 +1579,7 @@ usage(void)
 		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
-		 "  also: category urgency sentiment; of a chat: action cause confidence\n"
+		 "  also: category urgency sentiment; of conversations action cause confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
 		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"

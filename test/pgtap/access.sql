@@ -92,7 +92,7 @@ INSERT INTO pg_temp.usable VALUES
 	('budget_usage',       'spent',         '',  '',    'r',   'raw'),
 	('budget_reservations', 'amount',       '',  '',    'r',   'rawd'),
 	('budget_status',      NULL,            '',  '',    'r',   ''),
-	('chat_sessions',      'status',        'r', 'raw', 'raw', ''),
+	('chat_sessions',      'status',        'r', 'raw', 'raw', 'r'),
 	('chat_messages',      'content',       'r', 'ra',  'ra',  ''),
 	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
 	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),

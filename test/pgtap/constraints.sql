@@ -121,6 +121,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('budgets_currency', $$UPDATE triage.budgets SET currency = 'euro'$$),
 	('budget_usage_pkey', $$INSERT INTO triage.budget_usage SELECT * FROM triage.budget_usage$$),
 	('budget_reservations_pkey', $$INSERT INTO triage.budget_reservations SELECT * FROM triage.budget_reservations$$),
+	('budget_reservations_one_subject', $$UPDATE triage.budget_reservations SET session = 1$$),
 	('budget_reservations_amount', $$UPDATE triage.budget_reservations SET amount = -1$$),
 	('model_prices_pkey', $$INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR')$$),
 	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = ''$$),

@@ -146,11 +146,13 @@ INSERT INTO pg_temp.expected_table VALUES
 		budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		amount numeric NOT NULL
-		ticket bigint NOT NULL
+		ticket bigint
 		provider text NOT NULL
 		reserved_at timestamp with time zone NOT NULL
 		expires_at timestamp with time zone NOT NULL
-		unsettled_since timestamp with time zone$$),
+		unsettled_since timestamp with time zone
+		session bigint
+		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind$$),
 	('budget_usage', $$budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		reserved numeric NOT NULL DEFAULT 0
@@ -310,7 +312,7 @@ SELECT is(a.columns, regexp_replace(e.columns, '\n\s+', E'\n', 'g'), 'columns of
 
 CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
-	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
+	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
 	('chat_overview', 'id public_id tenant_id customer_id language status has_ticket ticket_id ticket_status handler assignee_id messages '
 		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at'),

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(245);
+SELECT plan(246);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ sub counts
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
 	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
+	  ticket_escalations conversation_summaries chat_settings
 	  chat_sessions chat_messages chat_attachments chat_tickets);
 }
 
@@ -68,6 +69,9 @@ INSERT INTO triage.chat_sessions (language) VALUES ('de'), (NULL);
 INSERT INTO triage.chat_messages (session_id, role, content, language) VALUES (1, 'system', E'Die Drucker sind caf\u00e9\t\\.', 'de'), (2, 'system', 'hello', NULL);
 INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type) VALUES (1, 'https://files.example/1', 'a.pdf', 'application/pdf');
 INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (1, 1, 'related');
+INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, reason, created_by, session_role) VALUES ('default', 1, 1, 'policy', E'caf\u00e9\t\\.', 'x', 'x');
+INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, open_questions) VALUES ('default', 1, 'so far', ARRAY['a, b?', 'c" d?']);
+SELECT triage.set_chat_settings('{"max_replies": 7, "max_sentiment": null}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
 UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;
 CREATE INDEX tickets_crm ON triage.tickets (crm_reference);

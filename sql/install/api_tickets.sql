@@ -224,7 +224,7 @@ CREATE FUNCTION triage.check_ticket_changes(changes jsonb) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, handler, tags, '
+	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, tags, '
 		'custom_fields, requester_id, requester_email, assignee_id';
 	entry record;
 BEGIN
@@ -243,7 +243,6 @@ BEGIN
 				('category', 'string', true, NULL),
 				('status', 'string', false, enum_range(NULL::triage.ticket_status)::text[]),
 				('resolution', 'string', true, enum_range(NULL::triage.ticket_resolution)::text[]),
-				('handler', 'string', false, enum_range(NULL::triage.ticket_handler)::text[]),
 				('tags', 'array', false, NULL),
 				('custom_fields', 'object', false, NULL),
 				('requester_id', 'string', true, NULL),
@@ -328,7 +327,6 @@ BEGIN
 			status = coalesce((changes ->> 'status')::triage.ticket_status, t.status),
 			resolution = CASE WHEN changes ? 'resolution' THEN (changes ->> 'resolution')::triage.ticket_resolution
 				ELSE t.resolution END,
-			handler = coalesce((changes ->> 'handler')::triage.ticket_handler, t.handler),
 			tags = CASE WHEN changes ? 'tags' THEN ARRAY (SELECT jsonb_array_elements_text(changes -> 'tags'))
 				ELSE t.tags END,
 			custom_fields = coalesce(changes -> 'custom_fields', t.custom_fields),
@@ -342,7 +340,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.update_ticket(bigint, jsonb, int) IS
-	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, handler, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, 23503 for an unknown category';
+	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, 23503 for an unknown category';
 REVOKE ALL ON FUNCTION triage.update_ticket(bigint, jsonb, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.assign_ticket(ticket_id bigint, agent_id text, expected_version int DEFAULT NULL) RETURNS int
@@ -634,12 +632,12 @@ BEGIN
 				AND (t.waiting_since IS NULL OR t.status IN ('pending', 'on_hold', 'resolved'));
 	ELSIF NEW.author_role IN ('agent', 'admin') THEN
 		-- a person has answered, so a person holds the conversation
+		PERFORM triage.agent_spoke(NEW.tenant_id, NEW.ticket_id, NEW.author_id);
 		UPDATE triage.tickets t
 			SET waiting_since = NULL,
-				first_response_at = coalesce(t.first_response_at, NEW.created_at),
-				handler = 'human'
+				first_response_at = coalesce(t.first_response_at, NEW.created_at)
 			WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id
-				AND (t.waiting_since IS NOT NULL OR t.first_response_at IS NULL OR t.handler <> 'human');
+				AND (t.waiting_since IS NOT NULL OR t.first_response_at IS NULL);
 	ELSIF NEW.author_role = 'ai' THEN
 		-- where people answer, what a machine says leaves the customer waiting for them
 		UPDATE triage.tickets t

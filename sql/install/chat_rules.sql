@@ -155,7 +155,7 @@ BEGIN
 			updated_at = now()
 		WHERE s.tenant_id = follow_messages.tenant_id AND s.id = follow_messages.session_id;
 
-	IF agent_at IS NOT NULL AND (ticket.handler = 'ai' OR (chat.ticket_id IS NULL AND chat.status = 'active')) THEN
+	IF agent_at IS NOT NULL THEN
 		PERFORM triage.take_over_for(follow_messages.tenant_id, follow_messages.session_id, follow_messages.agent_id);
 	END IF;
 	PERFORM triage.follow_messages_ticket(follow_messages.tenant_id, l.ticket_id, speaker, first_user IS NOT NULL, first_text,

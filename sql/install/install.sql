@@ -75,6 +75,7 @@ BEGIN
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
 	PERFORM triage.install_chat_comments();
+	PERFORM triage.install_handoff_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 
@@ -128,7 +129,9 @@ BEGIN
 	DROP VIEW IF EXISTS triage.chat_overview;
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.ai_state, triage.answer_quality, triage.provider_status;
+	DROP VIEW IF EXISTS triage.support_tickets;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
+		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,

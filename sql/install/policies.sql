@@ -9,7 +9,8 @@ AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants, '
-		'chat_sessions, chat_messages, chat_attachments, chat_tickets}';
+		'chat_sessions, chat_messages, chat_attachments, chat_tickets, '
+		'ticket_escalations, conversation_summaries, chat_settings}';
 	target name;
 	key name;
 BEGIN

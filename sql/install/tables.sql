@@ -241,6 +241,7 @@ BEGIN
 		CONSTRAINT tickets_custom_fields_object CHECK (jsonb_typeof(custom_fields) = 'object'),
 		CONSTRAINT tickets_resolution_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolution IS NOT NULL)),
 		CONSTRAINT tickets_resolved_at_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)),
+		CONSTRAINT tickets_assigned_to_people CHECK (handler = 'human' OR assignee_id IS NULL),
 		CONSTRAINT tickets_closed_at_when_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL)))
 		WITH (fillfactor = 50);
 	CREATE INDEX IF NOT EXISTS tickets_inbox ON triage.tickets (tenant_id, waiting_since, id)
@@ -398,6 +399,8 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS ai_runs_session ON triage.ai_runs (tenant_id, session_id, id) WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);
 	CREATE INDEX IF NOT EXISTS ai_runs_finished ON triage.ai_runs USING brin (finished_at);
+
+	PERFORM triage.install_handoff_tables();
 
 	-- NULLS NOT DISTINCT makes one index serve three ends: one current result a ticket, its history, the cascade.
 	CREATE TABLE IF NOT EXISTS triage.ticket_ai_results (

@@ -44,6 +44,11 @@ CREATE TYPE triage.escalation_cause AS ENUM
 	 'ai_failed', 'usage_limit', 'agent_takeover');
 COMMENT ON TYPE triage.escalation_cause IS 'why a conversation went from the AI to a person';
 
+CREATE TYPE triage.support_status AS ENUM
+	('OPEN_AI_HANDLING', 'PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT');
+COMMENT ON TYPE triage.support_status IS
+	'where a conversation''s ticket stands, in one word: the AI answers; escalated, and no agent has it yet; an agent has it; finished; finished because the customer ended it';
+
 CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS
 	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';

@@ -38,8 +38,16 @@ BEGIN
 			SELECT t.id, t.public_id, t.tenant_id, t.subject, t.status, t.handler, t.priority, t.category, t.assignee_id,
 					t.requester_id, t.requester_email, t.tags, t.waiting_since, now() - t.waiting_since AS waiting_for,
 					t.created_at, t.updated_at, t.version, %s AS ai_state, r.urgency, r.sentiment_score, r.needs_human,
-					r.confidence, r.summary, r.draft_reply
+					r.confidence, r.summary, r.draft_reply,
+					coalesce(s.summary, r.summary) AS initial_summary, s.customer_request, s.open_questions,
+					coalesce(s.sentiment_score, r.sentiment_score) AS mood,
+					(SELECT e.cause FROM triage.ticket_escalations e
+						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_cause,
+					(SELECT e.reason FROM triage.ticket_escalations e
+						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_reason
 				FROM triage.tickets t %s
+				LEFT JOIN triage.conversation_summaries s
+					ON s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.superseded_at IS NULL
 				WHERE t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL
 	$view$, ai_state, ai_joins);
 
@@ -56,6 +64,8 @@ BEGIN
 				FROM triage.tickets t %s
 				WHERE t.deleted_at IS NULL
 	$view$, ai_state, ai_joins);
+
+	PERFORM triage.install_handoff_views();
 
 	CREATE OR REPLACE VIEW triage.queue_stats WITH (security_invoker = true) AS
 		SELECT tenant_id, kind,

@@ -18,6 +18,9 @@
 /* Set while a result is written: what changes then is not a person's choice.  No session can set it from SQL. */
 extern bool ticket_result_is_written;
 
+/* The ticket whose handler is being changed by a handover, else 0.  No session can set it from SQL. */
+extern int64 ticket_handed_over;
+
 typedef enum TicketColumn
 {
 	COL_TENANT_ID,
@@ -29,6 +32,7 @@ typedef enum TicketColumn
 	COL_CREATED_AT,
 	COL_STATUS,
 	COL_RESOLUTION,
+	COL_HANDLER,
 	COL_PRIORITY,
 	COL_PRIORITY_IS_MANUAL,
 	COL_CATEGORY,
@@ -52,10 +56,12 @@ typedef struct TicketShape
 	Oid			status[STATUS_COUNT];	/* oids of the enum's labels */
 	Oid			priority_medium;
 	Oid			resolution_resolved;
+	Oid			handler[HANDLER_COUNT];
 } TicketShape;
 
 extern const TicketShape *ticket_shape(Relation rel);
 extern TicketStatus ticket_status_of(const TicketShape *shape, Oid label);
+extern TicketHandler ticket_handler_of(const TicketShape *shape, Oid label);
 /* Neither value is NULL. */
 extern bool ticket_value_differs(Datum a, Datum b, Form_pg_attribute attr);
 

@@ -30,6 +30,12 @@ INSERT INTO place (chapter, name)
 		FROM (VALUES
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
+			(1, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
+			(5, 'set_chat_settings chat_settings_of'),
+			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
+			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation conversation_trouble '
+				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
+				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(1, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),

@@ -45,6 +45,14 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'start_session post_message attach_file end_session archive_session link_session lock_chat check_message '
 				'ensure_author'),
 			('worker', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			('reader agent admin worker', 'chat_settings_of'),
+			('agent admin', 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
+			('admin', 'set_chat_settings'),
+			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
+			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation '
+				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
+				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
+				'handoff_reason deflect_session ticket_talk'),
 			('', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views request_chat_reply '
 				'call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary')) v (by, names);
 
@@ -89,6 +97,10 @@ INSERT INTO pg_temp.usable VALUES
 	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
 	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),
 	('chat_overview',      NULL,            'r', 'r',   'r',   ''),
+	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
+	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
+	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('support_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

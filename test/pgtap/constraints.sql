@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(214);
+SELECT plan(246);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -33,6 +33,11 @@ INSERT INTO triage.ai_jobs (session_id, kind) VALUES (pg_temp.session('a'), 'cha
 INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
 	VALUES ('default', -3, pg_temp.session('a'), 'chat_reply', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
+INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, created_by, session_role)
+	VALUES ('default', pg_temp.ticket('a'), pg_temp.session('a'), 'policy', 'x', 'x');
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, session_id, summary)
+	VALUES ('default', pg_temp.ticket('a'), NULL, 'x'), ('default', NULL, pg_temp.session('a'), 'x');
+INSERT INTO triage.chat_settings (tenant_id) VALUES ('default');
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
 
 -- What is refused --------------------------------------------------------------------------------------------------------
@@ -252,6 +257,39 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('ai_runs_pkey', $$INSERT INTO triage.ai_runs (tenant_id, id, job_id, ticket_id, kind, fence, outcome) OVERRIDING SYSTEM VALUE
 		SELECT tenant_id, id, 1, 1, 'triage', 1, 'lost' FROM triage.ai_runs$$),
 
+	('tickets_assigned_to_people', $$INSERT INTO triage.tickets (external_id, description, handler) VALUES ('of the AI', 'x', 'ai');
+		ALTER TABLE triage.tickets DISABLE TRIGGER tickets_before; UPDATE triage.tickets SET assignee_id = 'ann' WHERE external_id = 'of the AI'$$),
+	('ticket_escalations_pkey', $$INSERT INTO triage.ticket_escalations OVERRIDING SYSTEM VALUE SELECT * FROM triage.ticket_escalations$$),
+	('ticket_escalations_ticket_fkey', $$UPDATE triage.ticket_escalations SET ticket_id = pg_temp.ticket('foreign')$$),
+	('ticket_escalations_session_fkey', $$UPDATE triage.ticket_escalations SET session_id = pg_temp.session('foreign')$$),
+	('ticket_escalations_reason_length', $$UPDATE triage.ticket_escalations SET reason = ''$$),
+	('ticket_escalations_reason_length', $$UPDATE triage.ticket_escalations SET reason = repeat('x', 1001)$$),
+	('conversation_summaries_pkey', $$INSERT INTO triage.conversation_summaries (tenant_id, id, ticket_id, summary, superseded_at) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, ticket_id, summary, now() FROM triage.conversation_summaries WHERE ticket_id IS NOT NULL$$),
+	('conversation_summaries_ticket_fkey', $$UPDATE triage.conversation_summaries SET ticket_id = pg_temp.ticket('foreign') WHERE ticket_id IS NOT NULL$$),
+	('conversation_summaries_session_fkey', $$UPDATE triage.conversation_summaries SET session_id = pg_temp.session('foreign') WHERE session_id IS NOT NULL$$),
+	('conversation_summaries_one_subject', $$UPDATE triage.conversation_summaries SET session_id = pg_temp.session('a')$$),
+	('conversation_summaries_one_subject', $$UPDATE triage.conversation_summaries SET session_id = NULL, ticket_id = NULL$$),
+	('conversation_summaries_one_per_ticket', $$INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) SELECT 'default', pg_temp.ticket('a'), 'x'$$),
+	('conversation_summaries_one_per_session', $$INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary) SELECT 'default', pg_temp.session('a'), 'x'$$),
+	('conversation_summaries_summary_length', $$UPDATE triage.conversation_summaries SET summary = ''$$),
+	('conversation_summaries_summary_length', $$UPDATE triage.conversation_summaries SET summary = repeat('x', 4001)$$),
+	('conversation_summaries_customer_request_length', $$UPDATE triage.conversation_summaries SET customer_request = repeat('x', 1001)$$),
+	('conversation_summaries_open_questions', $$UPDATE triage.conversation_summaries SET open_questions = '{a, NULL}'$$),
+	('conversation_summaries_open_questions', $$UPDATE triage.conversation_summaries SET open_questions = array_fill('a'::text, '{11}')$$),
+	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 0$$),
+	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 11$$),
+	('conversation_summaries_language_length', $$UPDATE triage.conversation_summaries SET language = repeat('x', 36)$$),
+	('chat_settings_pkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('default')$$),
+	('chat_settings_tenant_fkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('nowhere')$$),
+	('chat_settings_min_confidence', $$UPDATE triage.chat_settings SET min_confidence = 1.01$$),
+	('chat_settings_unsure_below', $$UPDATE triage.chat_settings SET unsure_below = -0.01$$),
+	('chat_settings_max_sentiment', $$UPDATE triage.chat_settings SET max_sentiment = 11$$),
+	('chat_settings_max_failed_turns', $$UPDATE triage.chat_settings SET max_failed_turns = 0$$),
+	('chat_settings_max_replies', $$UPDATE triage.chat_settings SET max_replies = 0$$),
+	('chat_settings_reply_delay', $$UPDATE triage.chat_settings SET reply_delay_ms = 60001$$),
+	('chat_settings_history_messages', $$UPDATE triage.chat_settings SET history_messages = 1$$),
+
 	('ticket_ai_results_pkey', $$INSERT INTO triage.ticket_ai_results (tenant_id, id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply, superseded_at)
 		OVERRIDING SYSTEM VALUE SELECT tenant_id, id, ticket_id, 1, category, 'low', 1, 'x', now() FROM triage.ticket_ai_results$$),
 	('ticket_ai_results_one_current', $$INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
@@ -312,6 +350,8 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tickets (description) VALUES ('no external id'), ('again none')$$),
 		($$INSERT INTO triage.chat_messages (session_id, role, content, client_id, language) SELECT pg_temp.session('b'), 'system', repeat('x', 262144), 'a', repeat('x', 35)$$),
 		($$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1992), file_name = repeat('ä', 500), file_type = repeat('x', 200), byte_size = 0$$),
+		($$UPDATE triage.conversation_summaries SET summary = repeat('ä', 4000), customer_request = repeat('ä', 1000), open_questions = array_fill('a'::text, '{10}'), sentiment_score = 10$$),
+		($$UPDATE triage.chat_settings SET min_confidence = NULL, unsure_below = NULL, max_sentiment = NULL, max_failed_turns = NULL, max_replies = NULL$$),
 		($$UPDATE triage.ticket_comments SET content = repeat('x', 1048576), external_id = repeat('x', 1000) WHERE external_id = 'a'$$),
 		($$UPDATE triage.ticket_ai_results SET sentiment_score = 10, confidence = 1, draft_reply = repeat('ä', 20000), summary = repeat('ä', 4000)$$)
 	) AS c (command);

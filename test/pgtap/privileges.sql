@@ -151,6 +151,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
+		'escalate_session', 'escalate_ticket', 'escalate_for', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
+		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(120);
+SELECT plan(128);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -37,12 +37,17 @@ BEGIN
 	INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type)
 		SELECT m.id, 'https://files.example/' || tenant, 'x', 'x' FROM triage.chat_messages m WHERE m.content = 'message of ' || tenant;
 	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'related' FROM triage.chat_sessions s WHERE s.metadata ->> 'of' = tenant;
+	INSERT INTO triage.chat_settings DEFAULT VALUES;
+	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES (tenant, ticket, 'summary of ' || tenant);
+	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('origin of', tenant));
+	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'origin' FROM triage.chat_sessions s WHERE s.metadata ->> 'origin of' = tenant;
+	INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, cause, created_by, session_role) VALUES (tenant, ticket, 'policy', 'x', 'x');
 END
 $$;
 SELECT pg_temp.fill('one'), pg_temp.fill('two');
 INSERT INTO triage.tickets (tenant_id, external_id, description) VALUES ('one', 'waiting one', 'x'), ('two', 'waiting two', 'x');
 SELECT pg_temp.ticket('one') AS one, pg_temp.ticket('two') AS two \gset
-SELECT s.id AS session_two FROM triage.chat_sessions s WHERE s.tenant_id = 'two' \gset
+SELECT s.id AS session_two FROM triage.chat_sessions s WHERE s.tenant_id = 'two' AND s.metadata ->> 'of' = 'two' \gset
 SELECT j.id AS job_two FROM triage.ai_jobs j WHERE j.tenant_id = 'two' \gset
 
 CREATE TABLE pg_temp.tenant_relation AS
@@ -78,7 +83,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 23::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 27::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------
@@ -109,7 +114,7 @@ SELECT is(pg_temp.changes('INSERT INTO triage.tenants (id) VALUES (''three'')'),
 SELECT is(pg_temp.changes('INSERT INTO triage.chat_sessions (tenant_id) VALUES (''two'')'), '42501', 'no chat session [seed 195]');
 SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_messages (session_id, role, content) VALUES (%s, ''system'', ''x'')', :session_two)), 'P0002',
 	'no message in another tenant''s session, as in one that does not exist [seed 195]');
-SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT s.id, %s FROM triage.chat_sessions s LIMIT 1', :two)), '23503', 'no link to another tenant''s ticket [seed 195]');
+SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT s.id, %s FROM triage.chat_sessions s WHERE s.metadata ? ''of'' LIMIT 1', :two)), '23503', 'no link to another tenant''s ticket [seed 195]');
 SELECT is(pg_temp.changes('INSERT INTO triage.tickets (external_id, description) VALUES (''mine'', ''x'')'), '1', 'a plain INSERT goes to the session''s tenant');
 SELECT is((SELECT t.tenant_id FROM triage.tickets t WHERE t.external_id = 'mine'), 'one', 'by default');
 SELECT is((SELECT j.tenant_id FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id WHERE t.external_id = 'mine'), 'one', 'and so does its job');

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(94);
+SELECT plan(99);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -11,6 +11,41 @@ SET LOCAL search_path = pg_catalog, public, pg_temp;
 
 CREATE TABLE pg_temp.expected_table (name text, columns text);
 INSERT INTO pg_temp.expected_table VALUES
+	('chat_settings', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		bot_enabled boolean NOT NULL DEFAULT true
+		auto_close boolean NOT NULL DEFAULT false
+		summarize_on_handoff boolean NOT NULL DEFAULT true
+		min_confidence numeric(3,2) DEFAULT 0.3
+		unsure_below numeric(3,2) DEFAULT 0.6
+		max_sentiment integer DEFAULT 8
+		max_failed_turns integer DEFAULT 3
+		max_replies integer DEFAULT 30
+		reply_delay_ms integer NOT NULL DEFAULT 0
+		history_messages integer NOT NULL DEFAULT 50
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('conversation_summaries', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint
+		session_id bigint
+		run_id bigint
+		summary text NOT NULL
+		customer_request text
+		open_questions text[] NOT NULL DEFAULT '{}'::text[]
+		sentiment_score integer
+		language text
+		up_to_message bigint NOT NULL DEFAULT 0
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		superseded_at timestamp with time zone$$),
+	('ticket_escalations', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		session_id bigint
+		cause triage.escalation_cause NOT NULL
+		reason text
+		up_to_message bigint
+		created_by text NOT NULL
+		session_role text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('ai_dead_letters', $$tenant_id text NOT NULL
 		id bigint NOT NULL
 		ticket_id bigint
@@ -284,7 +319,9 @@ INSERT INTO pg_temp.expected_view VALUES
 	('answer_quality', 'tenant_id kind prompt_version outcome runs share tickets given_up first_at last_at last_error'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
-		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
+		'initial_summary customer_request open_questions mood escalation_cause escalation_reason'),
+	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers'),
 	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
@@ -315,6 +352,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('session_link', 'origin followup related'),
 		('escalation_cause', 'customer_request low_confidence missing_knowledge policy negative_sentiment repeated_failure '
 			'ai_failed usage_limit agent_takeover'),
+		('support_status', 'OPEN_AI_HANDLING PENDING_HUMAN_ASSIGNMENT ACTIVE_HUMAN_CHAT CLOSED_RESOLVED CLOSED_BY_CLIENT'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
 		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
@@ -322,7 +360,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 15::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 16::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,11 @@ GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
 SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
 SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
 
+INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), (-777002), (-777003);
+INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
+INSERT INTO triage.tickets (id, description, handler) OVERRIDING SYSTEM VALUE VALUES (777003, 'x', 'human');
+INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (-777003, 777003);
+
 SET LOCAL ROLE regress_triage_mallory;
 -- The traps --------------------------------------------------------------------------------------------------------------------
 
@@ -132,6 +137,19 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),
 	('SELECT triage.drop_budget(''month'')', '42704'),
+	('SELECT triage.escalate_session(''-777001'', ''policy'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.escalate_for(''default''::pg_catalog.text, ''-777001'', ''policy'', ''y''::pg_catalog.text)', 'ok'),
+	('SELECT triage.follow_chat_reply(''default''::pg_catalog.text, ''-777002'', ''-777002'', ''{"action": "escalate", "confidence": 0.1}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.take_over_session(''-777002'', ''ann''::pg_catalog.text)', 'ok'),
+	('SELECT triage.hand_back_to_ai(777003)', 'ok'),
+	('SELECT triage.escalate_ticket(777003, ''policy'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.request_summary(777003)', 'ok'),
+	('SELECT triage.request_session_summary(''-777001'')', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, 777003, NULL)', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, NULL, ''-777001'')', 'ok'),
+	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{0,0}'')', 'ok'),
+	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
 	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
 	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1)', 'ok'),
 	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{1}'')', 'ok'),

@@ -79,7 +79,7 @@ AS $$
 			FROM pg_proc p,
 				regexp_split_to_table(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), ';\s*\n') AS s (txt)
 			WHERE p.pronamespace = 'triage'::regnamespace
-				AND p.proname IN ('install_tables', 'install_triggers', 'install_views')
+				AND p.proname LIKE 'install\_%'
 	), made AS (
 		SELECT s.txt, m.found
 			FROM statement s,
@@ -302,7 +302,7 @@ AS $$
 		FROM triage.exposed_origins() e
 	UNION ALL
 	SELECT 'no prompt', format('tenant %s has no active prompt: its tickets wait for a language model', t.id),
-			format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %L AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L);', t.id)
+			format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %L AND kind = ''triage'' AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L AND kind = ''triage'');', t.id)
 		FROM triage.tenants t
 		WHERE NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = 'triage' AND p.is_active)
 	UNION ALL

@@ -150,6 +150,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
+		'chat_messages_before', 'chat_messages_after', 'chat_sessions_over', 'chat_tickets_before', 'tickets_chat', 'search_messages',
+		'read_chat_reply', 'lock_chat_reply', 'store_chat_reply', 'give_up_chat_reply',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
 		'escalate_session', 'escalate_ticket', 'escalate_for', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
 		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',

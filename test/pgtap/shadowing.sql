@@ -170,7 +170,7 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
 	('SELECT triage.link_session(triage.start_session(), $victim)', 'ok'),
 	('SELECT triage.end_session(triage.start_session(''p''::pg_catalog.text, true), true)', 'ok'),
-	('SELECT triage.conversation(triage.start_session())', 'ok'),
+	('SELECT triage.conversation(pg_catalog.max(s.id)) FROM triage.chat_sessions s', 'ok'),
 	('SELECT triage.list_tickets()', 'ok'),
 	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
 SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))

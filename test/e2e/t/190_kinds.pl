@@ -154,6 +154,8 @@ $model->wait_for_requests(1, 'more1');
 say($node, [ $more, 'more2', 'latency=1' ]);
 all_done($node, what => 'the second message is answered');
 is(runs_of_session($node, $more), 'stale succeeded', 'a call is cut off when something else is said');
+is(sql($node, "SELECT error FROM triage.ai_runs WHERE session_id = $more ORDER BY id LIMIT 1"),
+	'cancelled in the air: its job was withdrawn or its conversation went on; it may have been billed', 'the run says why');
 is(said($node, $more), 'About TOKEN-more2: we hear you.', 'and the whole is answered once');
 
 say($node, [ $cancelled, 'cancelled', 'hang' ]);

@@ -75,6 +75,9 @@ is(sql($node, 'SELECT count(*) FROM triage.ai_jobs WHERE session_id IS NOT NULL'
 is(sql($node, "SELECT triage.fail_job($claim->[0], $claim->[1], 'refused', 'no')"), 'failed', 'a failure for good');
 is(sql($node, 'SELECT session_id, class, message FROM given_up'), "$two|refused|no", 'is told to the kind');
 
+ask_summary($node, ticket_id => $ticket);
+is(sql($node, "SELECT triage.reprioritise($ticket, 'low')"), 't', "reprioritise() moves a ticket's jobs of any kind");
+is(sql($node, "SELECT kind, priority FROM triage.ai_jobs WHERE ticket_id = $ticket AND lease_until IS NULL"), 'summarize|low', 'those that wait');
 is(sqlstate($node, "SELECT triage.claim_jobs(kinds => '{$_}')"), '22023', "kinds {$_} is refused") for '', 'nonsense', 'NULL', 'triage,NULL';
 
 done_testing();

@@ -44,6 +44,9 @@ CREATE TYPE triage.escalation_cause AS ENUM
 	 'ai_failed', 'usage_limit', 'agent_takeover');
 COMMENT ON TYPE triage.escalation_cause IS 'why a conversation went from the AI to a person';
 
+CREATE TYPE triage.ticket_link_kind AS ENUM ('duplicate_of', 'caused_by', 'followup_of', 'related');
+COMMENT ON TYPE triage.ticket_link_kind IS 'what one ticket is to another';
+
 CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS
 	'openai: any endpoint that speaks the OpenAI chat completions protocol; builtin: text search and a lexicon, in process, no network';

@@ -42,6 +42,16 @@ AS $$
 				'lock_chat check_message ensure_author'),
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
+			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
+			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
+				'linked_tickets helpdesk_tickets ticket_timeline'),
+			('agent', 'function', 'EXECUTE', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags '
+				'set_custom_fields link_tickets unlink_tickets follow_ups check_external_id check_comment_text check_file_url '
+				'check_tags check_custom_fields'),
+			('agent', 'relation', 'INSERT', 'comment_attachments'),
+			('agent', 'relation', 'INSERT, DELETE', 'ticket_links'),
+			('admin', 'function', 'EXECUTE', 'check_integrity orphans'),
+
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider '
@@ -92,6 +102,7 @@ AS $$
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
 				'deflect_session ticket_talk'),
+			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;

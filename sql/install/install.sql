@@ -130,6 +130,8 @@ BEGIN
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.ai_state, triage.answer_quality, triage.provider_status;
 	DROP VIEW IF EXISTS triage.support_tickets;
+	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
+	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,

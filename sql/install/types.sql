@@ -48,6 +48,8 @@ CREATE TYPE triage.support_status AS ENUM
 	('OPEN_AI_HANDLING', 'PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT');
 COMMENT ON TYPE triage.support_status IS
 	'where a conversation''s ticket stands, in one word: the AI answers; escalated, and no agent has it yet; an agent has it; finished; finished because the customer ended it';
+CREATE TYPE triage.ticket_link_kind AS ENUM ('duplicate_of', 'caused_by', 'followup_of', 'related');
+COMMENT ON TYPE triage.ticket_link_kind IS 'what one ticket is to another';
 
 CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS

@@ -204,6 +204,7 @@ BEGIN
 			GROUP BY r.tenant_id, r.kind, r.prompt_version, r.outcome;
 
 	PERFORM triage.install_chat_views();
+	PERFORM triage.install_ticket_views();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_views() IS

@@ -53,6 +53,50 @@ AS $$
 	SELECT array_to_string(r.speakers, ' ') || ': ' || array_to_string(r.texts, ' | ') FROM triage.read_chat_reply('default', NULL, session) r
 $$;
 
+-- The tables: every column, key and index that was asked for ---------------------------------------------------------------
+
+SELECT is((SELECT format('%s%s', format_type(c.atttypid, c.atttypmod), CASE WHEN c.attnotnull THEN ' NOT NULL' END || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''))
+		FROM pg_attribute c LEFT JOIN pg_attrdef d ON d.adrelid = c.attrelid AND d.adnum = c.attnum AND c.attgenerated = ''
+		WHERE c.attrelid = ('triage.' || v.relation)::regclass AND c.attname = v.col), v.definition, format('%s.%s %s', v.relation, v.col, v.seeds))
+	FROM (VALUES
+		('chat_sessions', 'id', 'bigint NOT NULL', '[seed 162] [seed 194]'),
+		('chat_sessions', 'public_id', 'uuid NOT NULL DEFAULT gen_random_uuid()', '[seed 162]'),
+		('chat_sessions', 'tenant_id', 'text NOT NULL DEFAULT triage.current_tenant()', '[seed 163] [seed 194]'),
+		('chat_sessions', 'status', 'triage.session_status NOT NULL DEFAULT ''active''::triage.session_status', '[seed 164] [seed 194]'),
+		('chat_sessions', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 166]'),
+		('chat_sessions', 'updated_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 166]'),
+		('chat_messages', 'id', 'bigint NOT NULL', '[seed 168] [seed 194]'),
+		('chat_messages', 'session_id', 'bigint NOT NULL', '[seed 169]'),
+		('chat_messages', 'content', 'text NOT NULL', '[seed 170] [seed 194]'),
+		('chat_messages', 'role', 'triage.message_role NOT NULL DEFAULT ''user''::triage.message_role', '[seed 171] [seed 194]'),
+		('chat_messages', 'metadata', 'jsonb', '[seed 172]'),
+		('chat_messages', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 173]'),
+		('chat_attachments', 'id', 'bigint NOT NULL', '[seed 175] [seed 194]'),
+		('chat_attachments', 'message_id', 'bigint NOT NULL', '[seed 176]'),
+		('chat_attachments', 'file_url', 'text NOT NULL', '[seed 177] [seed 194]'),
+		('chat_attachments', 'file_name', 'text NOT NULL', '[seed 177] [seed 194]'),
+		('chat_attachments', 'file_type', 'text NOT NULL', '[seed 177] [seed 194]'),
+		('chat_attachments', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 178]'),
+		('chat_tickets', 'id', 'bigint NOT NULL', '[seed 180] [seed 194]'),
+		('chat_tickets', 'session_id', 'bigint NOT NULL', '[seed 181] [seed 29]'),
+		('chat_tickets', 'ticket_id', 'bigint NOT NULL', '[seed 182]'),
+		('chat_tickets', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 183]')) AS v (relation, col, definition, seeds);
+SELECT is((SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.connamespace = 'triage'::regnamespace AND k.conname = v.name), v.definition, v.name || ' ' || v.seeds)
+	FROM (VALUES
+		('chat_messages_session_fkey', 'FOREIGN KEY (tenant_id, session_id) REFERENCES triage.chat_sessions(tenant_id, id) ON DELETE CASCADE', '[seed 169] [seed 193]'),
+		('chat_attachments_message_fkey', 'FOREIGN KEY (tenant_id, message_id) REFERENCES triage.chat_messages(tenant_id, id) ON DELETE CASCADE', '[seed 176] [seed 193]'),
+		('chat_tickets_session_fkey', 'FOREIGN KEY (tenant_id, session_id) REFERENCES triage.chat_sessions(tenant_id, id) ON DELETE CASCADE', '[seed 181] [seed 193]'),
+		('chat_tickets_ticket_fkey', 'FOREIGN KEY (tenant_id, ticket_id) REFERENCES triage.tickets(tenant_id, id) ON DELETE CASCADE', '[seed 182] [seed 193]')) AS v (name, definition, seeds);
+SELECT is((SELECT regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING ', '') FROM pg_index i WHERE i.indexrelid = to_regclass('triage.' || v.name)), v.definition, v.name || ' ' || v.seeds)
+	FROM (VALUES
+		('chat_sessions_recent', 'btree (tenant_id, updated_at DESC, id DESC)', '[seed 184]'),
+		('chat_messages_session', 'btree (tenant_id, session_id, id)', '[seed 185]'),
+		('chat_attachments_message', 'btree (tenant_id, message_id)', '[seed 186]'),
+		('chat_tickets_pair_key', 'btree (tenant_id, session_id, ticket_id)', '[seed 187]'),
+		('chat_tickets_ticket', 'btree (tenant_id, ticket_id)', '[seed 188]'),
+		('chat_messages_search', 'gin (search)', '[seed 189]')) AS v (name, definition, seeds);
+SELECT is(pg_temp.told($$SELECT triage.install()$$), 'ok', 'the extension''s own script makes and mends them, again and again [seed 196]');
+
 -- Starting ---------------------------------------------------------------------------------------------------------------
 
 SELECT triage.start_session('carl', language => 'de', metadata => '{"page": "/help"}', customer_email => 'carl@example.com') AS s \gset
@@ -159,6 +203,8 @@ SELECT is(split_part(pg_temp.ticket_of(:p), ' ', 3), 'waiting', 'what a machine 
 SELECT triage.post_message(:s, 'Did that help?', 'agent', 'ann') AS m7 \gset
 SELECT alike(pg_temp.ticket_of(:s), '% human answered', 'an agent who writes in a session without a ticket opens it');
 SELECT is((SELECT string_agg(p.role::text, ' ') FROM triage.people p WHERE p.id = 'ann'), 'agent', 'and is created as an agent');
+SELECT is((SELECT concat_ws(' ', t.requester_id, t.assignee_id, (SELECT count(*) FROM triage.chat_tickets l WHERE l.ticket_id = t.id AND l.relation = 'origin'))
+	FROM triage.tickets t WHERE t.id = pg_temp.origin(:p)), 'carl ann 1', 'the ticket has one conversation, its client, and the agent [seed 22]');
 
 -- the rules of comments: pending, on_hold and resolved are reopened
 SELECT triage.update_ticket(pg_temp.origin(:p), '{"status": "pending"}') AS version \gset

@@ -15,6 +15,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_mallory;
 GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
 SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
 SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
+SELECT triage.add_comment(:victim, 'x') AS comment \gset
 
 INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), (-777002), (-777003);
 INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
@@ -150,11 +151,20 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{0,0}'')', 'ok'),
 	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
+	-- first, so that there is a session for what follows
+	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
 	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
 	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1)', 'ok'),
 	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{1}'')', 'ok'),
 	('SELECT triage.store_chat_reply(''default''::pg_catalog.text, NULL, s.id, 1, 1, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"reply": "x", "action": "answer"}''::pg_catalog.jsonb) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
 	('SELECT triage.give_up_chat_reply(''default''::pg_catalog.text, NULL, s.id, ''refused'', ''x''::pg_catalog.text) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
+	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
+	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
+	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.redact_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c))', 'ok'),
+	-- divides by zero when all is done: the ticket must not stay closed
+	('SELECT pg_catalog.int8div(1, pg_catalog.int8mi(r.comment_id, r.comment_id)) FROM triage.close_ticket($victim) v, '
+		'LATERAL triage.receive_reply(pg_catalog.int8larger($victim, pg_catalog.int8(v)), ''x''::pg_catalog.text) r', '22012'),
 	-- their triggers
 	('INSERT INTO triage.chat_messages (session_id, content) SELECT pg_catalog.max(s.id), ''x'' FROM triage.chat_sessions s', 'ok'),
 	('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT triage.start_session(), $victim', 'ok'),
@@ -167,11 +177,15 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.update_ticket($victim, ''{"subject": "x", "tags": ["a"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.assign_ticket($victim, ''ann''::pg_catalog.text)', 'ok'),
 	('SELECT triage.resolve_ticket($victim)', 'ok'),
-	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
 	('SELECT triage.link_session(triage.start_session(), $victim)', 'ok'),
 	('SELECT triage.end_session(triage.start_session(''p''::pg_catalog.text, true), true)', 'ok'),
 	('SELECT triage.conversation(pg_catalog.max(s.id)) FROM triage.chat_sessions s', 'ok'),
 	('SELECT triage.list_tickets()', 'ok'),
+	('SELECT triage.list_tickets(tags => ''{a}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.add_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.remove_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),
+	('SELECT triage.set_custom_fields($victim, ''{"a": 1, "b": null}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.check_integrity()', 'ok'),
 	('SELECT triage.add_comment($victim, ''x''::pg_catalog.text, ''p''::pg_catalog.text)', 'ok');
 SELECT public.is(t.outcome, c.outcome, pg_catalog.format('%s, search_path %s', c.command, p.path))
 	FROM pg_temp.call c CROSS JOIN pg_temp.path p,

@@ -58,6 +58,14 @@ AS $$
 
 			-- a program that reads the outbox, and needs nothing else
 			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
+			('reader', 'function', 'EXECUTE', 'syncing'),
+			('admin', 'function', 'EXECUTE',
+				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
+				'preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets '
+				'import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'imports'),
+			('admin', 'relation', 'SELECT, INSERT, DELETE', 'import_errors'),
+			('owner', 'function', '', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 
 			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
 			('worker', 'function', 'EXECUTE',

@@ -37,11 +37,11 @@ BEGIN
 				RETURN NEXT;
 				CONTINUE;
 			WHEN 'deleted_tickets' THEN
-				DELETE FROM triage.tickets x WHERE x.ctid = ANY (ARRAY (
-					SELECT t.ctid FROM triage.tickets t WHERE t.deleted_at < rule.before
-						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+				deleted := triage.purge_tickets(rule.before, NULL, max_rows);
 		END CASE;
-		GET DIAGNOSTICS deleted = ROW_COUNT;
+		IF rule.target <> 'deleted_tickets' THEN
+			GET DIAGNOSTICS deleted = ROW_COUNT;
+		END IF;
 		target := rule.target;
 		RETURN NEXT;
 	END LOOP;

@@ -67,6 +67,7 @@ BEGIN
 		END LOOP;
 	END IF;
 	PERFORM triage.install_tables();
+	PERFORM triage.install_records_tables();
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
@@ -127,6 +128,7 @@ BEGIN
 		triage.event_consumers_status,
 		triage.ai_quality, triage.ai_calibration,
 		triage.ai_state, triage.provider_status;
+	DROP TABLE IF EXISTS triage.import_errors, triage.imports;
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;

@@ -57,6 +57,7 @@ BEGIN
 		email        text,
 		language     text,
 		created_at   timestamptz NOT NULL DEFAULT now(),
+		erased_at    timestamptz,
 		CONSTRAINT people_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT people_id_length CHECK (length(id) BETWEEN 1 AND 200),
 		CONSTRAINT people_display_name_length CHECK (length(display_name) <= 500),

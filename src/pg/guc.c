@@ -11,6 +11,7 @@
 #include "core/origin.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
+#include "pg/syncing.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
@@ -150,6 +151,11 @@ guc_define(void)
 							   "Empty means that no provider can have a key.",
 							   &triage_secrets_directory, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_secrets_directory, NULL, NULL);
+	DefineCustomBoolVariable("triage.syncing",
+							 "Shows whether this transaction brings in what happened elsewhere.",
+							 "Turned on by triage.set_syncing(), which import_tickets() and its like call; nothing else can.",
+							 &triage_syncing, false,
+							 PGC_INTERNAL, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("triage.tenant",
 							   "Sets the tenant that this session works for.",
 							   "Empty means the tenant \"default\".",

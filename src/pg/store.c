@@ -319,6 +319,9 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 		outcome = OUTCOME_STALE;
 		reason = "the ticket moved on while the call was in the air";
 	}
+	/* what an endpoint said may quote a text that was erased since */
+	else if (job->stored == STORE_STALE && outcome != OUTCOME_STALE)
+		reason = "its job was withdrawn while the call was in the air; what the endpoint said is not kept";
 	rows_add_server_text(runs, job->tenant_id);
 	rows_add_int8(runs, job->id);
 	rows_add_int8(runs, job->ticket_id);

@@ -21,6 +21,7 @@
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
+#include "pg/syncing.h"
 #include "pg/tickets.h"
 #include "pg/wake.h"
 #include "utils/builtins.h"
@@ -101,6 +102,16 @@ log_assignments(KeyList *list, bool may_be_open)
 						   "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) FROM u "
 						   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
 						   NULL, 0);
+	/* of a copy nobody knows since when; then at the latest, and surely not now */
+	if (triage_syncing)
+	{
+		rows_execute_fresh(&list->rows,
+						   "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
+						   "SELECT u.tenant_id, u.id, u.assignee_id, $1, t.updated_at FROM u JOIN triage.tickets t "
+						   "ON t.tenant_id = u.tenant_id AND t.id = u.id WHERE u.assignee_id IS NOT NULL",
+						   &actor, 1, TEXTOID);
+		return;
+	}
 	rows_execute(&list->rows, &open_plan,
 				 "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
 				 "SELECT u.tenant_id, u.id, u.assignee_id, $1, clock_timestamp() FROM u WHERE u.assignee_id IS NOT NULL",
@@ -210,6 +221,13 @@ as_jsonb(Changes *changes, int att, Datum value)
 	return FunctionCall1(flinfo, value);
 }
 
+/* That there was something, for those who read the history; not what. */
+static Datum
+erased(void)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum("\"" ERASED_TEXT "\""));
+}
+
 static void
 add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 {
@@ -217,9 +235,13 @@ add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 	const TicketShape *shape = changes->shape;
 	bool		old_null = old->tts_isnull[att];
 	bool		new_null = new->tts_isnull[att];
-	Datum		old_value = old_null ? (Datum) 0 : as_jsonb(changes, att, old->tts_values[att]);
-	Datum		new_value = new_null ? (Datum) 0 : as_jsonb(changes, att, new->tts_values[att]);
+	Datum		old_value = (Datum) 0;
+	Datum		new_value = (Datum) 0;
 
+	if (!old_null)
+		old_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, old->tts_values[att]);
+	if (!new_null)
+		new_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, new->tts_values[att]);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_TENANT_ID] - 1], false);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_ID] - 1], false);
 	rows_add_server_text(&changes->history, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
@@ -270,7 +292,7 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 	live = is_live(shape, new);
 	if (was_live && !live)
 		key_add(&changes->finished, new, shape);
-	else if (live && triage_auto_triage)
+	else if (live && triage_auto_triage && !ticket_text_is_erased)
 	{
 		if (changed(old, new, shape->attno[COL_SUBJECT] - 1) || changed(old, new, shape->attno[COL_DESCRIPTION] - 1))
 			key_add(&changes->reworded, new, shape);

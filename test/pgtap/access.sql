@@ -48,6 +48,9 @@ INSERT INTO pg_temp.callable
 				'next_batch trim_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
+			('reader agent admin', 'syncing'),
+			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
@@ -87,6 +90,8 @@ INSERT INTO pg_temp.usable VALUES
 	('schema_version',     'version',       '',  '',    'r',   'r'),
 	('role_tenants',       'role',          '',  '',    '',    ''),
 	('retention',          'keep',          '',  '',    'r',   ''),
+	('imports',            'last_key',      '',  '',    'rawd', ''),
+	('import_errors',      'message',       '',  '',    'rad', ''),
 	('provider_status',    NULL,            '',  '',    'r',   ''),
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
 	('ai_quality',         NULL,            'r', 'r',   'r',   ''),
@@ -138,8 +143,8 @@ DROP VIEW triage.planted;
 
 -- a call with NULL for each argument; from a sub-select, or a strict function would not be called
 CREATE TABLE pg_temp.call AS
-	SELECT p.proname::text AS name, format('SELECT * FROM triage.%I(%s)', p.proname,
-			(SELECT string_agg(format('(SELECT NULL::%s)', format_type(u.type, NULL)), ', ' ORDER BY u.o)
+	SELECT p.proname::text AS name, format(CASE p.prokind WHEN 'p' THEN 'CALL triage.%I(%s)' ELSE 'SELECT * FROM triage.%I(%s)' END, p.proname,
+			(SELECT string_agg(format(CASE p.prokind WHEN 'p' THEN 'NULL::%s' ELSE '(SELECT NULL::%s)' END, format_type(u.type, NULL)), ', ' ORDER BY u.o)
 				FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS u (type, o))) AS command
 		FROM pg_proc p
 		WHERE p.pronamespace = 'triage'::regnamespace AND p.prorettype <> 'trigger'::regtype;
@@ -156,7 +161,7 @@ BEGIN
 	EXCEPTION WHEN OTHERS THEN
 		RETURN CASE
 			WHEN SQLSTATE <> '42501' THEN 'allowed'
-			WHEN SQLERRM ~ ('^(permission denied for (function|table|view|relation)|must be owner of (table|view|relation)) ' || object || '$') THEN 'denied'
+			WHEN SQLERRM ~ ('^(permission denied for (function|procedure|table|view|relation)|must be owner of (table|view|relation)) ' || object || '$') THEN 'denied'
 			ELSE 'within: ' || SQLERRM END;
 	END;
 END

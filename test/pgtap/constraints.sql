@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(221);
+SELECT plan(237);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -31,6 +31,8 @@ INSERT INTO triage.ai_feedback (tenant_id, result_id, person_id, verdict, commen
 INSERT INTO triage.event_generations (generation, system_identifier) VALUES (1, 1);
 INSERT INTO triage.event_consumers (name, topics, generation, seen, created_by) VALUES ('c', '{ticket.created}', 1, '1:1:', 'ann');
 INSERT INTO triage.events (tenant_id, generation, topic, actor) VALUES ('default', 1, 'ticket.created', 'ann');
+INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
+INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
 
 -- What is refused --------------------------------------------------------------------------------------------------------
 
@@ -47,6 +49,22 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
+
+	('imports_pkey', $$INSERT INTO triage.imports OVERRIDING SYSTEM VALUE SELECT * FROM triage.imports$$),
+	('imports_tenant_fkey', $$INSERT INTO triage.imports (tenant_id, target, source_table, source, columns) VALUES ('nowhere', 'tickets', 't', 't', '{}')$$),
+	('imports_target', $$UPDATE triage.imports SET target = 'people', ticket_source = 'x'$$),
+	('imports_source_length', $$UPDATE triage.imports SET source = ''$$),
+	('imports_source_length', $$UPDATE triage.imports SET source = repeat('x', 101)$$),
+	('imports_ticket_source_length', $$UPDATE triage.imports SET target = 'comments', ticket_source = repeat('x', 101)$$),
+	('imports_ticket_source_when_needed', $$UPDATE triage.imports SET ticket_source = 'x'$$),
+	('imports_columns_object', $$UPDATE triage.imports SET columns = '[]'$$),
+	('imports_labels_object', $$UPDATE triage.imports SET labels = '[]'$$),
+	('imports_batch_size', $$UPDATE triage.imports SET batch_size = 0$$),
+	('imports_batch_size', $$UPDATE triage.imports SET batch_size = 10001$$),
+	('import_errors_pkey', $$INSERT INTO triage.import_errors OVERRIDING SYSTEM VALUE SELECT * FROM triage.import_errors$$),
+	('import_errors_import_fkey', $$INSERT INTO triage.import_errors (import_id, state, message) VALUES (-1, '22023', 'x')$$),
+	('import_errors_state', $$UPDATE triage.import_errors SET state = ''$$),
+	('import_errors_message_length', $$UPDATE triage.import_errors SET message = repeat('x', 1001)$$),
 
 	('tenants_pkey', $$INSERT INTO triage.tenants (id) VALUES ('default')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),
@@ -305,6 +323,7 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tenants (id, name) VALUES (repeat('x', 200), repeat('x', 500))$$),
 		($$INSERT INTO triage.people (id, display_name, email, language) VALUES (repeat('ä', 200), repeat('ä', 500), repeat('x', 320), repeat('x', 35))$$),
 		($$INSERT INTO triage.people (tenant_id, id) VALUES ('other', 'ann')$$),
+		($$UPDATE triage.imports SET batch_size = 10000, source = repeat('x', 100)$$),
 		($$INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('x' || repeat('_', 62), repeat('x', 2000), array_fill('x'::text, '{500}'))$$),
 		($$DELETE FROM triage.ticket_categories WHERE category = 'spare'$$),
 		($$INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, repeat('x', 50000))$$),

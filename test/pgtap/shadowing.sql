@@ -11,9 +11,11 @@ SELECT cmp_ok((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'triage'::r
 CREATE ROLE regress_triage_mallory;
 SELECT triage.grant_access('regress_triage_mallory', 'agent');
 -- more than an agent gets: every one of them is attacked
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_mallory;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA triage TO regress_triage_mallory;
+GRANT SELECT, INSERT, UPDATE ON triage.imports, triage.import_errors TO regress_triage_mallory;
 GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
 SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
+INSERT INTO triage.people (id, email) VALUES ('eve', 'eve@example.com');
 SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
 -- drafts enough for each search_path, and an event that is there to be read
 INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
@@ -134,7 +136,12 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.health()', 'ok'),
 	('SELECT triage.doctor()', 'ok'),
 	('SELECT triage.apply_retention()', 'ok'),
+	-- procedures cannot pin their search_path
+	('CALL triage.import_tickets(''triage.tickets''::pg_catalog.regclass, source => pg_catalog.gen_random_uuid()::pg_catalog.text, commit_batches => false)', 'ok'),
+	('CALL triage.resume_import(-1, false)', 'P0002'),
 	('SELECT triage.adopt()', 'ok'),
+	('SELECT triage.purge_deleted(''1 day'')', 'ok'),
+	('SELECT triage.erase_person(''eve''::pg_catalog.text)', 'ok'),
 	('SELECT triage.home_refusal()', 'ok'),
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),
@@ -177,6 +184,8 @@ RESET ROLE;
 SELECT public.is_empty($$SELECT p.proname FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.prorettype <> 'trigger'::regtype
 		AND NOT EXISTS (SELECT FROM pg_temp.call c WHERE c.command ~ ('triage\.' || p.proname || '\('))$$, 'each function that runs as its owner was attacked');
+SELECT public.is_empty($$SELECT e.message FROM triage.import_errors e WHERE e.state = 'TR666' OR e.message ~ 'trapped'$$, 'nor was an import trapped where it catches what a row raises');
+SELECT public.isnt_empty('SELECT FROM triage.imports i WHERE i.rows_imported > 0', '(it had rows)');
 SELECT public.is((SELECT pg_catalog.string_agg(DISTINCT c.relowner::regrole::pg_catalog.text, ' ') FROM pg_catalog.pg_class c WHERE c.relnamespace = 'triage'::regnamespace),
 	current_user::pg_catalog.text, 'and no object of the schema has another owner now');
 

@@ -56,8 +56,6 @@ AS $$
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
 			('admin', 'relation', 'UPDATE (name)', 'tenants'),
 
-			-- a program that reads the outbox, and needs nothing else
-			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 			('reader', 'function', 'EXECUTE', 'syncing'),
 			('admin', 'function', 'EXECUTE',
 				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
@@ -66,6 +64,8 @@ AS $$
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'imports'),
 			('admin', 'relation', 'SELECT, INSERT, DELETE', 'import_errors'),
 			('owner', 'function', '', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
+			-- a program that reads the outbox, and needs nothing else
+			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 
 			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
 			('worker', 'function', 'EXECUTE',

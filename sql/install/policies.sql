@@ -8,8 +8,8 @@ CREATE FUNCTION triage.install_policies() RETURNS void
 AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
-		'events, ai_feedback, '
 		'imports, import_errors, '
+		'events, ai_feedback, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;

@@ -26,13 +26,13 @@ INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fe
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
+INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
+INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
 INSERT INTO triage.ai_feedback (tenant_id, result_id, person_id, verdict, comment_id, similarity)
 	SELECT 'default', r.id, 'ann', 'accepted', c.id, 1 FROM triage.ticket_ai_results r, triage.ticket_comments c WHERE c.external_id = 'a';
 INSERT INTO triage.event_generations (generation, system_identifier) VALUES (1, 1);
 INSERT INTO triage.event_consumers (name, topics, generation, seen, created_by) VALUES ('c', '{ticket.created}', 1, '1:1:', 'ann');
 INSERT INTO triage.events (tenant_id, generation, topic, actor) VALUES ('default', 1, 'ticket.created', 'ann');
-INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
-INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
 
 -- What is refused --------------------------------------------------------------------------------------------------------
 

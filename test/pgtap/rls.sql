@@ -34,9 +34,9 @@ BEGIN
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.complete_job(job.job_id, job.fence,
 		jsonb_build_object('category', 'technical', 'urgency', 'low', 'sentiment_score', 1, 'confidence', 0.5, 'draft_reply', 'draft of ' || tenant));
-	PERFORM triage.correct_result(r.id, '{"sentiment_score": 9}', 'ann') FROM triage.ticket_ai_results r WHERE r.tenant_id = tenant;
 	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 	INSERT INTO triage.import_errors (import_id, state, message) SELECT i.id, '22023', 'x' FROM triage.imports i WHERE i.tenant_id = tenant;
+	PERFORM triage.correct_result(r.id, '{"sentiment_score": 9}', 'ann') FROM triage.ticket_ai_results r WHERE r.tenant_id = tenant;
 	PERFORM triage.create_ticket('failed of ' || tenant, 'x', external_id => 'failed ' || tenant);
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.fail_job(job.job_id, job.fence, 'refused', 'x');

@@ -6,6 +6,7 @@
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
 	valgrindcheck soak eval-builtin reference deps help
+OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -52,6 +53,8 @@ demo:           ; @test/lib/deps.sh demo
 
 bench:          ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --no-server test/bench/run.sh
+bench-data:     ; @test/lib/deps.sh demo
+	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
 reference:      ; @test/lib/deps.sh demo
@@ -73,6 +76,7 @@ help:
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
+	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
 	@echo 'make deps            only install what the tests need'

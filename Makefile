@@ -14,6 +14,7 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
 	api_tickets api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
+	demo \
 	api_lifecycle api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.

@@ -93,6 +93,7 @@ COMMIT;
 -- tenants
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_tenant('bad_input')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_tenant('')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.create_tenant(' ')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_tenant(NULL)$$);
 
 SELECT CASE WHEN b = a THEN 'nothing changed' ELSE 'changed: ' || a::text || ' was ' || b::text END AS result

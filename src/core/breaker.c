@@ -8,6 +8,7 @@
  * may double the wait, and a success among them does not prove a key that was refused since.
  */
 #include "core/breaker.h"
+#include "core/clock.h"
 
 #define SECOND_MS INT64_C(1000)
 /* What passes by itself is looked at soon, and at last once a minute. */
@@ -72,6 +73,23 @@ open_gate(Breaker *breaker, int64_t now)
 	breaker->failures = 0;
 	breaker->closed_until = 0;
 	return was_closed ? GATE_OPENED : GATE_UNCHANGED;
+}
+
+void
+breaker_notice_clock(Breaker *breaker, int64_t now)
+{
+	int64_t		jump = breaker->seen - now;
+
+	/* processes do not read the clock in the order in which they come here */
+	if (jump > 0 && jump <= CLOCK_JUMP_MS)
+		return;
+	breaker->seen = now;
+	if (jump <= 0)
+		return;
+	breaker->closed_until -= jump;
+	breaker->probe_until -= jump;
+	if (breaker->since > now)
+		breaker->since = now;
 }
 
 GateAnswer

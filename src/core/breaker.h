@@ -60,6 +60,7 @@ typedef struct Breaker
 	int64_t		since;			/* when it got into this state; 0: it never changed */
 	int64_t		closed_until;
 	int64_t		probe_until;	/* a probe that is not heard of by then is forgotten */
+	int64_t		seen;			/* the latest time that it was told of */
 } Breaker;
 
 /*
@@ -69,6 +70,8 @@ typedef struct Breaker
  */
 #define BREAKER_FAILURES 5
 
+/* To be told the time before anything else: a clock that was set back takes what lies ahead along. */
+extern void breaker_notice_clock(Breaker *breaker, int64_t now);
 /* until: with GATE_WAIT, when to ask again. */
 extern GateAnswer breaker_ask(const Breaker *breaker, int64_t now, int64_t *until);
 /* A call was started that breaker_ask() called a probe; until: by then it must be over. */

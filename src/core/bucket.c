@@ -9,11 +9,10 @@
 #include <stddef.h>
 
 #include "core/classify.h"
+#include "core/clock.h"
 
 #define MINUTE_MS 60000.0
 #define ROUNDING 1e-9
-/* Less is only another process that looked at the clock a little earlier. */
-#define CLOCK_JUMP_MS 1000
 #define LEFT_MAX INT64_C(1000000000000)
 
 static double

@@ -310,7 +310,7 @@ read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
 {
 	static SPIPlanPtr plan;
 	int64		growth = GetDatabaseEncoding() == PG_UTF8 ? 1 : UTF8_GROWTH;
-	Datum	   *ids = palloc(count * sizeof(Datum));
+	int64	   *ids = palloc(count * sizeof(int64));
 	Datum		values[2];
 	uint64		rows;
 
@@ -326,10 +326,10 @@ read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
 				2, INT8ARRAYOID, TEXTARRAYOID);
 	for (int i = 0; i < count; i++)
 	{
-		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
+		ids[i] = jobs[i]->ticket_id;
 		bounds[i] = -1;
 	}
-	values[0] = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[0] = spi_int8_array(ids, count);
 	values[1] = tenants;
 	rows = spi_execute(plan, values, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)

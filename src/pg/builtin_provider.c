@@ -31,7 +31,7 @@ read_scores(Job **jobs, BuiltinScores *scores, int count)
 {
 	static SPIPlanPtr plan;
 	Datum	   *tenants = palloc(count * sizeof(Datum));
-	Datum	   *ids = palloc(count * sizeof(Datum));
+	int64	   *ids = palloc(count * sizeof(int64));
 	Datum		values[2];
 	uint64		rows;
 
@@ -42,11 +42,11 @@ read_scores(Job **jobs, BuiltinScores *scores, int count)
 	for (int i = 0; i < count; i++)
 	{
 		tenants[i] = CStringGetTextDatum(jobs[i]->tenant_id);
-		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
+		ids[i] = jobs[i]->ticket_id;
 		scores[i] = (BuiltinScores) {0};
 	}
 	values[0] = PointerGetDatum(construct_array(tenants, count, TEXTOID, -1, false, TYPALIGN_INT));
-	values[1] = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = spi_int8_array(ids, count);
 	rows = spi_execute(plan, values, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{

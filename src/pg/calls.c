@@ -289,7 +289,7 @@ start_call(Dispatch *d, Endpoint *endpoint, Job *job, uint32 pauses)
 static bool
 may_start(const Dispatch *d, const Endpoint *endpoint, const Job *job, TimestampTz now)
 {
-	return dispatch_hold(d) == NULL && endpoint && !endpoint->provider.paused && job->provider_version == endpoint->provider.updated_at &&
+	return dispatch_hold(d) == NULL && endpoint && endpoint->gate && !endpoint->provider.paused && job->provider_version == endpoint->provider.updated_at &&
 		job->lease_until >= in_ms(now, endpoint->provider.timeout_ms + LEASE_MARGIN_MS / 2);
 }
 

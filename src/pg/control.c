@@ -206,7 +206,8 @@ triage_run_pending(PG_FUNCTION_ARGS)
 	if (args.max_jobs <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of jobs must be positive, not %d", args.max_jobs)));
+				 errmsg("number of jobs must be positive, not %d", args.max_jobs),
+				 errhint("A one-shot worker ends after so many jobs, or when the queue is empty.")));
 	refuse_in_recovery();
 	config_connect();
 	home_check();

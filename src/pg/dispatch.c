@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "pg/clock.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "utils/memutils.h"
@@ -108,6 +109,22 @@ take_over_once(Dispatch *d, TimestampTz now)
 	d->next_take_over = in_ms(now, d->take_over_pause_ms);
 }
 
+/* After that no time to wait for counts. */
+static void
+notice_clock(Dispatch *d, TimestampTz now)
+{
+	if (!clock_set_back(&d->last_turn, now))
+		return;
+	d->next_look = d->next_rescan = d->next_early_rescan = d->next_control = d->next_write = d->next_start = now;
+	d->paused_until = d->halve_until = d->next_take_over = d->claims_checked_at = 0;
+	d->next_watch = Min(d->next_watch, now);
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].limited_until = 0;
+	for (int i = 0; i < d->answered.count; i++)
+		d->answered.jobs[i]->not_before = 0;
+	cursor_reset(&d->cursor);
+}
+
 void
 dispatch_turn(Dispatch *d)
 {
@@ -118,6 +135,7 @@ dispatch_turn(Dispatch *d)
 	pool_step(d->pool);
 	calls_take_replies(d);
 	now = GetCurrentTimestamp();
+	notice_clock(d, now);
 	take_over_once(d, now);
 	withdrawals_call_off(d, now);
 	calls_start(d, now);
@@ -134,33 +152,27 @@ dispatch_turn(Dispatch *d)
 		pg_atomic_write_u64(&d->entry->counters[COUNTER_IN_FLIGHT], pool_in_flight(d->pool));
 }
 
-static long
-ms_until(TimestampTz when, TimestampTz now)
-{
-	return when <= now ? 0 : (long) ((when - now + 999) / 1000);
-}
-
 long
 dispatch_timeout(const Dispatch *d)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	/* a look that is due but not made waits for a place in the air, and a reply frees one */
-	long		timeout = d->next_look > now ? ms_until(d->next_look, now) : triage_poll_interval;
+	long		timeout = d->next_look > now ? TimestampDifferenceMilliseconds(now, d->next_look) : triage_poll_interval;
 	long		pool = pool_timeout_ms(d->pool);
 
 	if (claims_due(d, now))
 		timeout = 0;
 	else if (d->look)
-		timeout = Min(timeout, Max(ms_until(d->next_control, now), 1));
+		timeout = Min(timeout, Max(TimestampDifferenceMilliseconds(now, d->next_control), 1));
 	if (d->ready.count > 0 && pool_room(d->pool) > 0 && pool_in_flight(d->pool) < triage_max_in_flight)
-		timeout = Min(timeout, ms_until(d->next_start, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, d->next_start));
 	if (d->next_watch != 0)
-		timeout = Min(timeout, ms_until(d->next_watch, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, d->next_watch));
 	for (int i = 0; i < d->answered.count; i++)
-		timeout = Min(timeout, ms_until(Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until), now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, Max(Max(d->answered.jobs[i]->not_before, d->next_write), d->paused_until)));
 	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
-		timeout = Max(Min(timeout, ms_until(d->paused_until, now)), 1);
+		timeout = Max(Min(timeout, TimestampDifferenceMilliseconds(now, d->paused_until)), 1);
 	return pool >= 0 ? Min(timeout, pool) : timeout;
 }
 

@@ -64,6 +64,7 @@ struct Dispatch
 	TimestampTz next_write;		/* when the gathered answers are due */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
+	TimestampTz last_turn;		/* by the clock then */
 	bool		taken_over;		/* what the slot's last process had claimed is free */
 	TimestampTz next_take_over;
 	int			take_over_pause_ms;

@@ -14,6 +14,8 @@
 
 /* A key's file is looked at so often while its provider is paused. */
 #define WATCH_MS 1000
+/* Accounts are forgotten after an hour without a call. */
+#define NO_GATE_MS 60000
 
 static void
 forget_secret(Endpoint *endpoint)
@@ -26,10 +28,20 @@ forget_secret(Endpoint *endpoint)
 	endpoint->secret_known = false;
 }
 
-static void
+/* Asked for anew by each that wants it: one that nobody asks for becomes another account's after a while. */
+static Gate *
 find_gate(Endpoint *endpoint)
 {
 	endpoint->gate = endpoint->provider.api == API_BUILTIN ? NULL : gate_find(endpoint->gate_key);
+	return endpoint->gate;
+}
+
+/* What was wrong may have been mended. */
+static void
+resume(Endpoint *endpoint)
+{
+	if (find_gate(endpoint))
+		gate_resume(endpoint->gate, false, GetCurrentTimestamp());
 }
 
 static void
@@ -43,7 +55,6 @@ make_endpoint(Endpoint *endpoint, const Provider *provider)
 		.tokens_per_minute = provider->tokens_per_minute
 	};
 	endpoint->gate_key = gate_key(provider->base_url, provider->model, provider->secret);
-	find_gate(endpoint);
 }
 
 static void
@@ -70,8 +81,8 @@ replace_endpoints(Dispatch *d, const Provider *providers, int count)
 		else
 		{
 			make_endpoint(endpoint, &providers[i]);
-			if (k < old_count && endpoint->gate)
-				gate_resume(endpoint->gate, false, GetCurrentTimestamp());
+			if (k < old_count)
+				resume(endpoint);
 		}
 		d->endpoint_count = i + 1;
 	}
@@ -125,7 +136,12 @@ look_at(Dispatch *d, Endpoint *endpoint, TimestampTz now, char *trouble)
 		note_closed(d, endpoint->over_until ? endpoint->over_until : DT_NOEND, endpoint->over_budget, trouble);
 		return false;
 	}
-	find_gate(endpoint);
+	if (find_gate(endpoint) == NULL && endpoint->provider.api != API_BUILTIN)
+	{
+		note_closed(d, in_ms(now, NO_GATE_MS),
+					"more than " CppAsString2(GATE_COUNT) " provider accounts are in use on this server", trouble);
+		return false;
+	}
 	if (endpoint->gate)
 		gate_look(endpoint->gate, &endpoint->limits, now, &view);
 	endpoint->watched = view.state == GATE_PAUSED && endpoint->provider.secret[0];
@@ -242,7 +258,7 @@ endpoints_watch(Dispatch *d, TimestampTz now)
 
 		if (!endpoint->watched || !file_changed(endpoint))
 			continue;
-		gate_resume(endpoint->gate, false, now);
+		resume(endpoint);
 		endpoint->watched = false;
 		d->look = true;
 	}
@@ -256,7 +272,6 @@ endpoints_reload(Dispatch *d)
 		Endpoint   *endpoint = &d->endpoints[i];
 
 		endpoint->secret_known = false;
-		if (endpoint->gate)
-			gate_resume(endpoint->gate, false, GetCurrentTimestamp());
+		resume(endpoint);
 	}
 }

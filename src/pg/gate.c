@@ -175,18 +175,12 @@ Gate *
 gate_find(uint64 key)
 {
 	GateTable  *table = gate_table();
-	Gate	   *gate;
 	int			i;
 
 	lock_table(table, LW_SHARED);
 	i = gate_search(table, key);
 	unlock_table(table);
-	gate = i >= 0 ? &table->gates[i] : make_gate(table, key);
-	if (gate == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("more than %d provider accounts are in use on this server", GATE_COUNT)));
-	return gate;
+	return i >= 0 ? &table->gates[i] : make_gate(table, key);
 }
 
 static int
@@ -211,6 +205,7 @@ limits_wait_ms(const Gate *gate, const GateLimits *limits, double tokens, int64 
 static void
 notice_clock(Gate *gate, int64 now_ms)
 {
+	breaker_notice_clock(&gate->breaker, now_ms);
 	bucket_notice_clock(&gate->requests, now_ms);
 	bucket_notice_clock(&gate->tokens, now_ms);
 }
@@ -383,6 +378,7 @@ gate_report(Gate *gate, const GateReport *report, GateState *state, int64 *stand
 	GateChange	change;
 
 	SpinLockAcquire(&gate->lock);
+	notice_clock(gate, now_ms);
 	change = breaker_event(&gate->breaker, report->event, to_ms(report->started), now_ms, report->hint_ms);
 	if (change == GATE_CLOSED || change == GATE_CLOSED_AGAIN)
 	{

@@ -18,6 +18,9 @@
 
 typedef struct Gate Gate;
 
+/* So many accounts have a gate at a time. */
+#define GATE_COUNT 256
+
 /* 0: none */
 typedef struct GateLimits
 {
@@ -73,7 +76,7 @@ extern void gate_shared_init(void *memory, bool found, LWLock *lock);
 
 /* What names an account; all in UTF-8.  However its origin is spelled. */
 extern uint64 gate_key(const char *base_url, const char *model, const char *secret);
-/* Never NULL.  Good as long as it is asked for again now and then, and while a call is in the air. */
+/* Good as long as it is asked for again now and then, and while a call is in the air.  NULL: the table is full. */
 extern Gate *gate_find(uint64 key);
 extern void gate_look(Gate *gate, const GateLimits *limits, TimestampTz now, GateView *view);
 /*

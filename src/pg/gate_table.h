@@ -11,7 +11,6 @@
 #include "pg/gate.h"
 #include "storage/spin.h"
 
-#define GATE_COUNT 256
 
 /* Guarded by its lock; a new account begins with all zero from breaker on. */
 struct Gate

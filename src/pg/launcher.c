@@ -17,6 +17,7 @@
 #include "catalog/pg_database.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "pg/clock.h"
 #include "pg/guc.h"
 #include "pg/launcher.h"
 #include "pg/shmem.h"
@@ -279,10 +280,19 @@ is_missing(Served *entry, TimestampTz now)
 	return true;
 }
 
-static long
-ms_until(TimestampTz when, TimestampTz now)
+static void
+notice_clock(TimestampTz now)
 {
-	return when <= now ? 0 : (long) ((when - now) / 1000) + 1;
+	static TimestampTz last = 0;
+
+	if (!clock_set_back(&last, now))
+		return;
+	next_slot = now;
+	for (int i = 0; i < served_count; i++)
+	{
+		served[i].next_start = Min(served[i].next_start, now);
+		served[i].missing_since = Min(served[i].missing_since, now);
+	}
 }
 
 /* Starts what is missing and due; returns how long nothing more will be. */
@@ -294,6 +304,7 @@ start_missing(void)
 	int			missing = 0;
 	int			waiting = 0;
 
+	notice_clock(now);
 	qsort(served, served_count, sizeof(Served), by_patience);
 	for (int i = 0; i < served_count; i++)
 	{
@@ -303,7 +314,7 @@ start_missing(void)
 			continue;
 		missing++;
 		if (now < entry->next_start)
-			timeout = Min(timeout, ms_until(entry->next_start, now));
+			timeout = Min(timeout, TimestampDifferenceMilliseconds(now, entry->next_start));
 		else if (yield_database_taken(entry->database))
 			timeout = Min(timeout, YIELD_LOOK_MS);
 		else if (!worker_role_may_serve(entry->database))
@@ -314,7 +325,7 @@ start_missing(void)
 			timeout = Min(timeout, FIRST_PAUSE_MS);
 	}
 	if (waiting > 0)
-		timeout = Min(timeout, ms_until(next_slot, now));
+		timeout = Min(timeout, TimestampDifferenceMilliseconds(now, next_slot));
 	pg_atomic_write_u32(&triage_shared->waiting, waiting);
 	if (missing == 0)
 		told_of_slots = false;

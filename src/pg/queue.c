@@ -26,7 +26,6 @@
 #include "pg/spi_util.h"
 #include "pg/store.h"
 #include "storage/lmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -183,15 +182,10 @@ void
 queue_unclaim(Job **jobs, int count)
 {
 	static SPIPlanPtr plan;
-	Datum		values[2];
 
-	spi_prepare(&plan,
+	store_lease(jobs, count, 0, &plan,
 				"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, attempts = greatest(j.attempts - 1, 0) "
-				"FROM unnest($1, $2) AS u(id, fence) "
-				"WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.lease_until IS NOT NULL",
-				2, INT8ARRAYOID, INT4ARRAYOID);
-	store_key_arrays(jobs, count, &values[0], &values[1]);
-	spi_execute(plan, values, NULL, 0);
+				"FROM u WHERE " STORE_CLAIM_OF_U " AND j.lease_until IS NOT NULL");
 }
 
 static const char *
@@ -208,7 +202,7 @@ void
 queue_read_tickets(Job **jobs, int count, TicketText *texts)
 {
 	static SPIPlanPtr plan;
-	Datum	   *ids = palloc(count * sizeof(Datum));
+	int64	   *ids = palloc(count * sizeof(int64));
 	Datum		value;
 	uint64		rows;
 
@@ -216,8 +210,8 @@ queue_read_tickets(Job **jobs, int count, TicketText *texts)
 				"SELECT t.id, t.version, t.subject, t.description, t.tenant_id FROM triage.tickets t WHERE t.id = ANY ($1)",
 				1, INT8ARRAYOID);
 	for (int i = 0; i < count; i++)
-		ids[i] = Int64GetDatum(jobs[i]->ticket_id);
-	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		ids[i] = jobs[i]->ticket_id;
+	value = spi_int8_array(ids, count);
 	memset(texts, 0, count * sizeof(TicketText));
 	rows = spi_execute(plan, &value, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
@@ -333,15 +327,10 @@ void
 queue_extend(Job **jobs, int count, TimestampTz lease_until)
 {
 	static SPIPlanPtr plan;
-	Datum		values[3];
 
-	spi_prepare(&plan,
-				"UPDATE triage.ai_jobs j SET lease_until = $3 FROM unnest($1, $2) AS u(id, fence) "
-				"WHERE j.id = u.id AND j.fence = u.fence AND j.lease_until IS NOT NULL",
-				3, INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID);
-	store_key_arrays(jobs, count, &values[0], &values[1]);
-	values[2] = TimestampTzGetDatum(lease_until);
-	spi_execute(plan, values, NULL, 0);
+	store_lease(jobs, count, lease_until, &plan,
+				"UPDATE triage.ai_jobs j SET lease_until = u.lease_until FROM u "
+				"WHERE " STORE_CLAIM_OF_U " AND j.lease_until IS NOT NULL");
 	for (int i = 0; i < count; i++)
 		jobs[i]->lease_until = lease_until;
 }
@@ -350,15 +339,15 @@ void
 queue_find_current(Job **jobs, int count, bool *current)
 {
 	static SPIPlanPtr plan;
-	Datum	   *ids = palloc(count * sizeof(Datum));
+	int64	   *ids = palloc(count * sizeof(int64));
 	Datum		value;
 	uint64		rows;
 
 	/* all rows, instead of a join with what is asked for: no plan of it can go through the whole queue */
 	spi_prepare(&plan, "SELECT j.id, j.fence, j.tenant_id FROM triage.ai_jobs j WHERE j.id = ANY ($1)", 1, INT8ARRAYOID);
 	for (int i = 0; i < count; i++)
-		ids[i] = Int64GetDatum(jobs[i]->id);
-	value = PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		ids[i] = jobs[i]->id;
+	value = spi_int8_array(ids, count);
 	rows = spi_execute(plan, &value, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{

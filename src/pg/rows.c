@@ -12,7 +12,10 @@
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/queryenvironment.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #define RELATION_NAME "u"
@@ -110,6 +113,27 @@ rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int n
 	spi_prepare_va(plan, sql, nargs, types);
 	va_end(types);
 	processed = spi_execute(*plan, values, NULL, 0);
+	SPI_unregister_relation(RELATION_NAME);
+	return processed;
+}
+
+/*
+ * The plan is made before it is executed, if there is none: the setting is for this statement, not for what triggers do,
+ * who may well want a nested loop from a few of our rows into a large table.
+ */
+uint64
+rows_execute_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *ids)
+{
+	Datum		value = spi_int8_array(ids, (int) rows->count);
+	int			nest = NewGUCNestLevel();
+	uint64		processed;
+
+	register_rows(rows);
+	spi_prepare(plan, sql, 1, INT8ARRAYOID);
+	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	ReleaseCachedPlan(SPI_plan_get_cached_plan(*plan), CurrentResourceOwner);
+	AtEOXact_GUC(true, nest);
+	processed = spi_execute(*plan, &value, NULL, 0);
 	SPI_unregister_relation(RELATION_NAME);
 	return processed;
 }

@@ -55,6 +55,11 @@ extern void rows_add_server_text(Rows *rows, const char *text);
  * a context that lasts as long as the SPI connection: SPI keeps its list of relations where it is first needed.
  */
 extern uint64 rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int nargs,...);
+/*
+ * For a statement that finds the rows of a table by id = ANY ($1) and then joins them with u: that join is no nested loop,
+ * which would compare each row of a batch with all others.
+ */
+extern uint64 rows_execute_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *ids);
 /* Plans, executes, forgets. */
 extern uint64 rows_execute_fresh(Rows *rows, const char *sql, Datum *values, int nargs,...);
 

@@ -4,8 +4,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
 #include "pg/spi_util.h"
+#include "utils/array.h"
 
 #define MAX_ARGS 24
 
@@ -89,6 +91,16 @@ spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list args)
 
 	read_types(types, nargs, args);
 	return check_result(SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0));
+}
+
+Datum
+spi_int8_array(const int64 *values, int count)
+{
+	Datum	   *datums = palloc((count + 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		datums[i] = Int64GetDatum(values[i]);
+	return PointerGetDatum(construct_array(datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 Datum

@@ -25,6 +25,8 @@ extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, lon
 /* Plans, executes, forgets.  The arguments' types follow. */
 extern uint64 spi_execute_fresh(const char *sql, Datum *values, int nargs,...);
 extern uint64 spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list types);
+/* bigint[] */
+extern Datum spi_int8_array(const int64 *values, int count);
 /* A column of the current result. */
 extern Datum spi_value(uint64 row, int column, bool *null);
 

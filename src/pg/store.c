@@ -35,29 +35,6 @@ typedef struct LockedTicket
 	Priority	priority;
 } LockedTicket;
 
-static Datum
-int8_array(const int64 *values, int count)
-{
-	Datum	   *datums = palloc((count + 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		datums[i] = Int64GetDatum(values[i]);
-	return PointerGetDatum(construct_array(datums, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-void
-store_key_arrays(Job **jobs, int count, Datum *ids, Datum *fences)
-{
-	Datum	   *values = palloc((count + 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		values[i] = Int64GetDatum(jobs[i]->id);
-	*ids = PointerGetDatum(construct_array(values, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	for (int i = 0; i < count; i++)
-		values[i] = Int32GetDatum(jobs[i]->fence);
-	*fences = PointerGetDatum(construct_array(values, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
-}
-
 /* An id alone may stand in several tenants: whoever inserts with OVERRIDING SYSTEM VALUE sees to that. */
 static int
 compare_locked(const void *a, const void *b)
@@ -101,7 +78,7 @@ lock_tickets(Job **jobs, int count, int *locked_count)
 		if (tenant_count == 0 || strcmp(jobs[i]->tenant_id, jobs[i - 1]->tenant_id) != 0)
 			tenants[tenant_count++] = CStringGetTextDatum(jobs[i]->tenant_id);
 	}
-	values[0] = int8_array(ids, count);
+	values[0] = spi_int8_array(ids, count);
 	values[1] = PointerGetDatum(construct_array(tenants, tenant_count, TEXTOID, -1, false, TYPALIGN_INT));
 	rows = spi_execute(plan, values, NULL, 0);
 	locked = palloc0((rows + 1) * sizeof(LockedTicket));
@@ -139,7 +116,7 @@ sort_out_missing(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	if (missing == 0)
 		return;
 	spi_prepare(&plan, "SELECT t.id, t.tenant_id FROM triage.tickets t WHERE t.id = ANY ($1)", 1, INT8ARRAYOID);
-	value = int8_array(ids, missing);
+	value = spi_int8_array(ids, missing);
 	rows = spi_execute(plan, &value, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -244,7 +221,6 @@ finish_jobs(Job **jobs, int count)
 	static SPIPlanPtr plan;
 	Rows		keys;
 	int64	   *ids = palloc((count + 1) * sizeof(int64));
-	Datum		value;
 	uint64		rows;
 
 	rows_init(&keys, columns, lengthof(columns));
@@ -259,12 +235,10 @@ finish_jobs(Job **jobs, int count)
 	}
 	if (keys.count == 0)
 		return;
-	value = int8_array(ids, (int) keys.count);
-	rows = rows_execute(&keys, &plan,
-						"DELETE FROM triage.ai_jobs j USING u WHERE j.id = ANY ($1) AND j.id = u.id "
-						"AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id "
-						"RETURNING j.id, j.tenant_id, j.fence, j.kind::text, j.priority::text, j.created_at",
-						&value, 1, INT8ARRAYOID);
+	rows = rows_execute_by_id(&keys, &plan,
+							  "DELETE FROM triage.ai_jobs j USING u WHERE " STORE_CLAIM_OF_U " "
+							  "RETURNING j.id, j.tenant_id, j.fence, j.kind::text, j.priority::text, j.created_at",
+							  ids);
 	mark_current(jobs, count, rows);
 	add_dead_letters(jobs, count, rows);
 }
@@ -279,7 +253,6 @@ return_jobs(Job **jobs, int count)
 	Rows		rows;
 	int64	   *ids = palloc((count + 1) * sizeof(int64));
 	TimestampTz now = GetCurrentTimestamp();
-	Datum		value;
 
 	rows_init(&rows, columns, lengthof(columns));
 	for (int i = 0; i < count; i++)
@@ -297,14 +270,33 @@ return_jobs(Job **jobs, int count)
 	}
 	if (rows.count == 0)
 		return;
-	value = int8_array(ids, (int) rows.count);
 	mark_current(jobs, count,
-				 rows_execute(&rows, &plan,
-							  "UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
-							  "attempts = greatest(j.attempts - u.given_back, 0) FROM u "
-							  "WHERE j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence "
-							  "AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id RETURNING j.id, j.tenant_id, j.fence",
-							  &value, 1, INT8ARRAYOID));
+				 rows_execute_by_id(&rows, &plan,
+									"UPDATE triage.ai_jobs j SET lease_until = NULL, slot = NULL, run_at = u.run_at, "
+									"attempts = greatest(j.attempts - u.given_back, 0) FROM u "
+									"WHERE " STORE_CLAIM_OF_U " RETURNING j.id, j.tenant_id, j.fence",
+									ids));
+}
+
+void
+store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, const char *sql)
+{
+	static const RowColumn columns[] = {
+		{"id", INT8OID}, {"fence", INT4OID}, {"tenant_id", TEXTOID}, {"lease_until", TIMESTAMPTZOID}
+	};
+	Rows		rows;
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+
+	rows_init(&rows, columns, lengthof(columns));
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = jobs[i]->id;
+		rows_add_int8(&rows, jobs[i]->id);
+		rows_add_int4(&rows, jobs[i]->fence);
+		rows_add_server_text(&rows, jobs[i]->tenant_id);
+		rows_add_time(&rows, lease_until);
+	}
+	rows_execute_by_id(&rows, plan, sql, ids);
 }
 
 static const RowColumn run_columns[] = {
@@ -466,7 +458,6 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	static SPIPlanPtr plan;
 	Rows		tickets;
 	int64	   *ids = palloc((count + 1) * sizeof(int64));
-	Datum		value;
 	int			nest;
 
 	rows_init(&tickets, columns, lengthof(columns));
@@ -489,16 +480,15 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	}
 	if (tickets.count == 0)
 		return;
-	value = int8_array(ids, (int) tickets.count);
 	nest = NewGUCNestLevel();
 	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	ticket_result_is_written = true;
 	PG_TRY();
 	{
-		rows_execute(&tickets, &plan,
-					 "UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
-					 "FROM u WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
-					 &value, 1, INT8ARRAYOID);
+		rows_execute_by_id(&tickets, &plan,
+						   "UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
+						   "FROM u WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
+						   ids);
 	}
 	PG_FINALLY();
 	{

@@ -109,9 +109,7 @@ withdrawals_call_off(Dispatch *d, TimestampTz now)
 long
 withdrawals_timeout(const Dispatch *d, TimestampTz now)
 {
-	TimestampTz look = next_look(d);
-
 	if (d->flying.count + d->ready.count == 0)
 		return LONG_MAX;
-	return look <= now ? 0 : (long) ((look - now + 999) / 1000);
+	return TimestampDifferenceMilliseconds(now, next_look(d));
 }

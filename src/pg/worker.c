@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
 #include "pg/pause.h"
@@ -68,6 +69,7 @@ typedef struct Watch
 	int			looks;
 	bool		draining;		/* claims no more, and leaves when the calls are answered */
 	TimestampTz drain_until;
+	TimestampTz last;			/* by the clock then */
 } Watch;
 
 PGDLLEXPORT void triage_worker_main(Datum arg);
@@ -154,8 +156,6 @@ set_up_session(void)
 	/* the queue's plans must not flip when its statistics do */
 	SetConfigOption("enable_seqscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("enable_bitmapscan", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	/* a batch against its own keys, row by row: 128 times 128 comparisons */
-	SetConfigOption("enable_nestloop", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	/* a table somebody locks must not hold up the calls for long */
@@ -206,6 +206,11 @@ look_around(Dispatch *d, Watch *watch)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (clock_set_back(&watch->last, now))
+	{
+		watch->since = watch->next_look = now;
+		watch->drain_until = TimestampTzPlusMilliseconds(now, DRAIN_MS);
+	}
 	if (watch->draining && (dispatch_is_done(d) || now >= watch->drain_until))
 		return LEAVE_FOR_NOW;
 	if (now < watch->next_look)
@@ -235,10 +240,7 @@ look_around(Dispatch *d, Watch *watch)
 static long
 next_timeout(const Dispatch *d, const Watch *watch)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	long		look = watch->next_look <= now ? 0 : (long) ((watch->next_look - now + 999) / 1000);
-
-	return Min(dispatch_timeout(d), look);
+	return Min(dispatch_timeout(d), TimestampDifferenceMilliseconds(GetCurrentTimestamp(), watch->next_look));
 }
 
 static Leave

@@ -278,6 +278,41 @@ the_job_of_a_failed_probe_stands_back(void)
 	CHECK_INT(breaker_stand_back_ms(&breaker, now), 300 * S);
 }
 
+static void
+a_clock_that_is_set_back_takes_the_gate_along(void)
+{
+	Breaker		breaker = {0};
+	int64_t		now = 5000 * S;
+	int64_t		until = 0;
+	int64_t		wait;
+
+	breaker_notice_clock(&breaker, now);
+	breaker_event(&breaker, EVENT_UNREACHABLE, now, now, -1);
+	wait = breaker.closed_until - now;
+	CHECK(wait > 0);
+	/* another process read the clock a little earlier: nothing moves */
+	breaker_notice_clock(&breaker, now - S);
+	CHECK_INT(breaker.closed_until, now + wait);
+	CHECK_INT(breaker_ask(&breaker, now - S, &until), GATE_WAIT);
+	now -= 3600 * S;
+	breaker_notice_clock(&breaker, now);
+	CHECK_INT(breaker.closed_until, now + wait);
+	CHECK_INT(breaker.since, now);
+	now += wait;
+	breaker_notice_clock(&breaker, now);
+	CHECK_INT(breaker_ask(&breaker, now, &until), GATE_PROBE);
+	breaker_probe(&breaker, now + 10 * S);
+	now -= 3600 * S;
+	breaker_notice_clock(&breaker, now);
+	CHECK_INT(breaker_ask(&breaker, now, &until), GATE_WAIT);
+	CHECK_INT(until, now + 10 * S);
+	/* what was called after the jump is news */
+	CHECK_INT(breaker_event(&breaker, EVENT_SERVED, now, now + S, -1), GATE_OPENED);
+	/* forward it is only later */
+	breaker_notice_clock(&breaker, now + 7200 * S);
+	CHECK_INT(breaker_ask(&breaker, now + 7200 * S, &until), GATE_CALL);
+}
+
 static const CheckTest tests[] = {
 	CHECK_TEST(stories_end_as_told),
 	CHECK_TEST(ten_failures_in_a_row_close_it),
@@ -289,6 +324,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(one_failure_closes_what_was_just_resumed),
 	CHECK_TEST(a_throttle_is_resumed_only_on_demand),
 	CHECK_TEST(the_job_of_a_failed_probe_stands_back),
+	CHECK_TEST(a_clock_that_is_set_back_takes_the_gate_along),
 };
 
 int

@@ -120,6 +120,7 @@ done($node, 'one', 'the insistent tickets');
 
 # the launcher itself
 my $launcher = q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'triage launcher');
+wait_for($node, $WORKERS, 2, 'both have their worker');
 my $old = sql($node, $launcher);
 my $worker = worker_pid($node, 'two');
 sql($node, "SELECT pg_terminate_backend($old)");

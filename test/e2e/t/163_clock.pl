@@ -1,0 +1,83 @@
+# A clock that is set back by an hour: nothing waits for an hour.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+use Triage;
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my ($clock, $library) = ("$dir/clock", "$dir/clock_offset.so");
+
+# in seconds; written in place, for it is mapped
+sub set_clock
+{
+	my ($offset) = @_;
+
+	open my $file, '+>>', $clock or die "$clock: $!\n";
+	truncate $file, 8;
+	close $file;
+	open $file, '+<', $clock or die "$clock: $!\n";
+	syswrite $file, pack('q', $offset) or die "$clock: $!\n";
+	close $file or die "$clock: $!\n";
+}
+
+set_clock(0);
+(my $source = __FILE__) =~ s{t/[^/]*$}{clock_offset.c};
+system('gcc', '-shared', '-fPIC', '-O1', '-o', $library, $source, '-ldl') == 0 or die "$source does not compile\n";
+my $model = start_model();
+my $node;
+{
+	# for the server and what it starts, not for the test
+	local $ENV{LD_PRELOAD} = $library;
+	local $ENV{CLOCK_OFFSET} = $clock;
+	$node = start_server('clock', preload => 1, model => $model, conf => 'triage.poll_interval = 2s');
+}
+
+add_tickets($node, 'before');
+all_done($node);
+cmp_ok(abs(sql($node, 'SELECT extract(epoch FROM clock_timestamp())') - time), '<', 60, 'the server has the time of day');
+
+################ the worker ################
+
+set_clock(-3600);
+cmp_ok(time - sql($node, 'SELECT extract(epoch FROM clock_timestamp())'), '>', 3500, 'the clock is set back');
+my $started = time;
+add_tickets($node, 'after');
+all_done($node);
+cmp_ok(time - $started, '<', 30, 'a ticket is triaged soon after');
+
+################ a closed gate ################
+
+set_clock(0);
+$model->config(status => 503);
+add_tickets($node, map { "outage$_" } 1 .. 6);
+wait_for($node, "SELECT count(*) > 0 FROM triage.provider_status WHERE state = 'failing'", 't', 'an outage closes the gate');
+set_clock(-3600);
+$model->config(status => 0);
+# back-off of jobs is a time too, written in rows: due by the clock as it is now
+sql($node, 'UPDATE triage.ai_jobs SET run_at = now()');
+sql($node, 'SELECT triage.wake_worker()');
+$started = time;
+all_done($node);
+cmp_ok(time - $started, '<', 30, 'the gate opens as soon as it would have');
+
+################ the launcher ################
+
+set_clock(0);
+sql($node, 'SELECT 1');
+my $pid = worker_pid($node);
+kill 'KILL', $pid;
+$node->poll_query_until('postgres', 'SELECT true') or die "the server did not come back\n";
+wait_for_worker($node);
+set_clock(-3600);
+kill 'KILL', worker_pid($node);
+$started = time;
+$node->poll_query_until('postgres', 'SELECT true') or die "the server did not come back\n";
+wait_for_worker($node);
+add_tickets($node, 'last');
+all_done($node);
+cmp_ok(time - $started, '<', 60, 'a worker that died is started again');
+ledger_is_sound($node, 'clock');
+$node->stop;
+done_testing();

@@ -365,7 +365,7 @@ CREATE FUNCTION triage.demo_tickets(tickets int, as_of timestamptz)
 		handler triage.ticket_handler, category text, urgency triage.ticket_priority, priority triage.ticket_priority,
 		priority_is_manual boolean, sentiment int, has_result boolean, requester text, first_agent text, agent text,
 		created_at timestamptz, taken_at timestamptz, replied_at timestamptz, resolved_at timestamptz, closed_at timestamptz,
-		moved_at timestamptz, subject text, description text, reply text, summary text)
+		moved_at timestamptz, by_chat boolean, subject text, description text, reply text, summary text)
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET timezone = 'UTC'
@@ -382,6 +382,7 @@ AS $$
 			CASE WHEN f.resolution IS NOT NULL THEN c.created_at + d.wait * 3 + interval '1 hour' END,
 			CASE WHEN f.status = 'closed' THEN c.created_at + d.wait * 3 + interval '4 days' END,
 			CASE WHEN f.status IN ('pending', 'on_hold', 'review') THEN c.created_at + d.wait * 1.5 END,
+			e.fate IN (4, 7, 8, 11, 12, 17, 18) AND d.n % 3 <> 0 AND to_regclass('triage.chat_sessions') IS NOT NULL,
 			triage.demo_fill(s.subject, d.n, c.created_at),
 			triage.demo_fill(
 				CASE WHEN s.sentiment < 7 THEN triage.demo_pick(d.n, 23, ARRAY['Hello,', 'Good morning,', 'Dear support team,', 'Hi,',
@@ -581,13 +582,105 @@ BEGIN
 					triage.demo_pick(d.n, 47, ARRAY['It has settled itself, you can close this.', 'Found it myself, thank you.', 'No longer needed, sorry for the trouble.'])))
 				AS c (place, at, holds, author, role, visibility, text)
 			CROSS JOIN LATERAL (SELECT triage.demo_fill(c.text, d.n, d.created_at)) AS f (content)
-			WHERE c.holds AND c.at IS NOT NULL
+			WHERE c.holds AND c.at IS NOT NULL AND (c.visibility = 'internal' OR NOT d.by_chat)
 			ORDER BY c.at, d.n, c.place;
 END
 $$;
 COMMENT ON FUNCTION triage.load_demo_comments(int, timestamptz) IS
 	'part of load_demo(), with the triggers off: what customers and agents wrote; returns nothing; raises what INSERT raises';
 REVOKE ALL ON FUNCTION triage.load_demo_comments(int, timestamptz) FROM PUBLIC;
+
+-- A conversation for each ticket that has one: with the AI, then with people where it was handed over.
+CREATE FUNCTION triage.load_demo_conversations(tickets int, as_of timestamptz) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO triage.chat_sessions (tenant_id, customer_id, language, status, metadata, created_at, updated_at, ended_at)
+		SELECT triage.current_tenant(), d.requester, 'en',
+				CASE WHEN d.status = 'closed' THEN 'archived' WHEN d.resolution IS NOT NULL THEN 'resolved' ELSE 'active' END::triage.session_status,
+				jsonb_build_object('demo', d.n), d.created_at, d.created_at, d.resolved_at
+			FROM triage.demo_tickets(tickets, as_of) d
+			WHERE d.by_chat
+			ORDER BY d.created_at, d.n;
+	INSERT INTO triage.chat_tickets (tenant_id, session_id, ticket_id, relation, created_at)
+		SELECT s.tenant_id, s.id, t.id, 'origin', t.created_at
+			FROM triage.chat_sessions s
+			JOIN triage.tickets t ON t.tenant_id = s.tenant_id AND t.source = 'demo' AND t.external_id = 'demo-' || (s.metadata ->> 'demo')
+			WHERE s.tenant_id = triage.current_tenant() AND s.metadata ? 'demo'
+			ORDER BY s.id;
+	INSERT INTO triage.chat_messages (tenant_id, session_id, role, author_id, content, language, metadata, created_at)
+		SELECT s.tenant_id, s.id, m.role::triage.message_role,
+				CASE m.role WHEN 'user' THEN d.requester WHEN 'agent' THEN d.agent END, f.content, 'en',
+				CASE m.role WHEN 'assistant' THEN jsonb_build_object('action', m.action, 'confidence', 0.62 + triage.demo_number(d.n, 50, 37) / 100.0) END,
+				m.at
+			FROM triage.demo_tickets(tickets, as_of) d
+			JOIN triage.chat_sessions s ON s.tenant_id = triage.current_tenant() AND s.metadata ->> 'demo' = d.n::text
+			CROSS JOIN LATERAL (SELECT d.fate IN (7, 8, 11, 17) AS handed_over) AS h
+			CROSS JOIN LATERAL (VALUES
+				(1, d.created_at, true, 'user', NULL, d.description),
+				(2, d.created_at + interval '9 seconds', true, 'assistant', 'answer', d.reply),
+				(3, d.created_at + interval '1 minute', h.handed_over, 'user', NULL,
+					triage.demo_pick(d.n, 51, ARRAY['I have tried that already. Can I talk to a person, please?', 'That is not my question. Is there somebody I can speak with?',
+						'No, and I have no time for this. Give me a colleague of yours.', 'Thank you, but I would rather explain it to a person.'])),
+				(4, d.created_at + interval '70 seconds', h.handed_over, 'assistant', 'escalate',
+					'Of course. A colleague takes over and has everything that you wrote; you need not repeat it.'),
+				(5, d.replied_at, d.fate IN (8, 17), 'agent', NULL,
+					triage.demo_pick(d.n, 52, ARRAY['Hello, I have read it all and am looking at it now.', 'Good day, I take over from here. Give me a minute.',
+						'Hello, thank you for waiting. I have your account in front of me.'])),
+				(6, d.replied_at + interval '4 minutes', d.fate IN (8, 17), 'user', NULL,
+					triage.demo_pick(d.n, 53, ARRAY['Thank you, I am here.', 'Good. It still looks the same on my side.', 'Since {day}, if that helps.'])),
+				(7, d.resolved_at - interval '2 minutes', d.fate = 17, 'agent', NULL,
+					triage.demo_pick(d.n, 54, ARRAY['That should settle it. Please look once more.', 'Done. Is it right on your side, too?'])),
+				(8, d.resolved_at - interval '1 minute', d.fate = 17, 'user', NULL,
+					triage.demo_pick(d.n, 55, ARRAY['Yes, it works. Thank you!', 'Perfect, that was it.', 'Looks good. Bye!'])),
+				(9, d.resolved_at - interval '1 minute', d.fate IN (11, 18), 'user', NULL,
+					triage.demo_pick(d.n, 56, ARRAY['I have found it myself, thank you. You can close this.', 'It has settled itself.', 'No longer needed, bye.'])),
+				(10, d.resolved_at - interval '1 minute', d.fate = 12, 'user', NULL,
+					triage.demo_pick(d.n, 57, ARRAY['That was it, thank you.', 'Works, thanks.', 'Exactly what I wanted to know.'])))
+				AS m (place, at, holds, role, action, text)
+			CROSS JOIN LATERAL (SELECT triage.demo_fill(m.text, d.n, d.created_at)) AS f (content)
+			WHERE m.holds AND m.at IS NOT NULL
+			ORDER BY m.at, d.n, m.place;
+	UPDATE triage.chat_sessions s
+		SET updated_at = greatest(m.last, s.ended_at)
+		FROM (SELECT x.session_id, max(x.created_at) AS last FROM triage.chat_messages x WHERE x.tenant_id = triage.current_tenant() GROUP BY x.session_id) AS m
+		WHERE s.tenant_id = triage.current_tenant() AND s.id = m.session_id;
+END
+$$;
+COMMENT ON FUNCTION triage.load_demo_conversations(int, timestamptz) IS
+	'part of load_demo(), with the triggers off: chat sessions, what was said in them, and their tickets; returns nothing; raises what INSERT raises';
+REVOKE ALL ON FUNCTION triage.load_demo_conversations(int, timestamptz) FROM PUBLIC;
+
+-- Why people took over, and what they were told.
+CREATE FUNCTION triage.load_demo_escalations(tickets int, as_of timestamptz) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, reason, up_to_message, created_by, session_role, created_at)
+		SELECT c.tenant_id, c.ticket_id, c.session_id,
+				CASE WHEN d.sentiment >= 6 THEN 'negative_sentiment' ELSE 'customer_request' END::triage.escalation_cause,
+				CASE WHEN d.sentiment >= 6 THEN 'The customer is upset and asks for a person.' ELSE 'The customer asks for a person.' END,
+				m.id, 'triage', session_user, m.created_at
+			FROM triage.demo_tickets(tickets, as_of) d
+			JOIN triage.chat_sessions s ON s.tenant_id = triage.current_tenant() AND s.metadata ->> 'demo' = d.n::text
+			JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
+			JOIN triage.chat_messages m ON m.tenant_id = s.tenant_id AND m.session_id = s.id AND m.metadata ->> 'action' = 'escalate'
+			ORDER BY m.id;
+	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary, open_questions, sentiment_score, language, up_to_message, created_at)
+		SELECT e.tenant_id, e.ticket_id, d.summary,
+				CASE WHEN d.n % 2 = 0 THEN ARRAY[triage.demo_pick(d.n, 60, ARRAY['Since when exactly?', 'On which computer or phone?', 'Which account is it?'])] ELSE '{}' END,
+				d.sentiment, 'en', e.up_to_message, e.created_at + interval '6 seconds'
+			FROM triage.demo_tickets(tickets, as_of) d
+			JOIN triage.tickets t ON t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id = 'demo-' || d.n
+			JOIN triage.ticket_escalations e ON e.tenant_id = t.tenant_id AND e.ticket_id = t.id
+			ORDER BY e.id;
+END
+$$;
+COMMENT ON FUNCTION triage.load_demo_escalations(int, timestamptz) IS
+	'part of load_demo(), with the triggers off: why people took over from the AI, and the summaries they found; returns nothing; raises what INSERT raises';
+REVOKE ALL ON FUNCTION triage.load_demo_escalations(int, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION triage.check_place_for_demo() RETURNS void
 	LANGUAGE plpgsql
@@ -607,6 +700,12 @@ BEGIN
 		RAISE EXCEPTION 'tenant "%" has tickets or people of its own', tenant
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Demonstration data do not go beside real ones. Make a tenant for them: SELECT triage.create_tenant(''demo''); SET triage.tenant = ''demo'';';
+	END IF;
+	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
+		IF EXISTS (SELECT FROM triage.chat_sessions s WHERE s.tenant_id = tenant) THEN
+			RAISE EXCEPTION 'tenant "%" has conversations of its own', tenant
+				USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Make a tenant for the demonstration: SELECT triage.create_tenant(''demo'');';
+		END IF;
 	END IF;
 	SELECT string_agg(DISTINCT s.category, ', ') INTO missing
 		FROM triage.demo_scenarios() s
@@ -642,9 +741,10 @@ BEGIN
 	-- those that are on and no others, so that what somebody has switched off stays off
 	switches := ARRAY (
 		SELECT format('ALTER TABLE %s %%s TRIGGER %s', g.tgrelid::regclass, replace(quote_ident(g.tgname), '%', '%%'))
-			FROM pg_trigger g
-			WHERE g.tgrelid IN ('triage.ticket_comments'::regclass, 'triage.tickets'::regclass, 'triage.people'::regclass,
-					'triage.ticket_history'::regclass, 'triage.ticket_assignments'::regclass, 'triage.ticket_ai_results'::regclass)
+			FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+			WHERE c.relnamespace = 'triage'::regnamespace AND c.relname IN ('people', 'tickets', 'ticket_comments', 'ticket_history',
+					'ticket_assignments', 'ticket_ai_results', 'chat_sessions', 'chat_messages', 'chat_tickets', 'ticket_escalations',
+					'conversation_summaries')
 				AND NOT g.tgisinternal AND g.tgenabled = 'O'
 			ORDER BY g.tgrelid::regclass::text, g.tgname);
 	FOREACH switch IN ARRAY switches LOOP
@@ -654,6 +754,12 @@ BEGIN
 	PERFORM triage.load_demo_tickets(tickets, as_of);
 	PERFORM triage.load_demo_history(tickets, as_of);
 	PERFORM triage.load_demo_comments(tickets, as_of);
+	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
+		PERFORM triage.load_demo_conversations(tickets, as_of);
+	END IF;
+	IF to_regclass('triage.ticket_escalations') IS NOT NULL THEN
+		PERFORM triage.load_demo_escalations(tickets, as_of);
+	END IF;
 	FOREACH switch IN ARRAY switches LOOP
 		EXECUTE format(switch, 'ENABLE');
 	END LOOP;
@@ -661,7 +767,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.load_demo(int) IS
-	'fills the current tenant, which must be empty, with demonstration tickets (1 to 10000), their people, comments, assignments, history and AI results; no job is made and no model called: the results have no run; the same number gives the same tickets, dates aside; remove_demo() takes them away; for the owner; returns the number of tickets; raises 55000 when the tenant has tickets or people, demonstration data included, 23503 when it lacks a default category, P0002 when it does not exist, 22023 for a number out of range';
+	'fills the current tenant, which must be empty, with demonstration tickets (1 to 10000), their people, conversations, comments, assignments, history and AI results; no job is made and no model called: the results have no run; the same number gives the same tickets, dates aside; remove_demo() takes them away; for the owner; returns the number of tickets; raises 55000 when the tenant has tickets, people or conversations, demonstration data included, 23503 when it lacks a default category, P0002 when it does not exist, 22023 for a number out of range';
 REVOKE ALL ON FUNCTION triage.load_demo(int) FROM PUBLIC;
 
 CREATE FUNCTION triage.remove_demo() RETURNS bigint
@@ -670,12 +776,30 @@ CREATE FUNCTION triage.remove_demo() RETURNS bigint
 AS $$
 DECLARE
 	removed bigint;
+	sessions bigint[];
 	person text;
 BEGIN
 	PERFORM triage.check_schema();
+	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
+		-- tickets are locked before sessions
+		PERFORM FROM triage.tickets t
+			WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$'
+			ORDER BY t.id FOR UPDATE;
+		sessions := ARRAY (
+			SELECT s.id
+				FROM triage.chat_sessions s
+				JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
+				JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
+				WHERE s.tenant_id = triage.current_tenant() AND t.source = 'demo'
+					AND t.external_id = 'demo-' || (s.metadata ->> 'demo')
+				ORDER BY s.id);
+	END IF;
 	DELETE FROM triage.tickets t
 		WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$';
 	GET DIAGNOSTICS removed = ROW_COUNT;
+	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
+		DELETE FROM triage.chat_sessions s WHERE s.tenant_id = triage.current_tenant() AND s.id = ANY (sessions);
+	END IF;
 	FOR person IN
 		SELECT p.id FROM triage.people p
 			WHERE p.tenant_id = triage.current_tenant() AND p.id ~ '^demo-(admin|agent|customer)-'

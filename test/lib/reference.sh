@@ -37,7 +37,7 @@ INSERT INTO place (chapter, name)
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
 			(6, 'load_demo remove_demo'),
-			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
+			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '
 				'explain_job explain_results explain_runs exposed_origins health_budgets health_failures health_providers health_queue '
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '

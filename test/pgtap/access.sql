@@ -35,7 +35,7 @@ INSERT INTO pg_temp.callable
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
 			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
-			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments demo_tickets '
+			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '

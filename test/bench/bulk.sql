@@ -150,13 +150,13 @@ AS $$
 				setweight(to_tsvector('english', x.subject), 'A') || setweight(to_tsvector('english', x.description), 'B'),
 				s.created_at, f.status, CASE WHEN f.finished THEN bench.pick('{resolved,resolved,resolved,resolved,resolved,
 					resolved,closed_by_client,deflected,abandoned,spam}', i, 4)::triage.ticket_resolution END,
-				CASE WHEN bench.draw(i, 5) < 0.2 THEN 'ai' ELSE 'human' END::triage.ticket_handler,
+				CASE WHEN f.by_ai THEN 'ai' ELSE 'human' END::triage.ticket_handler,
 				bench.pick('{low,low,low,low,low,medium,medium,medium,medium,medium,medium,medium,medium,medium,high,high,high,
 					high,urgent,low}', i, 6)::triage.ticket_priority,
 				CASE WHEN bench.draw(i, 7) > 0.03 THEN s.category END,
-				CASE WHEN f.finished OR f.status <> 'open' THEN 'agent' || floor(40 * bench.draw(i, 8) ^ 2)::int END,
+				CASE WHEN f.status <> 'open' AND NOT f.by_ai THEN 'agent' || floor(40 * bench.draw(i, 8) ^ 2)::int END,
 				CASE WHEN NOT f.finished AND bench.draw(i, 9) < 0.6 THEN s.created_at END,
-				CASE WHEN f.finished OR f.status <> 'open' THEN s.created_at + interval '40 minutes' END,
+				CASE WHEN f.status <> 'open' AND NOT f.by_ai THEN s.created_at + interval '40 minutes' END,
 				CASE WHEN f.finished THEN s.created_at + interval '9 hours' END,
 				CASE WHEN f.status = 'closed' THEN s.created_at + interval '9 days' END,
 				CASE WHEN f.finished AND bench.draw(i, 10) < 0.005 THEN s.created_at + interval '10 days' END,
@@ -172,9 +172,10 @@ AS $$
 						timestamptz '2026-01-01 00:00:00+00' - (rows - i) * interval '3 years' / rows AS created_at,
 						1 + least(floor(-9 * ln(1 - bench.draw(i, 14))), 80)::int AS sentences) AS s
 			CROSS JOIN LATERAL (
-				SELECT NOT s.unfinished AS finished, CASE WHEN s.unfinished
-					THEN bench.pick('{open,open,open,open,in_progress,in_progress,in_progress,pending,on_hold,review}', i, 15)
-					ELSE bench.pick('{closed,closed,closed,closed,closed,resolved}', i, 16) END::triage.ticket_status AS status) AS f
+				SELECT NOT s.unfinished AS finished, w.status, bench.draw(i, 5) < 0.15 AND (NOT s.unfinished OR w.status = 'open') AS by_ai
+					FROM (SELECT CASE WHEN s.unfinished
+						THEN bench.pick('{open,open,open,open,in_progress,in_progress,in_progress,pending,on_hold,review}', i, 15)
+						ELSE bench.pick('{closed,closed,closed,closed,closed,resolved}', i, 16) END::triage.ticket_status AS status) AS w) AS f
 			JOIN bench.parts p ON p.category = s.category
 			CROSS JOIN LATERAL (
 				SELECT replace(bench.pick(p.subjects, i, 17), '%', bench.word(i, 18)) AS subject,
@@ -220,6 +221,37 @@ AS $$
 			WHERE t.id BETWEEN from_row AND to_row AND t.category IS NOT NULL
 $$;
 
+-- Conversations, of the tickets that came by chat: what the customer said, the bot's answer, and so on in turns.
+CREATE OR REPLACE PROCEDURE bench.bulk_chats(from_row bigint, to_row bigint)
+	LANGUAGE plpgsql
+AS $$
+BEGIN
+	IF to_regclass('triage.chat_sessions') IS NULL THEN
+		RETURN;
+	END IF;
+	-- a session's id is its ticket's: both are new
+	INSERT INTO triage.chat_sessions (tenant_id, id, customer_id, language, status, created_at, updated_at, ended_at)
+		OVERRIDING SYSTEM VALUE
+		SELECT t.tenant_id, t.id, t.requester_id, 'en', CASE WHEN t.status IN ('resolved', 'closed') THEN 'resolved' ELSE 'active' END::triage.session_status,
+				t.created_at, t.created_at + interval '20 minutes', CASE WHEN t.status IN ('resolved', 'closed') THEN t.resolved_at END
+			FROM triage.tickets t
+			WHERE t.id BETWEEN from_row AND to_row AND t.source = 'chat';
+	INSERT INTO triage.chat_tickets (tenant_id, session_id, ticket_id, created_at)
+		SELECT t.tenant_id, t.id, t.id, t.created_at
+			FROM triage.tickets t
+			WHERE t.id BETWEEN from_row AND to_row AND t.source = 'chat';
+	INSERT INTO triage.chat_messages (tenant_id, session_id, role, author_id, content, language, created_at)
+		SELECT t.tenant_id, t.id, CASE WHEN k % 2 = 1 THEN 'user' ELSE 'assistant' END::triage.message_role,
+				CASE WHEN k % 2 = 1 THEN t.requester_id END,
+				CASE WHEN k = 1 THEN t.description ELSE replace(bench.pick(p.sentences, t.id, 900 + k), '%', bench.word(t.id, 950 + k)) END,
+				'en', t.created_at + k * interval '1 minute'
+			FROM triage.tickets t
+			JOIN bench.parts p ON p.category = coalesce(t.category, 'general')
+			CROSS JOIN generate_series(1, 2 + floor(-4 * ln(1 - bench.draw(t.id, 23)))::int) AS k
+			WHERE t.id BETWEEN from_row AND to_row AND t.source = 'chat';
+END
+$$;
+
 CREATE OR REPLACE PROCEDURE bench.bulk_people(rows bigint)
 	LANGUAGE sql
 AS $$
@@ -255,10 +287,14 @@ BEGIN
 	FOR from_row IN 1 .. rows BY chunk LOOP
 		CALL bench.bulk_tickets(from_row, least(from_row + chunk - 1, rows), rows, backlog);
 		CALL bench.bulk_children(from_row, least(from_row + chunk - 1, rows));
+		CALL bench.bulk_chats(from_row, least(from_row + chunk - 1, rows));
 		COMMIT;
 		RAISE NOTICE '% tickets, % s', least(from_row + chunk - 1, rows), round(extract(epoch FROM clock_timestamp() - began));
 	END LOOP;
 	PERFORM setval(pg_get_serial_sequence('triage.tickets', 'id'), rows);
+	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
+		PERFORM setval(pg_get_serial_sequence('triage.chat_sessions', 'id'), rows);
+	END IF;
 	CALL bench.create_indexes();
 	RESET session_replication_role;
 	COMMIT;

@@ -27,7 +27,9 @@ listing_queries()
 		search, two common words|50|-|SELECT * FROM triage.search_tickets('order month');
 	QUERIES
 	listing_extra "$1" triage.ticket_timeline \
-		'timeline of a ticket|5|1.5|SELECT * FROM triage.ticket_timeline WHERE ticket_id = :id ORDER BY created_at LIMIT 200;'
+		'timeline of a ticket|5|1.5|SELECT * FROM triage.ticket_timeline WHERE ticket_id = :id ORDER BY happened_at, entry_id;'
+	listing_extra "$1" triage.chat_overview \
+		'conversations, newest first|5|1.5|SELECT * FROM triage.chat_overview ORDER BY updated_at DESC, id DESC LIMIT 50;'
 	listing_extra "$1" triage.chat_messages \
 		'search in chats, a rare word|5|1.5|SELECT * FROM triage.search_messages(bench.rare_word(:id, :rows));' \
 		'search in chats, a common word|50|-|SELECT * FROM triage.search_messages('\''order'\'');'

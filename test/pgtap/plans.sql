@@ -12,6 +12,7 @@ CALL bench.drop_indexes();
 CALL bench.bulk_people(12000);
 CALL bench.bulk_tickets(1, 12000, 12000, 1500);
 CALL bench.bulk_children(1, 12000);
+CALL bench.bulk_chats(1, 12000);
 CALL bench.create_indexes();
 SET LOCAL session_replication_role = origin;
 ANALYZE;
@@ -75,9 +76,17 @@ INSERT INTO pg_temp.screen VALUES
 	('a search for a rare word [seed 85]', 'SELECT * FROM triage.search_tickets(''lot76x'')'),
 	('a search for a common word, all that is ranked [seed 85]', 'SELECT * FROM triage.search_tickets(''order'', 1000)'),
 	('a search for two common words, all that is ranked', 'SELECT * FROM triage.search_tickets(''order month'', 1000)');
+-- views and functions of other parts, where they are
 INSERT INTO pg_temp.screen
-	SELECT 'a ticket''s timeline', format('SELECT * FROM triage.ticket_timeline WHERE ticket_id = %s ORDER BY created_at', :'ticket')
-		WHERE to_regclass('triage.ticket_timeline') IS NOT NULL;
+	SELECT v.name, v.query
+		FROM (VALUES
+			('triage.ticket_timeline', 'a ticket''s timeline', format('SELECT * FROM triage.ticket_timeline WHERE ticket_id = %s ORDER BY happened_at, entry_id', :'ticket')),
+			('triage.helpdesk_tickets', 'a ticket in seed 001''s words', format('SELECT * FROM triage.helpdesk_tickets WHERE id = %s', :'ticket')),
+			('triage.chat_overview', 'conversations, newest first', 'SELECT * FROM triage.chat_overview ORDER BY updated_at DESC, id DESC LIMIT 50'),
+			('triage.chat_messages', 'a search of conversations for a rare word', 'SELECT * FROM triage.search_messages(''lot76x'')'),
+			('triage.chat_messages', 'a search of conversations for a common word, all that is ranked', 'SELECT * FROM triage.search_messages(''order'', 1000)'))
+			AS v (relation, name, query)
+		WHERE to_regclass(v.relation) IS NOT NULL;
 
 -- a page for nothing: what finds little has to look at a little more
 CREATE TABLE pg_temp.outcome AS SELECT s.name, c.* FROM pg_temp.screen s, LATERAL pg_temp.cost(s.query) c;

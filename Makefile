@@ -5,7 +5,8 @@
 # keeps PGXS out.
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
-	valgrindcheck soak eval-builtin reference deps help
+	valgrindcheck soak eval-builtin reference deps help \
+	clientscheck prisma-schema
 OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
@@ -45,6 +46,8 @@ pgtapcheck:     ; $(RUN) pgtap
 isolationcheck: ; $(RUN) isolation
 e2echeck:       ; $(RUN) e2e
 valgrindcheck:  ; $(RUN) valgrind
+clientscheck:   ; @test/lib/deps.sh check-all
+	$(RUN) clients
 soak:           ; @test/lib/deps.sh check
 	@SOAK_SECONDS=$$(( $(or $(MINUTES),1) * 60 )) SEED='$(SEED)' test/run.sh soak
 deps:           ; @test/lib/deps.sh check
@@ -61,6 +64,9 @@ eval-builtin:   ; @test/lib/deps.sh demo
 reference:      ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --quiet test/lib/reference.sh >doc/reference.md.new
 	@mv doc/reference.md.new doc/reference.md
+prisma-schema:  ; @test/lib/deps.sh demo
+	@test/lib/with_server.sh --quiet test/clients/prisma/schema.sh >test/clients/prisma/schema.prisma.new
+	@mv test/clients/prisma/schema.prisma.new test/clients/prisma/schema.prisma
 
 help:
 	@echo 'make                 build the extension'
@@ -72,14 +78,16 @@ help:
 	@echo '                     PROVIDER_URL=http://127.0.0.1:11434/v1 MODEL=name SECRET_FILE=file: with a real model'
 	@echo '                     KEEP=1: leave the server running'
 	@echo 'make check           all tests but the slow ones; installs missing Debian packages when run as root'
-	@echo 'make check-all       also valgrind, long fuzzing, ten minutes of soak, the server under sanitizers, the benchmark'
+	@echo 'make check-all       also real clients, valgrind, long fuzzing, ten minutes of soak, the server under sanitizers, the benchmark'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
+	@echo 'make clientscheck    ORMs, drivers and a pooler against the extension; installs them from npm and Debian'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
+	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'
 	@echo 'make deps            only install what the tests need'
 	@echo
 	@echo 'PG_MAJOR=15..18 or PG_CONFIG=/path choose the server; WERROR=1 makes warnings errors.'

@@ -12,7 +12,7 @@ sandbox_enter "$top" test/run.sh "$@"
 . test/lib/suites.sh
 
 DEFAULT="lint unit fuzz regress pgtap isolation e2e soak"
-SLOW="valgrind sanitized bench"
+SLOW="clients valgrind sanitized bench"
 
 if [ "${1:-}" = --all ]; then
 	export FUZZ_SECONDS=${FUZZ_SECONDS:-300} SOAK_SECONDS=${SOAK_SECONDS:-600}

@@ -25,6 +25,10 @@ compiles() { echo '#include <stdio.h>' | gcc -E -; }
 has_certificates() { ls /etc/ssl/certs/ca-certificates.crt || ls /etc/pki/tls/certs/ca-bundle.crt || ls /etc/ssl/cert.pem; }
 pg_file() { test -e "$("$pg_config" "$1")$2"; }
 
+node_18() { node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 18 || (a == 18 && b >= 18) ? 0 : 1)'; }
+has_python() { /usr/bin/python3 -c "import $1" || python3 -c "import $1"; }
+has_pgbouncer() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v pgbouncer; }
+
 # A compiler with a fuzzing runtime: the newest that is there, else the one that this Debian calls its default.
 clang_major()
 {
@@ -85,6 +89,13 @@ look()
 	[ "$target" = check ] && return
 
 	need valgrind valgrind command_exists valgrind
+	need nodejs 'Node.js 18.18 or newer' node_18
+	need npm npm command_exists npm
+	need python3-sqlalchemy SQLAlchemy has_python sqlalchemy
+	need python3-alembic Alembic has_python alembic
+	need python3-psycopg 'psycopg 3' has_python psycopg
+	need python3-psycopg2 'psycopg 2' has_python psycopg2
+	need pgbouncer pgbouncer has_pgbouncer
 }
 
 unique() { printf '%s\n' "$@" | awk '!seen[$0]++' | paste -sd' '; }

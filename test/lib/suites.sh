@@ -379,6 +379,77 @@ suite_soak()
 	grep '^# ' "$SANDBOX/log/$suite.soak" | sed 's/^#/    /' || true
 }
 
+# What the product was asked for, item by item, and the tests that prove it: those whose name carries "[seed N]", as the
+# suites before this one have left them.  An item with a remark in the last column asks for nothing.
+suite_seeds()
+{
+	local table=$SANDBOX/log/seeds.table line
+	if ! ls "$SANDBOX"/log/pgtap.*.status >/dev/null 2>&1 || ! ls "$SANDBOX"/log/e2e.*.status >/dev/null 2>&1; then
+		report failed "seeds needs what other suites have said: test/run.sh pgtap e2e seeds"
+		return 0
+	fi
+	LC_ALL=C awk -F '\t' '
+		FILENAME != items {
+			ok = /^ok /
+			if (!ok && !/^not ok /) next
+			from = FILENAME
+			sub(/.*\/log\//, "", from)
+			line = $0
+			while (match(line, /\[seed [0-9]+\]/)) {
+				n = substr(line, RSTART + 6, RLENGTH - 7)
+				line = substr(line, RSTART + RLENGTH)
+				tests[n]++
+				if (!ok) bad[n]++
+				if (!((n, from) in seen)) where[n] = where[n] (where[n] == "" ? "" : " ") from
+				seen[n, from] = 1
+			}
+			next
+		}
+		{
+			known[$1] = 1
+			if ($4 != "") state = "--  " $4
+			else if (!($1 in tests)) state = "MISSING"
+			else state = (bad[$1] ? "FAILED" : "ok") "  " where[$1]
+			printf "%3d  %s  %-70.70s  %s\n", $1, $2, $3, state
+		}
+		END { for (n in tests) if (!(n in known)) print n "  ?    there is no such item  MISSING  " where[n] }
+		' items=test/seeds/items.tsv $(ls "$SANDBOX"/log/{unit,pgtap,e2e,clients}.* 2>/dev/null | grep -v '\.status$') test/seeds/items.tsv >"$table"
+	while IFS= read -r line; do
+		case $line in
+			*"  MISSING"* | *"  FAILED"*) report failed "$line" ;;
+			*) report ok "$line" ;;
+		esac
+	done <"$table"
+	sed 's/^/    /' "$table"
+}
+
+# What people use a database with: ORMs, drivers and a pooler, from the package registries.  Those of crud/ run twice, the
+# second time through the pooler.  What cannot be installed is a failure.
+suite_clients()
+{
+	local dir=$SANDBOX/clients file name run environment=()
+	need_tree || return 0
+	if ! server_start clients test/clients/postgresql.conf >"$SANDBOX/log/clients.start" 2>&1 ||
+		! createdb clients 2>"$SANDBOX/log/clients.start" || ! export PGDATABASE=clients ||
+		! psql -Xqv ON_ERROR_STOP=1 -c 'CREATE EXTENSION triage' 2>"$SANDBOX/log/clients.start"; then
+		report failed "the server with the extension does not start" "$SANDBOX/log/clients.start"
+	elif ! timeout --kill-after=10 900 test/clients/setup.sh "$dir" >"$dir.env" 2>"$SANDBOX/log/clients.setup"; then
+		report failed "test/clients/setup.sh" "$SANDBOX/log/clients.setup"
+	else
+		mapfile -t environment <"$dir.env"
+		for file in $(selected test/clients/t/* test/clients/crud/*); do
+			name=$(basename "${file%.*}")
+			run=node
+			[ "${file##*.}" != py ] || run=$(sed -n 's/^PYTHON=//p' "$dir.env")
+			tap_program "$name" env -C "$dir" "${environment[@]}" "$run" "${file#test/clients/}" || true
+			[[ $file != */crud/* ]] || tap_program "$name-pooled" env -C "$dir" "${environment[@]}" \
+				DATABASE_URL="$(sed -n 's/^POOLED_URL=//p' "$dir.env")" "$run" "${file#test/clients/}" || true
+		done
+	fi
+	server_stop clients || report failed "the server did not stop within a minute" "$SANDBOX/log/server.clients.log"
+	panic_check clients
+}
+
 # The benchmark, whose targets count as tests; its table is shown.  BENCH_TICKETS and BENCH_ROWS as for make bench.
 suite_bench()
 {

@@ -56,7 +56,7 @@ SELECT set_eq('SELECT DISTINCT status FROM triage.tickets WHERE tenant_id = ''sh
 	'all statuses [seed 94]');
 SELECT set_eq('SELECT DISTINCT role::text FROM triage.people WHERE tenant_id = ''show''', '{admin,agent,customer}'::text[], 'people of all roles [seed 95]');
 SELECT is(pg_temp.contents('default'), :'others', 'nothing beside the tenant');
-SELECT cmp_ok((SELECT count(*) FROM triage.ticket_comments c WHERE c.tenant_id = 'show'), '>', 200::bigint, 'comments [seed 93]');
+SELECT cmp_ok((SELECT count(*) FROM triage.ticket_comments c WHERE c.tenant_id = 'show'), '>', 200::bigint, 'comments [seed 93] [seed 105]');
 SELECT set_eq('SELECT DISTINCT author_role::text || '' '' || visibility FROM triage.ticket_comments WHERE tenant_id = ''show''',
 	'{customer public,agent public,agent internal,ai public}'::text[], 'of customers, agents and the AI, public and internal');
 
@@ -73,12 +73,12 @@ SELECT is((SELECT count(*) FROM triage.tickets t WHERE t.tenant_id = 'show' AND 
 SELECT is_empty($$SELECT t.id FROM triage.tickets t WHERE t.tenant_id = 'show' AND NOT EXISTS (SELECT FROM triage.ticket_assignments a
 	WHERE a.tenant_id = t.tenant_id AND a.ticket_id = t.id AND a.unassigned_at IS NULL AND a.agent_id = t.assignee_id) AND t.assignee_id IS NOT NULL$$,
 	'whoever has a ticket is in the log of assignments');
-SELECT cmp_ok((SELECT count(*) FROM triage.ticket_assignments a WHERE a.tenant_id = 'show' AND a.unassigned_at IS NOT NULL), '>', 5::bigint, 'some had another agent before');
+SELECT cmp_ok((SELECT count(*) FROM triage.ticket_assignments a WHERE a.tenant_id = 'show' AND a.unassigned_at IS NOT NULL), '>', 5::bigint, 'some had another agent before [seed 105]');
 SELECT is_empty($$SELECT t.id FROM triage.tickets t CROSS JOIN LATERAL (SELECT h.new_value FROM triage.ticket_history h
 		WHERE h.tenant_id = t.tenant_id AND h.ticket_id = t.id AND h.field = 'status' ORDER BY h.id DESC LIMIT 1) h
 	WHERE t.tenant_id = 'show' AND h.new_value <> to_jsonb(t.status)$$, 'the history ends where the ticket stands');
 SELECT is_empty($$SELECT h.id FROM (SELECT h.*, lag(h.new_value, 1, '"open"') OVER (PARTITION BY h.ticket_id ORDER BY h.id) AS before
-		FROM triage.ticket_history h WHERE h.tenant_id = 'show' AND h.field = 'status') h WHERE h.old_value IS DISTINCT FROM h.before$$, 'and goes step by step');
+		FROM triage.ticket_history h WHERE h.tenant_id = 'show' AND h.field = 'status') h WHERE h.old_value IS DISTINCT FROM h.before$$, 'and goes step by step [seed 105]');
 SELECT is_empty($$SELECT t.id FROM triage.tickets t WHERE t.tenant_id = 'show' AND t.version <> 1 + (SELECT count(DISTINCT h.created_at) FROM triage.ticket_history h
 	WHERE h.tenant_id = t.tenant_id AND h.ticket_id = t.id)$$, 'a version for each change');
 SELECT is_empty($$SELECT 1 FROM triage.tickets t JOIN triage.ticket_history h ON h.tenant_id = t.tenant_id AND h.ticket_id = t.id

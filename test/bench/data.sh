@@ -13,20 +13,19 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 rows=${ROWS:-1000000} backlog=${BACKLOG:-5000}
 [[ $rows =~ ^[1-9][0-9]{0,8}$ && $backlog =~ ^[0-9]{1,9}$ ]] || { echo "bench-data: ROWS and BACKLOG are numbers" >&2; exit 1; }
 
-load()
+load()							# load [OPTION-OF-PSQL...]
 {
 	local began=$SECONDS
-	psql -Xq -v ON_ERROR_STOP=1 -f "$top/test/bench/bulk.sql" -c "CALL bench.bulk($rows, $backlog)" -c 'VACUUM ANALYZE'
+	psql -Xq "$@" -v ON_ERROR_STOP=1 -f "$top/test/bench/bulk.sql" -c "CALL bench.bulk($rows, $backlog)" -c 'VACUUM ANALYZE'
 	echo "$((SECONDS - began)) seconds"
-	psql -Xq -P pager=off -P footer=off -c "SELECT c.relname AS table, c.reltuples::bigint AS rows,
+	psql -Xq "$@" -P pager=off -P footer=off -c "SELECT c.relname AS table, c.reltuples::bigint AS rows,
 			pg_size_pretty(pg_table_size(c.oid)) AS table_size, pg_size_pretty(pg_indexes_size(c.oid)) AS index_size
 		FROM pg_class c
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind = 'r' AND c.reltuples > 100 ORDER BY c.reltuples DESC"
 }
 
 if [ -n "${PGURI:-}" ]; then
-	export PGDATABASE=$PGURI
-	load
+	load -d "$PGURI"
 	exit
 fi
 if [ -z "${SANDBOX:-}" ]; then

@@ -93,6 +93,25 @@ SELECT cmp_ok(o.returned, '>', 0::bigint, '(rows come) ' || o.name) FROM pg_temp
 SELECT cmp_ok(o.read, '<=', 10 * o.returned + 50, o.name || ': not ten times what it returns') FROM pg_temp.outcome o;
 SELECT is(o.scanned, '', o.name || ': no table from end to end') FROM pg_temp.outcome o;
 
+-- A queue that filled up since its table was looked at last.
+RESET ROLE;
+INSERT INTO triage.ai_jobs (tenant_id, ticket_id) SELECT t.tenant_id, t.id FROM triage.tickets t WHERE t.id <= 4000;
+INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
+	SELECT t.tenant_id, -t.id, t.id, 'triage', 'low', 1, 1, 'refused', 'x', now() FROM triage.tickets t WHERE t.id BETWEEN 4001 AND 8000;
+SET LOCAL ROLE regress_triage_agent;
+CREATE FUNCTION pg_temp.queue_cost(query text) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+	before numeric := (SELECT sum(f.rows) FROM pg_temp.fetched f WHERE f.relname IN ('ai_jobs', 'ai_dead_letters'));
+	item record;
+BEGIN
+	FOR item IN EXECUTE query LOOP
+	END LOOP;
+	RETURN (SELECT sum(f.rows) FROM pg_temp.fetched f WHERE f.relname IN ('ai_jobs', 'ai_dead_letters')) - before;
+END
+$$;
+SELECT cmp_ok(pg_temp.queue_cost(s.query), '<=', 200::numeric, s.name || ': of a full queue only the jobs of its tickets')
+	FROM pg_temp.screen s WHERE s.query ~ 'inbox|dashboard|list_tickets';
+
 -- No filter of open tickets reads a finished one: priority and category are in no index, for the sake of the update that a
 -- result makes, so what is rare among the open ones is looked for among all of them.
 SELECT cmp_ok(c.read, '<=', :open_tickets + 10 * c.returned + 50, 'a rare combination among open tickets reads the open ones at most [seed 84]')

@@ -7,6 +7,7 @@
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
 	valgrindcheck soak eval-builtin reference deps help \
 	clientscheck prisma-schema
+OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -15,7 +16,7 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_records tables_review tables triggers views_tickets views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
-	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records api_access install privileges
+	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records demo api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
@@ -57,6 +58,8 @@ demo:           ; @test/lib/deps.sh demo
 
 bench:          ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --no-server test/bench/run.sh
+bench-data:     ; @test/lib/deps.sh demo
+	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
 reference:      ; @test/lib/deps.sh demo
@@ -82,6 +85,7 @@ help:
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
+	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
 	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'

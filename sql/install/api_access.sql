@@ -111,6 +111,8 @@ AS $$
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'function', '', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
+				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('owner', 'function', '',
 				'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '

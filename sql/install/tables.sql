@@ -252,10 +252,16 @@ BEGIN
 		WITH (fillfactor = 50);
 	CREATE INDEX IF NOT EXISTS tickets_inbox ON triage.tickets (tenant_id, waiting_since, id)
 		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
-	CREATE INDEX IF NOT EXISTS tickets_assignee ON triage.tickets (tenant_id, assignee_id, id)
+	CREATE INDEX IF NOT EXISTS tickets_assignee ON triage.tickets (tenant_id, assignee_id, created_at, id)
 		WHERE assignee_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at DESC, id DESC);
-	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
+	CREATE INDEX IF NOT EXISTS tickets_mine ON triage.tickets (tenant_id, assignee_id, created_at, id)
+		WHERE assignee_id IS NOT NULL AND status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
+	-- Ascending, though lists begin with the newest: an index that grows at its end is cheaper to add to, and its pages
+	-- stay full.
+	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at, id);
+	CREATE INDEX IF NOT EXISTS tickets_open ON triage.tickets (tenant_id, created_at, id)
+		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
+	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at, id)
 		WHERE requester_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_tags ON triage.tickets USING gin (tags) WHERE tags <> '{}';

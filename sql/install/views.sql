@@ -8,12 +8,15 @@ CREATE FUNCTION triage.install_views() RETURNS void
 AS $install$
 DECLARE
 	-- What the AI's work on ticket t has come to: the only place that says so.  Joins, not a function: the planner
-	-- then looks the three rows up by their unique indexes, for the rows of a page only.
+	-- then looks the three rows up by their unique indexes, for the rows of a page only.  LATERAL, with a LIMIT that keeps
+	-- it so, where a table is now empty and now full: by statistics of the empty one the planner reads all of the queue.
 	ai_joins CONSTANT text := $sql$
-		LEFT JOIN triage.ai_jobs j
-			ON j.tenant_id = t.tenant_id AND j.ticket_id = t.id AND j.kind = 'triage'
-		LEFT JOIN triage.ai_dead_letters d
-			ON d.tenant_id = t.tenant_id AND d.ticket_id = t.id AND d.kind = 'triage'
+		LEFT JOIN LATERAL (
+			SELECT x.id, x.lease_until FROM triage.ai_jobs x
+				WHERE x.tenant_id = t.tenant_id AND x.ticket_id = t.id AND x.kind = 'triage' LIMIT 1) j ON true
+		LEFT JOIN LATERAL (
+			SELECT x.id FROM triage.ai_dead_letters x
+				WHERE x.tenant_id = t.tenant_id AND x.ticket_id = t.id AND x.kind = 'triage' LIMIT 1) d ON true
 		LEFT JOIN triage.ticket_ai_results r
 			ON r.tenant_id = t.tenant_id AND r.ticket_id = t.id AND r.superseded_at IS NULL
 	$sql$;

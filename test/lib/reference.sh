@@ -54,6 +54,8 @@ INSERT INTO place (chapter, name)
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
 				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
+			(6, 'load_demo remove_demo'),
+			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(1, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(6, 'purge_deleted erase_person erasure_list set_syncing syncing'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '

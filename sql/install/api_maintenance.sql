@@ -28,7 +28,14 @@ BEGIN
 			WHEN 'superseded_results' THEN
 				DELETE FROM triage.ticket_ai_results x WHERE x.ctid = ANY (ARRAY (
 					SELECT r.ctid FROM triage.ticket_ai_results r WHERE r.superseded_at < rule.before
+						-- what people said of a model is kept as long as the ticket
+						AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.tenant_id = r.tenant_id AND f.result_id = r.id)
 						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+			WHEN 'events' THEN
+				deleted := triage.trim_events(rule.before, max_rows);
+				target := rule.target;
+				RETURN NEXT;
+				CONTINUE;
 			WHEN 'deleted_tickets' THEN
 				deleted := triage.purge_tickets(rule.before, NULL, max_rows);
 		END CASE;

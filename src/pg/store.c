@@ -12,6 +12,7 @@
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
 #include "pg/budget.h"
+#include "pg/events.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
 #include "pg/prices.h"
@@ -522,6 +523,7 @@ queue_store(Job **jobs, int count)
 	write_runs(jobs, count, costs, run_ids);
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
+	events_of_jobs(jobs, count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 
@@ -545,6 +547,7 @@ store_lost(Job **jobs, int count)
 	write_runs(jobs, count, costs, run_ids);
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
+	events_of_jobs(spent, spent_count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 

@@ -17,6 +17,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "pg/events.h"
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
@@ -61,6 +62,8 @@ typedef struct Changes
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
 	KeyList		reopened;		/* asks for triage if it never had one */
+	Events	   *events;			/* NULL: nobody wants any */
+	bool	   *differs;		/* by attribute, of the row at hand; for events */
 } Changes;
 
 static Datum
@@ -276,8 +279,13 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 	slot_getallattrs(old);
 	slot_getallattrs(new);
 	for (int att = 0; att < new->tts_tupleDescriptor->natts; att++)
-		if (!changes->skip[att] && changed(old, new, att))
+	{
+		changes->differs[att] = !changes->skip[att] && changed(old, new, att);
+		if (changes->differs[att])
 			add_history(changes, old, new, att);
+	}
+	if (changes->events)
+		events_add_updated(changes->events, shape, old, new, changes->differs);
 	if (changed(old, new, assignee))
 		key_add(&changes->assigned, new, shape);
 	was_live = is_live(shape, old);
@@ -302,6 +310,8 @@ changes_init(Changes *changes, Relation rel)
 	changes->rel = rel;
 	changes->shape = ticket_shape(rel);
 	changes->batch = AllocSetContextCreate(CurrentMemoryContext, "triage history", ALLOCSET_DEFAULT_SIZES);
+	changes->events = events_start();
+	changes->differs = palloc0(desc->natts * sizeof(bool));
 	changes->skip = palloc0(desc->natts * sizeof(bool));
 	changes->to_jsonb = palloc0(desc->natts * sizeof(FmgrInfo));
 	for (int att = 0; att < desc->natts; att++)
@@ -352,8 +362,11 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 			key_add(&live, slot, changes.shape);
 		if (!slot->tts_isnull[assignee])
 			key_add(&changes.assigned, slot, changes.shape);
+		if (changes.events)
+			events_add_created(changes.events, changes.shape, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+	events_write(changes.events);
 	if (live.any)
 		request_new_jobs(&live);
 	if (changes.assigned.any)
@@ -391,6 +404,7 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
 	write_history(&changes);
+	events_write(changes.events);
 	if (changes.assigned.any)
 		log_assignments(&changes.assigned, true);
 	if (changes.finished.any)
@@ -403,14 +417,37 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+static void
+tell_of_purged(TriggerData *trigger)
+{
+	const TicketShape *shape = ticket_shape(trigger->tg_relation);
+	TupleTableSlot *slot;
+	Events	   *events;
+
+	spi_connect();
+	events = events_start();
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
+	tuplestore_rescan(trigger->tg_oldtable);
+	while (tuplestore_gettupleslot(trigger->tg_oldtable, true, false, slot))
+	{
+		slot_getallattrs(slot);
+		events_add_purged(events, shape, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	events_write(events);
+	SPI_finish();
+}
+
 /* The jobs go by cascade; the worker is told, for there may be calls in the air for them. */
 Datum
 triage_tickets_after_delete(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "tickets_after_delete")));
+	TriggerData *trigger = statement_trigger(fcinfo, CALLED_AS_TRIGGER(fcinfo) &&
+											 ((TriggerData *) fcinfo->context)->tg_oldtable != NULL,
+											 "tickets_after_delete");
+
+	if (events_wanted("ticket.purged"))
+		tell_of_purged(trigger);
 	wake_at_commit();
 	return PointerGetDatum(NULL);
 }

@@ -21,6 +21,7 @@ INSERT INTO chapter VALUES
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
 	(6, 'Installation', ''),
+	(9, 'Events', 'The outbox: what happened, for programs outside the database.'),
 	(7, 'Internal functions', 'Called by the functions, triggers, policies and views above; not meant to be called otherwise.'),
 	(8, 'Trigger functions', '');
 
@@ -39,6 +40,11 @@ INSERT INTO place (chapter, name)
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
+			(1, 'accept_draft edit_draft reject_draft correct_result ai_assisted text_similarity'),
+			(9, 'add_consumer read_events confirm_events drop_consumer'),
+			(7, 'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
+				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
+				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
 			(1, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(6, 'purge_deleted erase_person erasure_list set_syncing syncing'),
@@ -117,7 +123,7 @@ $$;
 \qecho 'from almost any of them: 42501 (no right), 55000 (the tables are missing or of another version), 22P02 (not a label'
 \qecho 'of an enum type), 40001 (a concurrent change) and 40P01 (a deadlock).'
 
-SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY p.chapter)
+SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY c.id)
 			THEN format(E'\n### %s\n', c.title) || CASE WHEN c.intro <> '' THEN E'\n' || c.intro || E'\n' ELSE '' END
 			ELSE '' END
 		|| E'\n```sql\n' || pg_temp.signature(f.oid) || E'\n```\n' || pg_temp.md(upper(left(f.comment, 1)) || substr(f.comment, 2)) || '.'

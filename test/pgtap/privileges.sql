@@ -156,6 +156,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'purge_deleted', 'erase_person',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
+		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event',
+		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

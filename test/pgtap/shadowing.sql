@@ -17,6 +17,12 @@ GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
 SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
 INSERT INTO triage.people (id, email) VALUES ('eve', 'eve@example.com');
 SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
+-- drafts enough for each search_path, and an event that is there to be read
+INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
+	SELECT 'default', triage.create_ticket('draft', 'x'), 1, 'billing', 'low', 1, 'It rests.' FROM generate_series(1, 20);
+SELECT triage.add_consumer('trapped', all_tenants => true);
+UPDATE triage.event_consumers SET seen = '1:1:';
+INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
 SELECT triage.add_comment(:victim, 'x') AS comment \gset
 
 SET LOCAL ROLE regress_triage_mallory;
@@ -140,6 +146,14 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),
 	('SELECT triage.drop_budget(''month'')', '42704'),
+	('SELECT triage.accept_draft(r.id, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.edit_draft(r.id, ''It is dead.''::pg_catalog.text, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.reject_draft(r.id, ''x''::pg_catalog.text, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.correct_result(r.id, ''{"category": "technical", "sentiment_score": 2}''::pg_catalog.jsonb, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.read_events(''trapped''::pg_catalog.text)', 'ok'),
+	('SELECT triage.confirm_events(''trapped''::pg_catalog.text, 1)', 'ok'),
+	('SELECT triage.pending_events(1)', 'ok'),
+	('SELECT triage.add_consumer(''other''::pg_catalog.text, ''{ticket.created}''::pg_catalog.text[]), triage.drop_consumer(''other''::pg_catalog.text)', 'ok'),
 	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
 	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
 	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),

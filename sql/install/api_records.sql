@@ -88,7 +88,10 @@ AS $$
 			('ticket_escalations', 'kept', 'who escalated', 'created_by session_role'),
 			('conversation_summaries', 'erased', 'of those tickets and sessions', 'summary customer_request open_questions'),
 			('conversation_summaries', 'kept', 'a label', 'language'),
-			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels'),
+			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels xid'),
+			('event_consumers', 'kept', 'set-up', 'tenant name topics seen batch created_by'),
+			('ai_feedback', 'erased', 'on drafts for those tickets', 'reason'),
+			('ai_feedback', 'kept', 'who looked, and labels', 'person_id corrections'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
 			('import_errors', 'kept', 'ids and a SQLSTATE', 'row_key person state'),
 			('imports', 'kept', 'names of tables and columns, labels, ids', 'target source_table source ticket_source columns labels last_key started_by'),
@@ -230,6 +233,13 @@ BEGIN
 		SET summary = CASE WHEN r.summary IS NOT NULL THEN blank END, draft_reply = blank
 		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own) AND (r.draft_reply <> blank OR r.summary <> blank);
 	relation := 'ticket_ai_results';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
+
+	UPDATE triage.ai_feedback f SET reason = blank
+		WHERE f.tenant_id = tenant AND f.reason <> blank AND f.result_id IN (
+			SELECT r.id FROM triage.ticket_ai_results r WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own));
+	relation := 'ai_feedback';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 

@@ -569,6 +569,8 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 	session bigint;
 	trouble text;
+	handed_back boolean;
+	new_version int;
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.lock_ticket(ticket_id, expected_version);
@@ -586,8 +588,14 @@ BEGIN
 				HINT = 'triage.set_chat_settings(''{"bot_enabled": true}'') switches it on.';
 	END IF;
 	-- that the customer has the last word and waits for an answer is seen by the triggers of chat
-	PERFORM triage.set_handler(tenant, ticket_id, 'ai');
-	RETURN (SELECT t.version FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = hand_back_to_ai.ticket_id);
+	handed_back := triage.set_handler(tenant, ticket_id, 'ai');
+	SELECT t.version INTO new_version
+		FROM triage.tickets t
+		WHERE t.tenant_id = tenant AND t.id = hand_back_to_ai.ticket_id;
+	IF handed_back THEN
+		PERFORM triage.emit_event(tenant, 'ticket.handed_back', ticket_id, session, version => new_version);
+	END IF;
+	RETURN new_version;
 END
 $$;
 COMMENT ON FUNCTION triage.hand_back_to_ai(bigint, int) IS

@@ -44,7 +44,7 @@ BEGIN
 	SELECT sum(f.rows - coalesce(b.rows, 0)), coalesce(string_agg(f.relname, ' ') FILTER (WHERE f.seq_scan > coalesce(b.seq_scan, 0)), '')
 		INTO read, scanned
 		FROM pg_temp.fetched f LEFT JOIN pg_temp.before b ON b.relname = f.relname
-		WHERE f.relname ~ '^(tickets|ticket_comments|ticket_history|ticket_assignments|ticket_ai_results|ai_runs|chat_.*|events|people)$';
+		WHERE f.relname ~ '^(tickets|ticket_comments|ticket_history|ticket_assignments|ticket_ai_results|ai_runs|chat_.*|ticket_escalations|conversation_summaries|events|people)$';
 	RETURN NEXT;
 END
 $$;
@@ -83,6 +83,7 @@ INSERT INTO pg_temp.screen
 		FROM (VALUES
 			('triage.ticket_timeline', 'a ticket''s timeline', format('SELECT * FROM triage.ticket_timeline WHERE ticket_id = %s ORDER BY happened_at, entry_id', :'ticket')),
 			('triage.helpdesk_tickets', 'a ticket in seed 001''s words', format('SELECT * FROM triage.helpdesk_tickets WHERE id = %s', :'ticket')),
+			('triage.chat_overview', 'conversations, newest first', 'SELECT * FROM triage.chat_overview ORDER BY updated_at DESC, id DESC LIMIT 50'),
 			('triage.chat_messages', 'a search of conversations for a rare word', 'SELECT * FROM triage.search_messages(''lot76x'')'))
 			AS v (relation, name, query)
 		WHERE to_regclass(v.relation) IS NOT NULL;

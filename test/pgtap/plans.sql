@@ -44,7 +44,7 @@ BEGIN
 	SELECT sum(f.rows - coalesce(b.rows, 0)), coalesce(string_agg(f.relname, ' ') FILTER (WHERE f.seq_scan > coalesce(b.seq_scan, 0)), '')
 		INTO read, scanned
 		FROM pg_temp.fetched f LEFT JOIN pg_temp.before b ON b.relname = f.relname
-		WHERE f.relname ~ '^(tickets|ticket_comments|ticket_history|ticket_assignments|ticket_ai_results|ai_runs|chat_.*|ticket_escalations|conversation_summaries|events|people)$';
+		WHERE f.relname ~ '^(tickets|ticket_comments|ticket_history|ticket_assignments|ticket_ai_results|ai_runs|chat_.*|events|people)$';
 	RETURN NEXT;
 END
 $$;

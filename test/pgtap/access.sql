@@ -29,7 +29,7 @@ INSERT INTO pg_temp.callable
 			('reader agent admin', 'current_actor check_schema written_here search_tickets list_tickets wait_for_triage worker_counters '
 				'health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 hold_reason'),
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
-				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
+				'add_comment request_triage lock_ticket check_tenant check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('reader agent admin', 'tickets_tagged'),
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),

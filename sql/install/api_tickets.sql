@@ -236,7 +236,7 @@ CREATE FUNCTION triage.check_ticket_changes(changes jsonb) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, handler, tags, '
+	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, tags, '
 		'custom_fields, requester_id, requester_email, assignee_id';
 	entry record;
 BEGIN
@@ -255,7 +255,6 @@ BEGIN
 				('category', 'string', true, NULL),
 				('status', 'string', false, enum_range(NULL::triage.ticket_status)::text[]),
 				('resolution', 'string', true, enum_range(NULL::triage.ticket_resolution)::text[]),
-				('handler', 'string', false, enum_range(NULL::triage.ticket_handler)::text[]),
 				('tags', 'array', false, NULL),
 				('custom_fields', 'object', false, NULL),
 				('requester_id', 'string', true, NULL),
@@ -344,7 +343,6 @@ BEGIN
 			status = coalesce((changes ->> 'status')::triage.ticket_status, t.status),
 			resolution = CASE WHEN changes ? 'resolution' THEN (changes ->> 'resolution')::triage.ticket_resolution
 				ELSE t.resolution END,
-			handler = coalesce((changes ->> 'handler')::triage.ticket_handler, t.handler),
 			tags = CASE WHEN changes ? 'tags' THEN ARRAY (SELECT jsonb_array_elements_text(changes -> 'tags'))
 				ELSE t.tags END,
 			custom_fields = coalesce(changes -> 'custom_fields', t.custom_fields),
@@ -358,7 +356,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.update_ticket(bigint, jsonb, int) IS
-	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, handler, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, for tags or custom fields beyond their limits, and for another category that is not active, 23503 for an unknown one';
+	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, for tags or custom fields beyond their limits, and for another category that is not active, 23503 for an unknown one';
 REVOKE ALL ON FUNCTION triage.update_ticket(bigint, jsonb, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.assign_ticket(ticket_id bigint, agent_id text, expected_version int DEFAULT NULL) RETURNS int

@@ -12,15 +12,15 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
-INSTALL_PARTS = header types functions builtin vocabulary tables triggers views comments policies \
-	api_tickets api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
+INSTALL_PARTS = header types functions builtin vocabulary tables_comments tables triggers views_tickets views comments policies \
+	api_tickets api_comments api_details api_integrity api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
 	api_lifecycle api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention \
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
-	close_complete role_tenants grant_grant install_write
+	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################

@@ -51,10 +51,10 @@ SELECT triage.update_ticket(pg_temp.ticket('a'), '{"status": "review"}');
 SELECT triage.add_comment(pg_temp.ticket('a'), 'hurry', 'c1') > 0 AS added;
 SELECT status FROM pg_temp.state;
 
--- closed is closed
+-- closed is closed: what its customer writes goes on elsewhere (test/pgtap/conversation.sql)
 SELECT triage.close_ticket(pg_temp.ticket('a'));
-SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), 'one more thing', 'c1')$$);
-SELECT * FROM pg_temp.outcome($$INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (pg_temp.ticket('a'), 'x')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), 'one more thing', 'ann', 'agent')$$);
+SELECT * FROM pg_temp.outcome($$INSERT INTO triage.ticket_comments (ticket_id, content, author_role) VALUES (pg_temp.ticket('a'), 'x', 'ai')$$);
 SELECT triage.add_comment(pg_temp.ticket('a'), 'for the files', 'ann', visibility => 'internal') > 0 AS added;
 SELECT * FROM pg_temp.state;
 SELECT * FROM pg_temp.outcome($$INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (-1, 'x')$$);

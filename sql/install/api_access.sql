@@ -27,6 +27,16 @@ AS $$
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
 			('agent', 'relation', 'INSERT', 'ticket_comments'),
 
+			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
+			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
+				'linked_tickets helpdesk_tickets ticket_timeline'),
+			('agent', 'function', 'EXECUTE', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags '
+				'set_custom_fields link_tickets unlink_tickets follow_ups check_external_id check_comment_text check_file_url '
+				'check_tags check_custom_fields'),
+			('agent', 'relation', 'INSERT', 'comment_attachments'),
+			('agent', 'relation', 'INSERT, DELETE', 'ticket_links'),
+			('admin', 'function', 'EXECUTE', 'check_integrity orphans'),
+
 			('admin', 'function', 'EXECUTE',
 				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider '
@@ -63,6 +73,7 @@ AS $$
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;

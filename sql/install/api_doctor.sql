@@ -79,7 +79,7 @@ AS $$
 			FROM pg_proc p,
 				regexp_split_to_table(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), ';\s*\n') AS s (txt)
 			WHERE p.pronamespace = 'triage'::regnamespace
-				AND p.proname IN ('install_tables', 'install_triggers', 'install_views')
+				AND p.proname LIKE 'install\_%'
 	), made AS (
 		SELECT s.txt, m.found
 			FROM statement s,

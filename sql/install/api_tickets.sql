@@ -1,7 +1,7 @@
--- Tickets and comments: what an application calls.
+-- Tickets: what an application calls.
 --
--- All run with the caller's rights (search_tickets and the comment triggers aside), and every statement writes the
--- tenant predicate out: the tables' owner, whom row security does not bind, must not reach another tenant by accident.
+-- All run with the caller's rights (search_tickets aside), and every statement writes the tenant predicate out: the
+-- tables' owner, whom row security does not bind, must not reach another tenant by accident.
 -- A ticket that is unknown, deleted or another tenant's is answered in one way, so the answer tells nothing apart.
 
 -- Helpers ------------------------------------------------------------------------------------------------------------
@@ -61,31 +61,40 @@ COMMENT ON FUNCTION triage.check_ticket_text(text, text) IS
 	'checks the texts of a ticket before they are stored; returns nothing; raises 23514 when both are blank, or the subject exceeds 998 characters, or the description 1048576 bytes';
 REVOKE ALL ON FUNCTION triage.check_ticket_text(text, text) FROM PUBLIC;
 
-CREATE FUNCTION triage.check_category(category text) RETURNS void
+CREATE FUNCTION triage.check_category(category text, current text DEFAULT NULL) RETURNS void
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	active boolean;
 	known text;
 BEGIN
-	IF category IS NULL OR EXISTS (
-		SELECT FROM triage.ticket_categories c
-			WHERE c.tenant_id = triage.current_tenant() AND c.category = check_category.category)
-	THEN
+	IF category IS NULL OR category = current THEN
+		RETURN;
+	END IF;
+	SELECT c.is_active INTO active
+		FROM triage.ticket_categories c
+		WHERE c.tenant_id = triage.current_tenant() AND c.category = check_category.category;
+	IF active THEN
 		RETURN;
 	END IF;
 	SELECT string_agg(c.category, ', ' ORDER BY c.category) INTO known
 		FROM (SELECT c.category FROM triage.ticket_categories c
 				WHERE c.tenant_id = triage.current_tenant() AND c.is_active
 				ORDER BY c.category LIMIT 50) c;
+	IF NOT active THEN
+		RAISE EXCEPTION 'category "%" is not in use any more', left(category, 100)
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets',
+				HINT = coalesce('The categories in use are: ' || known || '.', 'Set is_active in triage.ticket_categories.');
+	END IF;
 	RAISE EXCEPTION 'category "%" does not exist', left(category, 100)
 		USING ERRCODE = 'foreign_key_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_category_fkey',
-			HINT = coalesce(format('The categories are: %s.', known), 'Insert it into triage.ticket_categories first.');
+			HINT = coalesce('The categories are: ' || known || '.', 'Insert it into triage.ticket_categories first.');
 END
 $$;
-COMMENT ON FUNCTION triage.check_category(text) IS
-	'checks that a category exists in the current tenant; NULL passes; returns nothing; raises 23503 with the known ones as hint';
-REVOKE ALL ON FUNCTION triage.check_category(text) FROM PUBLIC;
+COMMENT ON FUNCTION triage.check_category(text, text) IS
+	'checks that a category exists in the current tenant and is active; NULL passes, and so does current, the one that the ticket has; returns nothing; raises 23503 when it does not exist, 23514 when it is not active, with those that are as hint';
+REVOKE ALL ON FUNCTION triage.check_category(text, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ensure_person(person_id text, role triage.person_role DEFAULT 'customer', email text DEFAULT NULL)
 	RETURNS triage.person_role
@@ -166,6 +175,7 @@ BEGIN
 	subject := coalesce(subject, '');
 	description := coalesce(description, '');
 	source := coalesce(source, 'api');
+	PERFORM triage.check_external_id(source, external_id, 'tickets');
 
 	-- Second round: the other caller's ticket, which the insert ran into, is now committed and visible.  Third: it was
 	-- purged in between.
@@ -183,6 +193,8 @@ BEGIN
 		IF i = 1 THEN
 			PERFORM triage.check_ticket_text(subject, description);
 			PERFORM triage.check_category(category);
+			PERFORM triage.check_tags(tags);
+			PERFORM triage.check_custom_fields(custom_fields);
 			IF requester_id IS NOT NULL THEN
 				PERFORM triage.ensure_person(requester_id, 'customer', requester_email);
 			END IF;
@@ -214,7 +226,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) IS
-	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, 23503 for an unknown category';
+	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 23503 for an unknown category';
 REVOKE ALL ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) FROM PUBLIC;
 
 -- Changing -----------------------------------------------------------------------------------------------------------
@@ -291,7 +303,7 @@ BEGIN
 		RETURN new_version;
 	END IF;
 
-	SELECT t.subject, t.description, t.status INTO old
+	SELECT t.subject, t.description, t.status, t.category INTO old
 		FROM triage.tickets t
 		WHERE t.id = update_ticket.ticket_id AND t.tenant_id = triage.current_tenant();
 	IF changes ? 'subject' OR changes ? 'description' THEN
@@ -306,7 +318,11 @@ BEGIN
 				CONSTRAINT = 'tickets_resolution_when_finished',
 				HINT = 'Set status to resolved or closed in the same call.';
 	END IF;
-	PERFORM triage.check_category(changes ->> 'category');
+	PERFORM triage.check_category(changes ->> 'category', old.category);
+	IF changes ? 'tags' THEN
+		PERFORM triage.check_tags(ARRAY (SELECT jsonb_array_elements_text(changes -> 'tags')));
+	END IF;
+	PERFORM triage.check_custom_fields(changes -> 'custom_fields');
 	IF changes ->> 'requester_id' IS NOT NULL THEN
 		PERFORM triage.ensure_person(changes ->> 'requester_id', 'customer', changes ->> 'requester_email');
 	END IF;
@@ -342,7 +358,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.update_ticket(bigint, jsonb, int) IS
-	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, handler, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, 23503 for an unknown category';
+	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, handler, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, for tags or custom fields beyond their limits, and for another category that is not active, 23503 for an unknown one';
 REVOKE ALL ON FUNCTION triage.update_ticket(bigint, jsonb, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.assign_ticket(ticket_id bigint, agent_id text, expected_version int DEFAULT NULL) RETURNS int
@@ -497,163 +513,6 @@ COMMENT ON FUNCTION triage.delete_ticket(bigint, int) IS
 	'hides a ticket and drops its AI job; the row stays, with deleted_at set; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket (deleted before, too), 40001 when its version is another one';
 REVOKE ALL ON FUNCTION triage.delete_ticket(bigint, int) FROM PUBLIC;
 
--- Comments -----------------------------------------------------------------------------------------------------------
-
-CREATE FUNCTION triage.add_comment(
-	ticket_id bigint,
-	content text,
-	author_id text DEFAULT NULL,
-	author_role triage.person_role DEFAULT NULL,
-	visibility triage.comment_visibility DEFAULT 'public',
-	source text DEFAULT 'api',
-	external_id text DEFAULT NULL)
-	RETURNS bigint
-	LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	known record;
-	new_id bigint;
-BEGIN
-	PERFORM triage.check_schema();
-	source := coalesce(source, 'api');
-	IF content IS NULL OR content !~ '\S' THEN
-		RAISE EXCEPTION 'a comment must not be blank'
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'ticket_comments',
-				CONSTRAINT = 'ticket_comments_content_not_empty', HINT = 'Give it a character that is not white space.';
-	ELSIF octet_length(content) > 1048576 THEN
-		RAISE EXCEPTION 'comment is too long: % bytes', octet_length(content)
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'ticket_comments',
-				CONSTRAINT = 'ticket_comments_content_length',
-				HINT = 'A comment holds at most 1048576 bytes; split it.';
-	END IF;
-
-	FOR i IN 1 .. 3 LOOP				-- as in create_ticket
-		IF external_id IS NOT NULL THEN
-			SELECT c.id, c.ticket_id INTO known
-				FROM triage.ticket_comments c
-				WHERE c.tenant_id = triage.current_tenant()
-					AND c.source = add_comment.source AND c.external_id = add_comment.external_id;
-			IF FOUND AND known.ticket_id = add_comment.ticket_id THEN
-				RETURN known.id;
-			ELSIF FOUND THEN
-				RAISE EXCEPTION 'comment % of source % belongs to another ticket',
-						quote_literal(external_id), quote_literal(source)
-					USING ERRCODE = 'unique_violation', SCHEMA = 'triage', TABLE = 'ticket_comments',
-						CONSTRAINT = 'ticket_comments_external_id_key',
-						HINT = 'An external id names one comment of its source; use another one.';
-			END IF;
-		END IF;
-
-		IF i = 1 THEN
-			-- Before a person is created for a ticket that is not there.  No lock: the trigger takes it as the owner,
-			-- while who may write comments need not be allowed to change tickets.
-			IF NOT EXISTS (
-				SELECT FROM triage.tickets t
-					WHERE t.id = add_comment.ticket_id AND t.tenant_id = triage.current_tenant() AND t.deleted_at IS NULL)
-			THEN
-				RAISE EXCEPTION 'ticket % does not exist', coalesce(ticket_id::text, 'NULL')
-					USING ERRCODE = 'no_data_found',
-						HINT = 'Tickets that were deleted, and those of other tenants, cannot be reached.';
-			END IF;
-			IF author_id IS NOT NULL THEN
-				author_role := coalesce(author_role, triage.ensure_person(author_id));
-				PERFORM triage.ensure_person(author_id, author_role);
-			END IF;
-		END IF;
-
-		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source,
-				external_id)
-			VALUES (triage.current_tenant(), add_comment.ticket_id, add_comment.author_id,
-				coalesce(add_comment.author_role, 'customer'), coalesce(add_comment.visibility, 'public'),
-				add_comment.content, add_comment.source, add_comment.external_id)
-			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
-			RETURNING id INTO new_id;
-		IF new_id IS NOT NULL THEN
-			RETURN new_id;
-		END IF;
-	END LOOP;
-	RAISE EXCEPTION 'could not add comment % of source %', quote_literal(external_id), quote_literal(source)
-		USING ERRCODE = 'serialization_failure',
-			HINT = 'Comments with this external id come and go at the moment; retry.';
-END
-$$;
-COMMENT ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) IS
-	'adds a comment to a ticket and returns its id; a comment with this source and external_id is left as it is and its id returned; author_id: the application''s own id of the person, created on first sight; author_role: NULL takes that of a known author, else customer; visibility internal: a note the customer does not see; raises P0002 when there is no such ticket, 55000 for a public comment on a closed ticket, 23514 when it is blank or above 1048576 bytes, 23505 when the external id is that of a comment on another ticket';
-REVOKE ALL ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) FROM PUBLIC;
-
--- What a comment does to its ticket holds for a plain INSERT too, hence triggers.  They run as the owner: who may write
--- comments need not be allowed to write tickets.
-CREATE FUNCTION triage.ticket_comments_before() RETURNS trigger
-	LANGUAGE plpgsql SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	ticket record;
-BEGIN
-	-- the lock keeps the ticket from being closed while the comment is on its way, and is the one that _after needs
-	SELECT t.status INTO ticket
-		FROM triage.tickets t
-		WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id AND t.deleted_at IS NULL
-		FOR NO KEY UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'ticket % does not exist', coalesce(NEW.ticket_id::text, 'NULL')
-			USING ERRCODE = 'no_data_found',
-				HINT = 'Tickets that were deleted, and those of other tenants, cannot be reached.';
-	END IF;
-	IF ticket.status = 'closed' AND NEW.visibility = 'public' THEN
-		RAISE EXCEPTION 'ticket % is closed and takes no public comment', NEW.ticket_id
-			USING ERRCODE = 'object_not_in_prerequisite_state',
-				HINT = 'Create a follow-up ticket, or make the comment an internal one.';
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION triage.ticket_comments_before() IS
-	'trigger, before a comment is inserted: locks its ticket; raises P0002 when there is no such ticket, 55000 for a public comment on a closed one';
-REVOKE ALL ON FUNCTION triage.ticket_comments_before() FROM PUBLIC;
-
-CREATE FUNCTION triage.ticket_comments_after() RETURNS trigger
-	LANGUAGE plpgsql SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF NEW.visibility <> 'public' THEN
-		RETURN NULL;
-	END IF;
-
-	-- each UPDATE asks for a real change: one without would raise the version and turn an agent's edit down
-	IF NEW.author_role = 'customer' THEN
-		UPDATE triage.tickets t
-			SET status = CASE
-					WHEN t.status NOT IN ('pending', 'on_hold', 'resolved') THEN t.status
-					WHEN t.assignee_id IS NULL THEN 'open'
-					ELSE 'in_progress' END,
-				waiting_since = coalesce(t.waiting_since, NEW.created_at)
-			WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id
-				AND (t.waiting_since IS NULL OR t.status IN ('pending', 'on_hold', 'resolved'));
-	ELSIF NEW.author_role IN ('agent', 'admin') THEN
-		-- a person has answered, so a person holds the conversation
-		UPDATE triage.tickets t
-			SET waiting_since = NULL,
-				first_response_at = coalesce(t.first_response_at, NEW.created_at),
-				handler = 'human'
-			WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id
-				AND (t.waiting_since IS NOT NULL OR t.first_response_at IS NULL OR t.handler <> 'human');
-	ELSIF NEW.author_role = 'ai' THEN
-		-- where people answer, what a machine says leaves the customer waiting for them
-		UPDATE triage.tickets t
-			SET waiting_since = NULL
-			WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id
-				AND t.waiting_since IS NOT NULL AND t.handler = 'ai';
-	END IF;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION triage.ticket_comments_after() IS
-	'trigger, after a comment is inserted: a customer''s public comment reopens a pending, on_hold or resolved ticket and starts the wait; an agent''s public reply ends the wait, is the first response, and makes people the handler; that of the AI ends the wait where the handler is ai';
-REVOKE ALL ON FUNCTION triage.ticket_comments_after() FROM PUBLIC;
-
 -- Finding ------------------------------------------------------------------------------------------------------------
 
 -- With the owner's rights: text search operators are not leakproof, so that under row security no index would serve
@@ -679,6 +538,10 @@ BEGIN
 		RAISE EXCEPTION 'max_rows must be between 0 and 1000, not %', coalesce(max_rows::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Search for something narrower instead of more rows.';
 	END IF;
+	IF length(query) > 1000 THEN
+		RAISE EXCEPTION 'the query is too long: % characters', length(query)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Search for at most 1000 characters: some words that matter.';
+	END IF;
 	wanted := websearch_to_tsquery(triage.ts_config(language), query);
 	-- The words as they stand find names and tickets in other languages.  But "-paper" as it stands would let the
 	-- stem's match through, so a query with a negation is asked in its language only.
@@ -694,7 +557,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.search_tickets(text, int, text) IS
-	'finds tickets of the current tenant by the words of subject and description, best match first; query: words, "a phrase", or, -not; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; deleted tickets are not found; raises 22023 when max_rows is out of range';
+	'finds tickets of the current tenant by the words of subject and description, best match first; query: words, "a phrase", or, -not, 1000 characters at most; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; deleted tickets are not found; raises 22023 when max_rows is out of range or query too long';
 REVOKE ALL ON FUNCTION triage.search_tickets(text, int, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.list_tickets(
@@ -707,7 +570,8 @@ CREATE FUNCTION triage.list_tickets(
 	include_finished boolean DEFAULT true,
 	after_created_at timestamptz DEFAULT NULL,
 	after_id bigint DEFAULT NULL,
-	max_rows int DEFAULT 50)
+	max_rows int DEFAULT 50,
+	tags text[] DEFAULT NULL)
 	RETURNS TABLE (
 		id bigint,
 		public_id uuid,
@@ -726,6 +590,8 @@ CREATE FUNCTION triage.list_tickets(
 AS $$
 DECLARE
 	filters text := '';
+	source text := 'triage.tickets';
+	tagged bigint[];
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows NOT BETWEEN 0 AND 1000 THEN
@@ -761,6 +627,15 @@ BEGIN
 	IF unassigned THEN
 		filters := filters || ' AND t.assignee_id IS NULL';
 	END IF;
+	-- Of rare tags an index knows the few tickets, which are then looked up (OFFSET 0: before all else); tickets with
+	-- common ones are met soon on the way through the list.
+	IF cardinality(tags) > 0 THEN
+		tagged := triage.tickets_tagged(tags, 2000);
+		filters := filters || ' AND t.tags @> $10';
+	END IF;
+	IF tagged IS NOT NULL THEN
+		source := '(SELECT * FROM triage.tickets g WHERE g.tenant_id = $9 AND g.id = ANY ($11) OFFSET 0)';
+	END IF;
 	-- the words of tickets_inbox's predicate: open tickets are few beside the finished ones
 	IF NOT include_finished OR NOT statuses && '{resolved,closed}' THEN
 		filters := filters || ' AND t.status NOT IN (''resolved'', ''closed'')';
@@ -769,19 +644,19 @@ BEGIN
 	RETURN QUERY EXECUTE
 		'SELECT p.id, p.public_id, p.subject, p.status, p.priority, p.category, p.assignee_id, p.requester_id,
 				a.ai_state, p.created_at, p.updated_at, p.version
-			FROM (SELECT * FROM triage.tickets t
+			FROM (SELECT * FROM ' || source || ' t
 					WHERE t.tenant_id = $9 AND t.deleted_at IS NULL' || filters || '
 					ORDER BY t.created_at DESC, t.id DESC
 					LIMIT $8) p
 			JOIN triage.ai_state a ON a.tenant_id = p.tenant_id AND a.ticket_id = p.id
 			ORDER BY p.created_at DESC, p.id DESC'
 		USING after_created_at, after_id, statuses, priorities, categories, assignee, requester, max_rows,
-			triage.current_tenant();
+			triage.current_tenant(), tags, tagged;
 END
 $$;
-COMMENT ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int) IS
-	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_created_at and after_id: created_at and id of the last row of the page before; max_rows: 0 to 1000; deleted tickets are not listed; raises 22023 when max_rows is out of range or only one of the two keys is given';
-REVOKE ALL ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int) FROM PUBLIC;
+COMMENT ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[]) IS
+	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_created_at and after_id: created_at and id of the last row of the page before; max_rows: 0 to 1000; tags: only those that have all of these; deleted tickets are not listed; raises 22023 when max_rows is out of range or only one of the two keys is given';
+REVOKE ALL ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[]) FROM PUBLIC;
 
 -- Waiting ------------------------------------------------------------------------------------------------------------
 

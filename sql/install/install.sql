@@ -123,6 +123,8 @@ BEGIN
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.ai_state, triage.answer_quality, triage.provider_status;
+	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
+	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,

@@ -9,10 +9,11 @@ AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
+	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;
 	key name;
 BEGIN
-	FOREACH target IN ARRAY tenant_tables || name 'tenants' LOOP
+	FOREACH target IN ARRAY tenant_tables || comment_tables || name 'tenants' LOOP
 		key := CASE target WHEN 'tenants' THEN 'id' ELSE 'tenant_id' END;
 		-- a table that has it already is left alone: both commands lock the table against everything
 		IF NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = format('triage.%I', target)::regclass) THEN

@@ -235,6 +235,11 @@ BEGIN
 		CONSTRAINT tickets_requester_email_length CHECK (length(requester_email) <= 320),
 		CONSTRAINT tickets_language_length CHECK (length(language) <= 35),
 		CONSTRAINT tickets_tags_no_null CHECK (array_position(tags, NULL) IS NULL),
+		-- No longer than 100 characters each, said without a look at them one by one: these run on every update.  What is
+		-- stored compressed counts as less than when it was written.
+		CONSTRAINT tickets_tags_limits CHECK (cardinality(tags) <= 100 AND '' <> ALL (tags)
+			AND array_to_string(tags, E'\n') !~ '[^\n]{101}'),
+		CONSTRAINT tickets_custom_fields_size CHECK (pg_column_size(custom_fields) <= 65536),
 		CONSTRAINT tickets_custom_fields_object CHECK (jsonb_typeof(custom_fields) = 'object'),
 		CONSTRAINT tickets_resolution_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolution IS NOT NULL)),
 		CONSTRAINT tickets_resolved_at_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)),
@@ -248,6 +253,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
 		WHERE requester_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS tickets_tags ON triage.tickets USING gin (tags) WHERE tags <> '{}';
 	CREATE INDEX IF NOT EXISTS tickets_search ON triage.tickets USING gin (search);
 
 	CREATE TABLE IF NOT EXISTS triage.ticket_comments (
@@ -273,6 +279,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS ticket_comments_ticket ON triage.ticket_comments (tenant_id, ticket_id, created_at, id);
 	CREATE INDEX IF NOT EXISTS ticket_comments_author ON triage.ticket_comments (tenant_id, author_id)
 		WHERE author_id IS NOT NULL;
+	PERFORM triage.install_comment_tables();
 
 	CREATE TABLE IF NOT EXISTS triage.ticket_history (
 		tenant_id    text NOT NULL,

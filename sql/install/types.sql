@@ -23,6 +23,9 @@ COMMENT ON TYPE triage.person_role IS 'what a person, or the author of a comment
 CREATE TYPE triage.comment_visibility AS ENUM ('public', 'internal');
 COMMENT ON TYPE triage.comment_visibility IS 'whether the customer sees a comment';
 
+CREATE TYPE triage.ticket_link_kind AS ENUM ('duplicate_of', 'caused_by', 'followup_of', 'related');
+COMMENT ON TYPE triage.ticket_link_kind IS 'what one ticket is to another';
+
 CREATE TYPE triage.job_kind AS ENUM ('triage');
 COMMENT ON TYPE triage.job_kind IS 'what a job asks of the model';
 

@@ -170,6 +170,8 @@ BEGIN
 				ON d.tenant_id = r.tenant_id AND d.id = r.job_id AND d.fence = r.fence AND d.class = r.outcome
 			WHERE r.prompt_version IS NOT NULL AND r.outcome IN ('succeeded', 'refused', 'unusable_answer')
 			GROUP BY r.tenant_id, r.kind, r.prompt_version, r.outcome;
+
+	PERFORM triage.install_ticket_views();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_views() IS

@@ -15,8 +15,8 @@ AS $$
 BEGIN
 	-- the ledgers refuse TRUNCATE; a replica's session is not asked
 	SET LOCAL session_replication_role = replica;
-	TRUNCATE triage.tickets, triage.ticket_comments, triage.ticket_history, triage.ticket_assignments, triage.ai_jobs,
-		triage.ai_dead_letters, triage.ai_runs, triage.ticket_ai_results RESTART IDENTITY;
+	SET LOCAL client_min_messages = warning;
+	TRUNCATE triage.tickets, triage.ai_runs RESTART IDENTITY CASCADE;
 	SET LOCAL session_replication_role = origin;
 	INSERT INTO triage.tickets (subject, description, requester_email, category, category_is_manual, priority_is_manual)
 		SELECT 'Export of order ' || i || ' fails', bench.description(i), 'customer' || i % 1000 || '@example.com',

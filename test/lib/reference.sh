@@ -30,6 +30,10 @@ INSERT INTO place (chapter, name)
 		FROM (VALUES
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
+			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
+			(6, 'check_integrity'),
+			(7, 'check_comment_text check_custom_fields check_external_id check_file_url check_tags follow_up follow_ups '
+				'install_comment_tables install_ticket_views lock_comment orphans tickets_tagged'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),

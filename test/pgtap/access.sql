@@ -28,6 +28,11 @@ INSERT INTO pg_temp.callable
 				'health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 hold_reason'),
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
 				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
+			('reader agent admin', 'tickets_tagged'),
+			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
+				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
+			('admin', 'check_integrity orphans'),
+			('', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
 				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '
@@ -50,6 +55,12 @@ INSERT INTO pg_temp.usable VALUES
 	('tickets',            'tenant_id',     'r', 'raw', 'raw', 'r'),
 	('people',             'email',         'r', 'raw', 'raw', ''),
 	('ticket_comments',    'content',       'r', 'ra',  'ra',  ''),
+	('comment_edits',      'old_content',   'r', 'r',   'r',   ''),
+	('comment_attachments', 'file_url',     'r', 'ra',  'ra',  ''),
+	('ticket_links',       'kind',          'r', 'rad', 'rad', ''),
+	('linked_tickets',     NULL,            'r', 'r',   'r',   ''),
+	('helpdesk_tickets',   NULL,            'r', 'r',   'r',   ''),
+	('ticket_timeline',    NULL,            'r', 'r',   'r',   ''),
 	('ticket_history',     'changed_by',    'r', 'r',   'r',   ''),
 	('ticket_history',     'session_role',  'r', 'r',   'r',   ''),
 	('ticket_assignments', 'assigned_by',   'r', 'r',   'r',   ''),

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(166);
+SELECT plan(195);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -11,6 +11,10 @@ INSERT INTO triage.tickets (tenant_id, external_id, description, requester_id, a
 	('default', 'a', 'x', 'carl', 'ann', 'billing'), ('default', 'b', 'x', NULL, NULL, NULL), ('other', 'foreign', 'x', NULL, NULL, NULL);
 INSERT INTO triage.ticket_comments (ticket_id, content, external_id, author_id)
 	VALUES (pg_temp.ticket('a'), 'x', 'a', 'carl'), (pg_temp.ticket('a'), 'x', 'b', NULL);
+UPDATE triage.ticket_comments SET content = 'y' WHERE external_id = 'a';
+INSERT INTO triage.comment_attachments (comment_id, file_url, file_name)
+	SELECT c.id, 'https://example.org/x', 'x' FROM triage.ticket_comments c WHERE c.external_id = 'a';
+INSERT INTO triage.ticket_links (ticket_id, kind, other_id) VALUES (pg_temp.ticket('a'), 'duplicate_of', pg_temp.ticket('b'));
 INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
 	VALUES ('default', pg_temp.ticket('a'), 1, 'billing', 'low', 1, 'x');
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) VALUES ('default', 1, 1, 'triage', 1, 'succeeded');
@@ -144,10 +148,14 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('tickets_requester_email_length', $$UPDATE triage.tickets SET requester_email = repeat('x', 321)$$),
 	('tickets_language_length', $$UPDATE triage.tickets SET language = repeat('x', 36)$$),
 	('tickets_tags_no_null', $$UPDATE triage.tickets SET tags = '{a,NULL}'$$),
+	('tickets_tags_limits', $$UPDATE triage.tickets SET tags = array_fill('x'::text, '{101}')$$),
+	('tickets_tags_limits', $$UPDATE triage.tickets SET tags = ARRAY ['a', repeat('ä', 101)]$$),
+	('tickets_tags_limits', $$UPDATE triage.tickets SET tags = '{a,""}'$$),
+	('tickets_custom_fields_size', $$UPDATE triage.tickets SET custom_fields = jsonb_build_object('x', repeat('x', 65536))$$),
 	('tickets_custom_fields_object', $$UPDATE triage.tickets SET custom_fields = '[]'$$),
 	('tickets_custom_fields_object', $$UPDATE triage.tickets SET custom_fields = 'null'$$),
 
-	('ticket_comments_pkey', $$UPDATE triage.ticket_comments SET id = DEFAULT;
+	('ticket_comments_pkey', $$UPDATE triage.ticket_comments SET id = DEFAULT WHERE external_id = 'b';
 		INSERT INTO triage.ticket_comments (id, ticket_id, content) OVERRIDING SYSTEM VALUE SELECT id, ticket_id, 'x' FROM triage.ticket_comments$$),
 	('ticket_comments_external_id_key', $$UPDATE triage.ticket_comments SET external_id = 'a' WHERE external_id = 'b'$$),
 	-- an INSERT meets the trigger first, which says that the ticket does not exist
@@ -159,6 +167,34 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('ticket_comments_source_length', $$UPDATE triage.ticket_comments SET source = repeat('x', 101)$$),
 	('ticket_comments_external_id_length', $$UPDATE triage.ticket_comments SET external_id = '' WHERE external_id = 'a'$$),
 	('ticket_comments_external_id_length', $$UPDATE triage.ticket_comments SET external_id = repeat('x', 1001) WHERE external_id = 'a'$$),
+
+	('comment_edits_pkey', $$INSERT INTO triage.comment_edits (tenant_id, id, comment_id, old_content, edited_by, session_role) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, comment_id, 'x', 'x', 'x' FROM triage.comment_edits$$),
+	('comment_edits_comment_fkey', $$INSERT INTO triage.comment_edits (tenant_id, comment_id, old_content, edited_by, session_role)
+		SELECT 'other', c.id, 'x', 'x', 'x' FROM triage.ticket_comments c WHERE c.external_id = 'a'$$),
+	('comment_attachments_pkey', $$INSERT INTO triage.comment_attachments (id, comment_id, file_url, file_name) OVERRIDING SYSTEM VALUE
+		SELECT id, comment_id, 'x', 'x' FROM triage.comment_attachments$$),
+	('comment_attachments_comment_fkey', $$INSERT INTO triage.comment_attachments (tenant_id, comment_id, file_url, file_name)
+		SELECT 'other', c.id, 'x', 'x' FROM triage.ticket_comments c WHERE c.external_id = 'a'$$),
+	('comment_attachments_file_url_length', $$UPDATE triage.comment_attachments SET file_url = ''$$),
+	('comment_attachments_file_url_length', $$UPDATE triage.comment_attachments SET file_url = repeat('x', 2001)$$),
+	('comment_attachments_file_url_safe', $$UPDATE triage.comment_attachments SET file_url = 'JavaScript:alert(1)'$$),
+	('comment_attachments_file_url_safe', $$UPDATE triage.comment_attachments SET file_url = ' https://example.org/'$$),
+	('comment_attachments_file_name_length', $$UPDATE triage.comment_attachments SET file_name = ''$$),
+	('comment_attachments_file_name_printable', $$UPDATE triage.comment_attachments SET file_name = E'a\nb'$$),
+	('comment_attachments_file_type_printable', $$UPDATE triage.comment_attachments SET file_type = E'a\nb'$$),
+	('comment_attachments_file_name_length', $$UPDATE triage.comment_attachments SET file_name = repeat('x', 501)$$),
+	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = ''$$),
+	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = repeat('x', 201)$$),
+	('comment_attachments_byte_size', $$UPDATE triage.comment_attachments SET byte_size = -1$$),
+
+	('ticket_links_pkey', $$INSERT INTO triage.ticket_links (id, ticket_id, kind, other_id) OVERRIDING SYSTEM VALUE
+		SELECT id, ticket_id, 'caused_by', other_id FROM triage.ticket_links$$),
+	('ticket_links_pair_key', $$INSERT INTO triage.ticket_links (ticket_id, kind, other_id) SELECT ticket_id, kind, other_id FROM triage.ticket_links$$),
+	('ticket_links_ticket_fkey', $$UPDATE triage.ticket_links SET ticket_id = pg_temp.ticket('foreign')$$),
+	('ticket_links_other_fkey', $$UPDATE triage.ticket_links SET other_id = pg_temp.ticket('foreign')$$),
+	('ticket_links_not_self', $$UPDATE triage.ticket_links SET other_id = ticket_id$$),
+	('ticket_links_related_order', $$UPDATE triage.ticket_links SET kind = 'related', ticket_id = other_id, other_id = ticket_id$$),
 
 	('ticket_history_pkey', $$INSERT INTO triage.ticket_history (tenant_id, id, ticket_id, field, changed_by, session_role) OVERRIDING SYSTEM VALUE
 		SELECT tenant_id, id, ticket_id, 'x', 'x', 'x' FROM triage.ticket_history$$),
@@ -243,6 +279,10 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tickets (external_id, source, description) VALUES ('a', 'email', 'x')$$),
 		($$INSERT INTO triage.tickets (external_id, tenant_id, description) VALUES ('a', 'other', 'x')$$),
 		($$INSERT INTO triage.tickets (description) VALUES ('no external id'), ('again none')$$),
+		($$UPDATE triage.tickets SET tags = array_fill(repeat('ä', 100), '{100}'), custom_fields = jsonb_build_object('x', repeat('x', 65000)) WHERE external_id = 'a'$$),
+		($$UPDATE triage.comment_attachments SET file_url = 'https://example.org/' || repeat('x', 1980), file_name = repeat('ä', 500), byte_size = 0$$),
+		($$UPDATE triage.comment_attachments SET file_url = '/uploads/2026/a:b.png', byte_size = NULL$$),
+		($$INSERT INTO triage.ticket_links (ticket_id, kind, other_id) SELECT ticket_id, 'related', other_id FROM triage.ticket_links$$),
 		($$UPDATE triage.ticket_comments SET content = repeat('x', 1048576), external_id = repeat('x', 1000) WHERE external_id = 'a'$$),
 		($$UPDATE triage.ticket_ai_results SET sentiment_score = 10, confidence = 1, draft_reply = repeat('ä', 20000), summary = repeat('ä', 4000)$$)
 	) AS c (command);

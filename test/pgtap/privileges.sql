@@ -148,6 +148,7 @@ ROLLBACK TO landlord;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
+		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'tickets_tagged',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',

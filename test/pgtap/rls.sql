@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(92);
+SELECT plan(104);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -20,11 +20,15 @@ CREATE FUNCTION pg_temp.fill(tenant text) RETURNS void
 AS $$
 DECLARE
 	ticket bigint;
+	comment bigint;
 	job record;
 BEGIN
 	PERFORM set_config('triage.tenant', tenant, true);
 	ticket := triage.create_ticket('printer of ' || tenant, 'jams', 'carl', external_id => tenant);
-	PERFORM triage.add_comment(ticket, 'comment of ' || tenant, 'carl');
+	comment := triage.add_comment(ticket, 'comment of ' || tenant, 'carl');
+	PERFORM triage.edit_comment(comment, 'edited comment of ' || tenant);
+	PERFORM triage.attach_to_comment(comment, 'https://example.org/' || tenant, tenant);
+	PERFORM triage.link_tickets(ticket, 'related', triage.create_ticket('linked of ' || tenant, 'x', external_id => 'linked ' || tenant, request_triage => false));
 	PERFORM triage.assign_ticket(ticket, 'ann');
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.complete_job(job.job_id, job.fence,
@@ -72,7 +76,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 18::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 24::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

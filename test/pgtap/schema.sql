@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(85);
+SELECT plan(92);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -58,6 +58,28 @@ INSERT INTO pg_temp.expected_table VALUES
 		latency_ms integer
 		started_at timestamp with time zone
 		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('comment_edits', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		comment_id bigint NOT NULL
+		old_content text NOT NULL
+		edited_by text NOT NULL
+		session_role text NOT NULL
+		edited_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('comment_attachments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		comment_id bigint NOT NULL
+		file_url text NOT NULL
+		file_name text NOT NULL
+		file_type text NOT NULL DEFAULT 'application/octet-stream'::text
+		byte_size bigint
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('ticket_links', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		kind triage.ticket_link_kind NOT NULL
+		other_id bigint NOT NULL
+		created_by text NOT NULL DEFAULT triage.current_actor()
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('home', $$id boolean NOT NULL DEFAULT true
 		system_identifier bigint NOT NULL
 		database_oid bigint NOT NULL
@@ -241,6 +263,10 @@ INSERT INTO pg_temp.expected_view VALUES
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
+	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
+		'resolved_at deleted_at tenant_id'),
+	('ticket_timeline', 'tenant_id ticket_id happened_at kind entry_id actor visibility content details'),
 	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers'),
 	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
@@ -270,10 +296,11 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('provider_api', 'openai builtin'),
 		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
 		('ticket_handler', 'ai human'),
+		('ticket_link_kind', 'duplicate_of caused_by followup_of related'),
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 11::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 12::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

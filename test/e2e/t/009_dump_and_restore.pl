@@ -37,7 +37,8 @@ sub counts
 	my ($database) = @_;
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
-	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage);
+	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
+	  comment_edits comment_attachments ticket_links);
 }
 
 ################ a database with something of everything ################
@@ -63,6 +64,7 @@ SELECT triage.assign_ticket(1, 'agent-1'), triage.add_comment(1, 'On it.', 'agen
 SELECT triage.update_ticket(2, '{"subject": "new TOKEN-d2"}'), triage.resolve_ticket(3), triage.delete_ticket(4);
 SELECT triage.resolve_ticket(5), triage.close_ticket(5);
 SELECT triage.unassign_ticket(1);
+SELECT triage.edit_comment(1, 'On it!', 'agent-1'), triage.attach_to_comment(1, 'https://example.org/a', 'a'), triage.link_tickets(1, 'related', 2), triage.add_tags(1, '{vip}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
 UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;
 CREATE INDEX tickets_crm ON triage.tickets (crm_reference);
@@ -137,10 +139,10 @@ is(sqlstate($node, q(SELECT triage.uninstall('yes')), 'plain'), '22023', 'uninst
 is(sqlstate($node, q(SELECT triage.uninstall('delete all tickets')), 'plain'), '2BP01', 'and is refused while others\' objects rest on its tables');
 is(counts('plain') =~ / tickets=48 /, 1, 'nothing was deleted by what was refused');
 sql($node, q(DROP VIEW public.vips; DROP TABLE public.invoices; SELECT triage.uninstall(confirm => 'delete all tickets'); DROP EXTENSION triage), 'plain');
-is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, 'uninstall() and DROP EXTENSION leave nothing');
+is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, '[seed 76] uninstall() and DROP EXTENSION leave nothing');
 sql($node, 'DROP SCHEMA IF EXISTS triage; CREATE EXTENSION triage', 'plain');
 my $again = sql($node, "SELECT triage.create_ticket('Again', 'The invoice is wrong')", 'plain');
-is($again, 1, 'CREATE EXTENSION begins anew');
+is($again, 1, '[seed 72] CREATE EXTENSION begins anew');
 is(sql($node, "SELECT triage.wait_for_triage($again)", 'plain'), 'processed', 'and works');
 
 $node->stop;

@@ -13,14 +13,17 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary tables_comments tables triggers views_tickets views comments policies \
+	tables_events tables_review \
+	api_events api_review \
 	api_tickets api_comments api_details api_integrity api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
-	api_lifecycle api_access install privileges
+	api_lifecycle tables_records api_import api_records api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
-REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention \
+REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
-	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write
+	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store purge_restore \
+	events_out_of_order accept_accept
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -100,10 +103,10 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry states utf8 verdict
+CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry similarity states utf8 verdict
 NET = loop pool secret transfer transport
-PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint gate gate_status guc home \
-	inspect jobs launcher pause prices queue rows shmem spi_util stats store tenant tickets_log tickets_row \
+PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
+	inspect jobs launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_log tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 
 CORE_OBJS = $(CORE:%=src/core/%.o)

@@ -36,7 +36,8 @@ SELECT p.oid::regprocedure AS function_without_comment
 	ORDER BY 1;
 SELECT p.oid::regprocedure AS function_without_search_path
 	FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-	WHERE p.pronamespace = 'triage'::regnamespace AND l.lanname IN ('sql', 'plpgsql')
+	-- a procedure that commits can have none
+	WHERE p.pronamespace = 'triage'::regnamespace AND l.lanname IN ('sql', 'plpgsql') AND p.prokind <> 'p'
 		AND NOT coalesce(p.proconfig, '{}') && '{"search_path=pg_catalog, pg_temp"}'
 	ORDER BY 1;
 SELECT c.oid::regclass AS relation_without_comment

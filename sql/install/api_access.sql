@@ -4,7 +4,7 @@
 -- TRIGGER to nobody: what a trigger does, it does with the rights of whoever writes, the worker included.
 
 -- The one list.  Each function (trigger functions aside), table and view of the schema stands in it; a test compares it
--- with the catalogs.  reader is part of agent, agent of admin; worker stands beside them; owner is granted to nobody.
+-- with the catalogs.  reader is part of agent, agent of admin; worker and consumer stand beside them; owner is granted to nobody.
 CREATE FUNCTION triage.access_list() RETURNS TABLE (level text, kind text, name text, privileges text)
 	LANGUAGE sql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
@@ -18,12 +18,15 @@ AS $$
 			('reader', 'relation', 'SELECT',
 				'tenants people ticket_categories tickets ticket_comments ticket_history ticket_assignments ai_jobs '
 				'ai_dead_letters ai_runs ticket_ai_results '
-				'ai_state inbox dashboard queue_stats worker_status worker_stats ai_failures answer_quality'),
+				'ai_state inbox dashboard queue_stats worker_status worker_stats ai_failures'),
+			('reader', 'relation', 'SELECT', 'ai_feedback ai_quality ai_calibration'),
+			('reader', 'function', 'EXECUTE', 'ai_assisted text_similarity'),
 
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
 				'delete_ticket add_comment request_triage lock_ticket check_category check_ticket_text '
 				'check_ticket_changes ensure_person ensure_agent'),
+			('agent', 'function', 'EXECUTE', 'accept_draft edit_draft reject_draft correct_result'),
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
 			('agent', 'relation', 'INSERT', 'ticket_comments'),
 
@@ -45,11 +48,24 @@ AS $$
 				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
 			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
 				'budget_status'),
+			('admin', 'function', 'EXECUTE', 'add_consumer drop_consumer read_events confirm_events pending_events'),
+			('admin', 'relation', 'SELECT', 'events event_consumers event_consumers_status'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'model_prices'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
 			('admin', 'relation', 'UPDATE (name)', 'tenants'),
+
+			('reader', 'function', 'EXECUTE', 'syncing'),
+			('admin', 'function', 'EXECUTE',
+				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
+				'preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets '
+				'import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'imports'),
+			('admin', 'relation', 'SELECT, INSERT, DELETE', 'import_errors'),
+			('owner', 'function', '', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
+			-- a program that reads the outbox, and needs nothing else
+			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 
 			-- what the worker's own SQL needs, and the same protocol for a worker that is not part of the server
 			('worker', 'function', 'EXECUTE',
@@ -73,6 +89,11 @@ AS $$
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'function', '',
+				'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
+				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
+				'next_batch trim_events health_events reviewer lock_result check_draft_is_open check_corrections'),
+			('owner', 'relation', '', 'event_generations'),
 			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
@@ -91,9 +112,10 @@ BEGIN
 		WHEN 'agent' THEN RETURN '{reader,agent}';
 		WHEN 'admin' THEN RETURN '{reader,agent,admin}';
 		WHEN 'worker' THEN RETURN '{worker}';
+		WHEN 'consumer' THEN RETURN '{consumer}';
 		ELSE
 			RAISE EXCEPTION 'there is no access level "%"', coalesce(left(level, 100), 'NULL')
-				USING ERRCODE = 'invalid_parameter_value', HINT = 'The levels are: reader, agent, admin, worker.';
+				USING ERRCODE = 'invalid_parameter_value', HINT = 'The levels are: reader, agent, admin, worker, consumer.';
 	END CASE;
 END
 $$;
@@ -225,7 +247,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.grant_access(name, text) IS
-	'gives a role the rights of one level, and takes back whatever else it had in schema triage; level: reader (views, tables, search), agent (reader, and tickets and comments), admin (agent, and tenants, vocabulary, providers, queue and worker), worker (for triage.worker_role and external workers: all tenants); to be called again after an update of the extension; returns nothing; raises 22023 for a level that does not exist, 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
+	'gives a role the rights of one level, and takes back whatever else it had in schema triage; level: reader (views, tables, search), agent (reader, and tickets and comments), admin (agent, and tenants, vocabulary, providers, queue and worker), worker (for triage.worker_role and external workers: all tenants), consumer (read_events and confirm_events, and nothing else); to be called again after an update of the extension; returns nothing; raises 22023 for a level that does not exist, 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
 REVOKE ALL ON FUNCTION triage.grant_access(name, text) FROM PUBLIC;
 
 -- Tenants --------------------------------------------------------------------------------------------------------------

@@ -362,6 +362,10 @@ AS $$
 DECLARE
 	ticket record;
 BEGIN
+	-- a copy comes to any ticket, and import_comments() holds its lock
+	IF triage.syncing() THEN
+		RETURN NEW;
+	END IF;
 	-- the lock keeps the ticket from being closed while the comment is on its way, and is the one that _after needs
 	SELECT t.status INTO ticket
 		FROM triage.tickets t
@@ -461,7 +465,7 @@ CREATE FUNCTION triage.ticket_comments_after() RETURNS trigger
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF NEW.visibility <> 'public' THEN
+	IF NEW.visibility <> 'public' OR triage.syncing() THEN
 		RETURN NULL;
 	END IF;
 

@@ -28,13 +28,20 @@ BEGIN
 			WHEN 'superseded_results' THEN
 				DELETE FROM triage.ticket_ai_results x WHERE x.ctid = ANY (ARRAY (
 					SELECT r.ctid FROM triage.ticket_ai_results r WHERE r.superseded_at < rule.before
+						-- what people said of a model is kept as long as the ticket
+						AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.tenant_id = r.tenant_id AND f.result_id = r.id)
 						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+			WHEN 'events' THEN
+				deleted := triage.trim_events(rule.before, max_rows);
+				target := rule.target;
+				RETURN NEXT;
+				CONTINUE;
 			WHEN 'deleted_tickets' THEN
-				DELETE FROM triage.tickets x WHERE x.ctid = ANY (ARRAY (
-					SELECT t.ctid FROM triage.tickets t WHERE t.deleted_at < rule.before
-						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+				deleted := triage.purge_tickets(rule.before, NULL, max_rows);
 		END CASE;
-		GET DIAGNOSTICS deleted = ROW_COUNT;
+		IF rule.target <> 'deleted_tickets' THEN
+			GET DIAGNOSTICS deleted = ROW_COUNT;
+		END IF;
 		target := rule.target;
 		RETURN NEXT;
 	END LOOP;

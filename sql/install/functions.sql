@@ -95,13 +95,28 @@ BEGIN
 			RETURN OLD;
 		END IF;
 	END IF;
+	-- and the owner's erasure of a person's text, which blanks that and changes nothing else
+	IF TG_OP = 'UPDATE' AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+		IF TG_TABLE_NAME = 'ticket_history' THEN
+			IF to_jsonb(NEW) - '{old_value,new_value}'::text[] = to_jsonb(OLD) - '{old_value,new_value}'::text[]
+				AND (NEW.old_value IS NOT DISTINCT FROM OLD.old_value OR (NEW.old_value = '"[erased]"' AND OLD.old_value IS NOT NULL))
+				AND (NEW.new_value IS NOT DISTINCT FROM OLD.new_value OR (NEW.new_value = '"[erased]"' AND OLD.new_value IS NOT NULL))
+			THEN
+				RETURN NEW;
+			END IF;
+		ELSIF TG_TABLE_NAME = 'ai_runs' THEN
+			IF to_jsonb(NEW) - 'error' = to_jsonb(OLD) - 'error' AND NEW.error = '[erased]' AND OLD.error IS NOT NULL THEN
+				RETURN NEW;
+			END IF;
+		END IF;
+	END IF;
 	RAISE EXCEPTION 'table "%" is append-only', TG_TABLE_NAME
 		USING ERRCODE = 'insufficient_privilege',
 			HINT = 'The audit trail and the ledger of calls are not to be changed.';
 END
 $$;
 COMMENT ON FUNCTION triage.append_only() IS
-	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it, lets the owner delete runs that table retention no longer keeps, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it, lets the owner delete runs that table retention no longer keeps and blank text for erase_person(), and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 
 CREATE FUNCTION triage.prompts_immutable() RETURNS trigger
 	LANGUAGE plpgsql

@@ -67,6 +67,7 @@ BEGIN
 		END LOOP;
 	END IF;
 	PERFORM triage.install_tables();
+	PERFORM triage.install_records_tables();
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
@@ -79,6 +80,8 @@ BEGIN
 	-- for ever, until the administrator says otherwise
 	INSERT INTO triage.retention (target)
 		VALUES ('ai_runs'), ('ai_dead_letters'), ('superseded_results'), ('deleted_tickets') ON CONFLICT DO NOTHING;
+	-- these are copies, which all who want them have read
+	INSERT INTO triage.retention (target, keep) VALUES ('events', '7 days') ON CONFLICT DO NOTHING;
 	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
 	-- a copy's home stays where it was, or unknown, until somebody calls adopt()
 	IF homeless THEN
@@ -122,9 +125,13 @@ BEGIN
 	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
-		triage.ai_state, triage.answer_quality, triage.provider_status;
+		triage.event_consumers_status,
+		triage.ai_quality, triage.ai_calibration,
+		triage.ai_state, triage.provider_status;
+	DROP TABLE IF EXISTS triage.import_errors, triage.imports;
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
+	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,

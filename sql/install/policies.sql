@@ -8,6 +8,8 @@ CREATE FUNCTION triage.install_policies() RETURNS void
 AS $install$
 DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
+		'imports, import_errors, '
+		'events, ai_feedback, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;
@@ -29,7 +31,8 @@ BEGIN
 		END IF;
 	END LOOP;
 	-- a budget of all tenants is everybody's to see, a tenant's own only that tenant's
-	FOREACH target IN ARRAY ARRAY['budgets', 'budget_usage', 'budget_reservations']::name[] LOOP
+	FOREACH target IN ARRAY ARRAY['budgets', 'budget_usage', 'budget_reservations',
+		'event_consumers']::name[] LOOP
 		IF NOT (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = format('triage.%I', target)::regclass) THEN
 			EXECUTE format('ALTER TABLE triage.%I ENABLE ROW LEVEL SECURITY', target);
 		END IF;
@@ -38,6 +41,7 @@ BEGIN
 		THEN
 			EXECUTE format('CREATE POLICY tenant ON triage.%I USING (%s)', target, CASE target
 				WHEN 'budgets' THEN 'tenant IS NULL OR tenant = (SELECT triage.current_tenant())'
+				WHEN 'event_consumers' THEN 'tenant IS NULL OR tenant = (SELECT triage.current_tenant())'
 				WHEN 'budget_usage' THEN 'EXISTS (SELECT FROM triage.budgets b WHERE b.id = budget)'
 				ELSE 'tenant = (SELECT triage.current_tenant())' END);
 		END IF;

@@ -57,6 +57,7 @@ BEGIN
 		email        text,
 		language     text,
 		created_at   timestamptz NOT NULL DEFAULT now(),
+		erased_at    timestamptz,
 		CONSTRAINT people_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT people_id_length CHECK (length(id) BETWEEN 1 AND 200),
 		CONSTRAINT people_display_name_length CHECK (length(display_name) <= 500),
@@ -423,8 +424,11 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS triage.retention (
 		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
 		keep   interval,
-		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets')),
+		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets',
+			'events')),
 		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
+	PERFORM triage.install_event_tables();
+	PERFORM triage.install_review_tables();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_tables() IS

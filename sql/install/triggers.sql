@@ -18,6 +18,7 @@ BEGIN
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_update();
 	CREATE OR REPLACE TRIGGER tickets_after_delete
 		AFTER DELETE ON triage.tickets
+		REFERENCING OLD TABLE AS old_tickets
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.tickets_after_delete();
 
 	CREATE OR REPLACE TRIGGER ticket_comments_before
@@ -49,6 +50,8 @@ BEGIN
 	CREATE OR REPLACE TRIGGER prompts_immutable
 		BEFORE DELETE OR UPDATE OF tenant_id, kind, version, system_text ON triage.prompts
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();
+	PERFORM triage.install_event_triggers();
+	PERFORM triage.install_review_triggers();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_triggers() IS

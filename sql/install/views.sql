@@ -157,20 +157,8 @@ BEGIN
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
 			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
 
-	CREATE OR REPLACE VIEW triage.answer_quality WITH (security_invoker = true) AS
-		SELECT r.tenant_id, r.kind, r.prompt_version, r.outcome,
-				count(*) AS runs,
-				round(count(*) / sum(count(*)) OVER (PARTITION BY r.tenant_id, r.kind, r.prompt_version), 4) AS share,
-				count(DISTINCT r.ticket_id) AS tickets,
-				count(DISTINCT d.id) AS given_up,
-				min(r.finished_at) AS first_at, max(r.finished_at) AS last_at,
-				(array_agg(r.error ORDER BY r.id DESC))[1] AS last_error
-			FROM triage.ai_runs r
-			LEFT JOIN triage.ai_dead_letters d
-				ON d.tenant_id = r.tenant_id AND d.id = r.job_id AND d.fence = r.fence AND d.class = r.outcome
-			WHERE r.prompt_version IS NOT NULL AND r.outcome IN ('succeeded', 'refused', 'unusable_answer')
-			GROUP BY r.tenant_id, r.kind, r.prompt_version, r.outcome;
-
+	PERFORM triage.install_event_views();
+	PERFORM triage.install_review_views();
 	PERFORM triage.install_ticket_views();
 END
 $install$;
@@ -190,7 +178,7 @@ BEGIN
 	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
 	COMMENT ON TABLE triage.retention IS 'how long what is over is kept, for all tenants; for ever until the owner says otherwise; apply_retention() goes by it';
-	COMMENT ON COLUMN triage.retention.target IS 'ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results, since another took their place; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
+	COMMENT ON COLUMN triage.retention.target IS 'events: those that all their consumers have confirmed, since they were written; ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results, since another took their place, unless somebody reviewed them; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
 	COMMENT ON COLUMN triage.retention.keep IS 'NULL: for ever; else a day at least';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
 
@@ -381,10 +369,6 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_failures.state IS 'failed: given up; retrying: will be tried again at next_try_at';
 	COMMENT ON COLUMN triage.ai_failures.class IS 'how the last try ended';
 	COMMENT ON COLUMN triage.ai_failures.message IS 'what went wrong, in words';
-	COMMENT ON VIEW triage.answer_quality IS
-		'what became of the answers to each version of a prompt, one row an outcome: succeeded, refused, unusable_answer';
-	COMMENT ON COLUMN triage.answer_quality.share IS 'of the answers to this version of the prompt, 0 to 1';
-	COMMENT ON COLUMN triage.answer_quality.given_up IS 'jobs that are given up with this as their last try; retry_failed() takes them away again';
 END
 $install$;
 COMMENT ON FUNCTION triage.install_comments() IS

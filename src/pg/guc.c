@@ -11,6 +11,7 @@
 #include "core/origin.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
+#include "pg/syncing.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
@@ -22,6 +23,7 @@ char	   *triage_databases;
 bool		triage_enabled = true;
 int			triage_max_attempts = 5;
 int			triage_max_in_flight = 64;
+int			triage_notify_interval = -1;
 int			triage_poll_interval = 5000;
 char	   *triage_secrets_directory;
 char	   *triage_tenant;
@@ -133,6 +135,12 @@ guc_define(void)
 							"A provider's own max_in_flight may lower it.",
 							&triage_max_in_flight, 64, 1, 4096,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("triage.notify_interval",
+							"Sets how often at most a commit with events does NOTIFY triage.",
+							"-1 means never, 0 at each such commit. A consumer must poll nevertheless: commits within the "
+							"interval say nothing. Transactions that notify commit one after the other.",
+							&triage_notify_interval, -1, -1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("triage.poll_interval",
 							"Sets the longest time the worker sleeps between looks at the queue.",
 							"It wakes sooner when a ticket is committed.",
@@ -143,6 +151,11 @@ guc_define(void)
 							   "Empty means that no provider can have a key.",
 							   &triage_secrets_directory, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_secrets_directory, NULL, NULL);
+	DefineCustomBoolVariable("triage.syncing",
+							 "Shows whether this transaction brings in what happened elsewhere.",
+							 "Turned on by triage.set_syncing(), which import_tickets() and its like call; nothing else can.",
+							 &triage_syncing, false,
+							 PGC_INTERNAL, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("triage.tenant",
 							   "Sets the tenant that this session works for.",
 							   "Empty means the tenant \"default\".",

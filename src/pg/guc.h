@@ -15,6 +15,7 @@ extern char *triage_databases;
 extern bool triage_enabled;
 extern int	triage_max_attempts;
 extern int	triage_max_in_flight;
+extern int	triage_notify_interval;
 extern int	triage_poll_interval;
 extern char *triage_secrets_directory;
 extern char *triage_tenant;

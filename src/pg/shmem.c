@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "pg/events_notify.h"
 #include "pg/gate.h"
 #include "pg/shmem.h"
 #include "storage/ipc.h"
@@ -35,6 +36,7 @@ request_hook(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(gate_shared_size());
+	RequestAddinShmemSpace(events_notify_shared_size());
 	/* the workers' list, the gates' table */
 	RequestNamedLWLockTranche(TRANCHE_NAME, 2);
 }
@@ -44,6 +46,7 @@ startup_hook(void)
 {
 	bool		found;
 	void	   *gates;
+	void	   *notified;
 
 	if (previous_startup_hook)
 		previous_startup_hook();
@@ -64,6 +67,8 @@ startup_hook(void)
 	}
 	gates = ShmemInitStruct("triage gates", gate_shared_size(), &found);
 	gate_shared_init(gates, found, &GetNamedLWLockTranche(TRANCHE_NAME)[1].lock);
+	notified = ShmemInitStruct("triage notifications", events_notify_shared_size(), &found);
+	events_notify_shared_init(notified, found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

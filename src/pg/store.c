@@ -12,6 +12,7 @@
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
 #include "pg/budget.h"
+#include "pg/events.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
 #include "pg/prices.h"
@@ -318,6 +319,9 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 		outcome = OUTCOME_STALE;
 		reason = "the ticket moved on while the call was in the air";
 	}
+	/* what an endpoint said may quote a text that was erased since */
+	else if (job->stored == STORE_STALE && outcome != OUTCOME_STALE)
+		reason = "its job was withdrawn while the call was in the air; what the endpoint said is not kept";
 	rows_add_server_text(runs, job->tenant_id);
 	rows_add_int8(runs, job->id);
 	rows_add_int8(runs, job->ticket_id);
@@ -519,6 +523,7 @@ queue_store(Job **jobs, int count)
 	write_runs(jobs, count, costs, run_ids);
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
+	events_of_jobs(jobs, count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 
@@ -542,6 +547,7 @@ store_lost(Job **jobs, int count)
 	write_runs(jobs, count, costs, run_ids);
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
+	events_of_jobs(spent, spent_count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 

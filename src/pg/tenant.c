@@ -31,6 +31,7 @@
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(triage_current_tenant);
+PG_FUNCTION_INFO_V1(triage_held_to_tenants);
 PG_FUNCTION_INFO_V1(triage_role_tenants_changed);
 
 #define DEFAULT_TENANT "default"
@@ -174,6 +175,13 @@ Datum
 triage_current_tenant(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(tenant_current()));
+}
+
+Datum
+triage_held_to_tenants(PG_FUNCTION_ARGS)
+{
+	(void) fcinfo;
+	PG_RETURN_BOOL(tenants_of(GetSessionUserId()) != NIL || tenants_of(GetOuterUserId()) != NIL);
 }
 
 Datum

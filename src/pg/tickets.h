@@ -18,6 +18,12 @@
 /* Set while a result is written: what changes then is not a person's choice.  No session can set it from SQL. */
 extern bool ticket_result_is_written;
 
+/* Set while a person's text is erased: history must not keep what it was.  No session can set it from SQL. */
+extern bool ticket_text_is_erased;
+
+/* What stands where text was erased; sql/install/api_records.sql says the same. */
+#define ERASED_TEXT "[erased]"
+
 typedef enum TicketColumn
 {
 	COL_TENANT_ID,

@@ -17,9 +17,11 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "pg/events.h"
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
+#include "pg/syncing.h"
 #include "pg/tickets.h"
 #include "pg/wake.h"
 #include "utils/builtins.h"
@@ -60,6 +62,8 @@ typedef struct Changes
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
 	KeyList		reopened;		/* asks for triage if it never had one */
+	Events	   *events;			/* NULL: nobody wants any */
+	bool	   *differs;		/* by attribute, of the row at hand; for events */
 } Changes;
 
 static Datum
@@ -98,6 +102,16 @@ log_assignments(KeyList *list, bool may_be_open)
 						   "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) FROM u "
 						   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
 						   NULL, 0);
+	/* of a copy nobody knows since when; then at the latest, and surely not now */
+	if (triage_syncing)
+	{
+		rows_execute_fresh(&list->rows,
+						   "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
+						   "SELECT u.tenant_id, u.id, u.assignee_id, $1, t.updated_at FROM u JOIN triage.tickets t "
+						   "ON t.tenant_id = u.tenant_id AND t.id = u.id WHERE u.assignee_id IS NOT NULL",
+						   &actor, 1, TEXTOID);
+		return;
+	}
 	rows_execute(&list->rows, &open_plan,
 				 "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
 				 "SELECT u.tenant_id, u.id, u.assignee_id, $1, clock_timestamp() FROM u WHERE u.assignee_id IS NOT NULL",
@@ -207,6 +221,13 @@ as_jsonb(Changes *changes, int att, Datum value)
 	return FunctionCall1(flinfo, value);
 }
 
+/* That there was something, for those who read the history; not what. */
+static Datum
+erased(void)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum("\"" ERASED_TEXT "\""));
+}
+
 static void
 add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 {
@@ -214,9 +235,13 @@ add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 	const TicketShape *shape = changes->shape;
 	bool		old_null = old->tts_isnull[att];
 	bool		new_null = new->tts_isnull[att];
-	Datum		old_value = old_null ? (Datum) 0 : as_jsonb(changes, att, old->tts_values[att]);
-	Datum		new_value = new_null ? (Datum) 0 : as_jsonb(changes, att, new->tts_values[att]);
+	Datum		old_value = (Datum) 0;
+	Datum		new_value = (Datum) 0;
 
+	if (!old_null)
+		old_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, old->tts_values[att]);
+	if (!new_null)
+		new_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, new->tts_values[att]);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_TENANT_ID] - 1], false);
 	rows_add(&changes->history, new->tts_values[shape->attno[COL_ID] - 1], false);
 	rows_add_server_text(&changes->history, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
@@ -254,15 +279,20 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 	slot_getallattrs(old);
 	slot_getallattrs(new);
 	for (int att = 0; att < new->tts_tupleDescriptor->natts; att++)
-		if (!changes->skip[att] && changed(old, new, att))
+	{
+		changes->differs[att] = !changes->skip[att] && changed(old, new, att);
+		if (changes->differs[att])
 			add_history(changes, old, new, att);
+	}
+	if (changes->events)
+		events_add_updated(changes->events, shape, old, new, changes->differs);
 	if (changed(old, new, assignee))
 		key_add(&changes->assigned, new, shape);
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)
 		key_add(&changes->finished, new, shape);
-	else if (live && triage_auto_triage)
+	else if (live && triage_auto_triage && !ticket_text_is_erased)
 	{
 		if (changed(old, new, shape->attno[COL_SUBJECT] - 1) || changed(old, new, shape->attno[COL_DESCRIPTION] - 1))
 			key_add(&changes->reworded, new, shape);
@@ -280,6 +310,8 @@ changes_init(Changes *changes, Relation rel)
 	changes->rel = rel;
 	changes->shape = ticket_shape(rel);
 	changes->batch = AllocSetContextCreate(CurrentMemoryContext, "triage history", ALLOCSET_DEFAULT_SIZES);
+	changes->events = events_start();
+	changes->differs = palloc0(desc->natts * sizeof(bool));
 	changes->skip = palloc0(desc->natts * sizeof(bool));
 	changes->to_jsonb = palloc0(desc->natts * sizeof(FmgrInfo));
 	for (int att = 0; att < desc->natts; att++)
@@ -330,8 +362,11 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 			key_add(&live, slot, changes.shape);
 		if (!slot->tts_isnull[assignee])
 			key_add(&changes.assigned, slot, changes.shape);
+		if (changes.events)
+			events_add_created(changes.events, changes.shape, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
+	events_write(changes.events);
 	if (live.any)
 		request_new_jobs(&live);
 	if (changes.assigned.any)
@@ -369,6 +404,7 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
 	write_history(&changes);
+	events_write(changes.events);
 	if (changes.assigned.any)
 		log_assignments(&changes.assigned, true);
 	if (changes.finished.any)
@@ -381,14 +417,37 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+static void
+tell_of_purged(TriggerData *trigger)
+{
+	const TicketShape *shape = ticket_shape(trigger->tg_relation);
+	TupleTableSlot *slot;
+	Events	   *events;
+
+	spi_connect();
+	events = events_start();
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
+	tuplestore_rescan(trigger->tg_oldtable);
+	while (tuplestore_gettupleslot(trigger->tg_oldtable, true, false, slot))
+	{
+		slot_getallattrs(slot);
+		events_add_purged(events, shape, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	events_write(events);
+	SPI_finish();
+}
+
 /* The jobs go by cascade; the worker is told, for there may be calls in the air for them. */
 Datum
 triage_tickets_after_delete(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "tickets_after_delete")));
+	TriggerData *trigger = statement_trigger(fcinfo, CALLED_AS_TRIGGER(fcinfo) &&
+											 ((TriggerData *) fcinfo->context)->tg_oldtable != NULL,
+											 "tickets_after_delete");
+
+	if (events_wanted("ticket.purged"))
+		tell_of_purged(trigger);
 	wake_at_commit();
 	return PointerGetDatum(NULL);
 }

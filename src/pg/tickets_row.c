@@ -16,6 +16,7 @@
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "pg/syncing.h"
 #include "pg/tickets.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -164,11 +165,11 @@ follow_status(Row *row, TicketStatus status, TimestampTz now)
 		put(row, COL_CLOSED_AT, (Datum) 0, true);
 }
 
-/* Taking an open ticket starts the work on it. */
+/* Taking an open ticket starts the work on it; whether it did where a copy comes from is said there. */
 static TicketStatus
 take(Row *row, TicketStatus status)
 {
-	if (status != STATUS_OPEN || is_null(row, COL_ASSIGNEE_ID))
+	if (triage_syncing || status != STATUS_OPEN || is_null(row, COL_ASSIGNEE_ID))
 		return status;
 	put(row, COL_STATUS, ObjectIdGetDatum(row->shape->status[STATUS_IN_PROGRESS]), false);
 	return STATUS_IN_PROGRESS;
@@ -224,7 +225,8 @@ check_transition(const Row *old, TicketStatus from, TicketStatus to)
 {
 	bool		null;
 
-	if (status_may_follow(from, to))
+	/* a copy follows its original */
+	if (triage_syncing || status_may_follow(from, to))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
@@ -259,7 +261,8 @@ before_update(const Row *old, Row *row, TimestampTz now)
 	}
 	value = get(old, COL_VERSION, &null);
 	put(row, COL_VERSION, Int32GetDatum(null ? 1 : DatumGetInt32(value) + 1), false);
-	put(row, COL_UPDATED_AT, TimestampTzGetDatum(now), false);
+	if (!triage_syncing)
+		put(row, COL_UPDATED_AT, TimestampTzGetDatum(now), false);
 }
 
 Datum

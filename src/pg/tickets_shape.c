@@ -14,6 +14,7 @@
 #include "utils/rel.h"
 
 bool		ticket_result_is_written = false;
+bool		ticket_text_is_erased = false;
 
 static const char *const column_names[COL_COUNT] = {
 	[COL_TENANT_ID] = "tenant_id",

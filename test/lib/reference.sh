@@ -21,6 +21,7 @@ INSERT INTO chapter VALUES
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
 	(6, 'Installation', ''),
+	(9, 'Events', 'The outbox: what happened, for programs outside the database.'),
 	(7, 'Internal functions', 'Called by the functions, triggers, policies and views above; not meant to be called otherwise.'),
 	(8, 'Trigger functions', '');
 
@@ -39,7 +40,16 @@ INSERT INTO place (chapter, name)
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
+			(1, 'accept_draft edit_draft reject_draft correct_result ai_assisted text_similarity'),
+			(9, 'add_consumer read_events confirm_events drop_consumer'),
+			(7, 'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
+				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
+				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
+			(1, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
+			(6, 'purge_deleted erase_person erasure_list set_syncing syncing'),
+			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
+				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '
 				'explain_job explain_results explain_runs exposed_origins health_budgets health_failures health_providers health_queue '
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
@@ -51,7 +61,7 @@ CREATE TEMP TABLE func AS
 	SELECT p.oid, p.proname::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger, p.prosecdef AS is_definer,
 			coalesce(obj_description(p.oid, 'pg_proc'), '') AS comment
 		FROM pg_proc p
-		WHERE p.pronamespace = 'triage'::regnamespace AND p.prokind = 'f';
+		WHERE p.pronamespace = 'triage'::regnamespace AND p.prokind IN ('f', 'p');
 INSERT INTO place (chapter, name)
 	SELECT 8, f.name FROM func f WHERE f.is_trigger ORDER BY f.name COLLATE "C";
 
@@ -90,9 +100,11 @@ CREATE FUNCTION pg_temp.signature(func oid) RETURNS text LANGUAGE sql AS $$
 			FROM pg_proc p,
 				unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes) WITH ORDINALITY a (type, mode, n)
 			WHERE p.oid = func)
-	SELECT pg_temp.listed('triage.' || p.proname || '(',
-			coalesce((SELECT array_agg(arg.text ORDER BY arg.n) FROM arg WHERE coalesce(arg.mode, 'i') <> 't'), '{}'), ')', E'\n\t')
-		|| CASE WHEN p.proretset
+	SELECT pg_temp.listed(CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE '' END || 'triage.' || p.proname || '(',
+			coalesce((SELECT array_agg(CASE arg.mode WHEN 'b' THEN 'INOUT ' WHEN 'o' THEN 'OUT ' ELSE '' END || arg.text ORDER BY arg.n)
+				FROM arg WHERE coalesce(arg.mode, 'i') <> 't'), '{}'), ')', E'\n\t')
+		|| CASE WHEN p.prokind = 'p' THEN ''
+			WHEN p.proretset
 			THEN pg_temp.listed(E'\n\tRETURNS TABLE (', (SELECT array_agg(arg.text ORDER BY arg.n) FROM arg WHERE arg.mode = 't'), ')',
 				E'\n\t\t')
 			ELSE ' RETURNS ' || pg_temp.short_type(format_type(p.prorettype, NULL)) END
@@ -111,7 +123,7 @@ $$;
 \qecho 'from almost any of them: 42501 (no right), 55000 (the tables are missing or of another version), 22P02 (not a label'
 \qecho 'of an enum type), 40001 (a concurrent change) and 40P01 (a deadlock).'
 
-SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY p.chapter)
+SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY c.id)
 			THEN format(E'\n### %s\n', c.title) || CASE WHEN c.intro <> '' THEN E'\n' || c.intro || E'\n' ELSE '' END
 			ELSE '' END
 		|| E'\n```sql\n' || pg_temp.signature(f.oid) || E'\n```\n' || pg_temp.md(upper(left(f.comment, 1)) || substr(f.comment, 2)) || '.'

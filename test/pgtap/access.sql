@@ -8,13 +8,15 @@ CREATE ROLE regress_triage_reader;
 CREATE ROLE regress_triage_agent;
 CREATE ROLE regress_triage_admin;
 CREATE ROLE regress_triage_worker LOGIN;
+CREATE ROLE regress_triage_consumer;
 GRANT USAGE ON SCHEMA triage TO regress_triage_nobody;
 SELECT triage.grant_access('regress_triage_reader', 'reader');
 SELECT triage.grant_access('regress_triage_agent', 'agent');
 SELECT triage.grant_access('regress_triage_admin', 'admin');
 SELECT triage.grant_access('regress_triage_worker', 'worker');
+SELECT triage.grant_access('regress_triage_consumer', 'consumer');
 CREATE TABLE pg_temp.who (level text);
-INSERT INTO pg_temp.who VALUES ('nobody'), ('reader'), ('agent'), ('admin'), ('worker');
+INSERT INTO pg_temp.who VALUES ('nobody'), ('reader'), ('agent'), ('admin'), ('worker'), ('consumer');
 
 -- What is expected -------------------------------------------------------------------------------------------------------------
 
@@ -37,8 +39,18 @@ INSERT INTO pg_temp.callable
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
 				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '
 				'set_price drop_price set_output_limit set_budget drop_budget write_off check_budget least_request_tokens'),
+			('reader agent admin', 'ai_assisted text_similarity'),
+			('agent admin', 'accept_draft edit_draft reject_draft correct_result'),
+			('admin consumer', 'read_events confirm_events'),
+			('admin', 'add_consumer drop_consumer pending_events'),
+			('', 'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
+				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
+				'next_batch trim_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
+			('reader agent admin', 'syncing'),
+			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
@@ -78,9 +90,17 @@ INSERT INTO pg_temp.usable VALUES
 	('schema_version',     'version',       '',  '',    'r',   'r'),
 	('role_tenants',       'role',          '',  '',    '',    ''),
 	('retention',          'keep',          '',  '',    'r',   ''),
+	('imports',            'last_key',      '',  '',    'rawd', ''),
+	('import_errors',      'message',       '',  '',    'rad', ''),
 	('provider_status',    NULL,            '',  '',    'r',   ''),
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
-	('answer_quality',     NULL,            'r', 'r',   'r',   ''),
+	('ai_quality',         NULL,            'r', 'r',   'r',   ''),
+	('ai_calibration',     NULL,            'r', 'r',   'r',   ''),
+	('ai_feedback',        'verdict',       'r', 'r',   'r',   ''),
+	('events',             'labels',        '',  '',    'r',   ''),
+	('event_consumers',    'seen',          '',  '',    'r',   ''),
+	('event_consumers_status', NULL,        '',  '',    'r',   ''),
+	('event_generations',  'generation',    '',  '',    '',    ''),
 	('home',               'database_oid',  '',  '',    '',    ''),
 	('model_prices',       'input',         '',  '',    'rawd', 'r'),
 	('budgets',            'spend_limit',   '',  '',    'r',   'r'),
@@ -109,7 +129,7 @@ SELECT set_eq($$SELECT l.name FROM triage.access_list() l WHERE l.kind = 'functi
 	'access_list() places every function, and no others');
 SELECT set_eq($$SELECT l.name FROM triage.access_list() l WHERE l.kind = 'relation'$$, 'SELECT name FROM actual_relation',
 	'access_list() places every table and view, and no others');
-SELECT is_empty($$SELECT l.name FROM triage.access_list() l WHERE l.level <> 'worker'
+SELECT is_empty($$SELECT l.name FROM triage.access_list() l WHERE l.level NOT IN ('worker', 'consumer')
 		GROUP BY l.kind, l.name HAVING bool_or(l.level = 'owner') AND count(*) > 1
 			OR l.kind = 'function' AND count(*) > 1$$, 'a function has one level, and what is the owner''s no other');
 CREATE FUNCTION triage.planted() RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT';
@@ -123,8 +143,8 @@ DROP VIEW triage.planted;
 
 -- a call with NULL for each argument; from a sub-select, or a strict function would not be called
 CREATE TABLE pg_temp.call AS
-	SELECT p.proname::text AS name, format('SELECT * FROM triage.%I(%s)', p.proname,
-			(SELECT string_agg(format('(SELECT NULL::%s)', format_type(u.type, NULL)), ', ' ORDER BY u.o)
+	SELECT p.proname::text AS name, format(CASE p.prokind WHEN 'p' THEN 'CALL triage.%I(%s)' ELSE 'SELECT * FROM triage.%I(%s)' END, p.proname,
+			(SELECT string_agg(format(CASE p.prokind WHEN 'p' THEN 'NULL::%s' ELSE '(SELECT NULL::%s)' END, format_type(u.type, NULL)), ', ' ORDER BY u.o)
 				FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS u (type, o))) AS command
 		FROM pg_proc p
 		WHERE p.pronamespace = 'triage'::regnamespace AND p.prorettype <> 'trigger'::regtype;
@@ -141,7 +161,7 @@ BEGIN
 	EXCEPTION WHEN OTHERS THEN
 		RETURN CASE
 			WHEN SQLSTATE <> '42501' THEN 'allowed'
-			WHEN SQLERRM ~ ('^(permission denied for (function|table|view|relation)|must be owner of (table|view|relation)) ' || object || '$') THEN 'denied'
+			WHEN SQLERRM ~ ('^(permission denied for (function|procedure|table|view|relation)|must be owner of (table|view|relation)) ' || object || '$') THEN 'denied'
 			ELSE 'within: ' || SQLERRM END;
 	END;
 END
@@ -291,9 +311,9 @@ END
 $$;
 SELECT is(pg_temp.told(v.command), v.told, v.command)
 	FROM (VALUES
-		($$SELECT triage.grant_access('regress_triage_nobody', 'boss')$$, '22023 | there is no access level "boss" | The levels are: reader, agent, admin, worker.'),
-		($$SELECT triage.grant_access('regress_triage_nobody', 'owner')$$, '22023 | there is no access level "owner" | The levels are: reader, agent, admin, worker.'),
-		($$SELECT triage.grant_access('regress_triage_nobody', NULL)$$, '22023 | there is no access level "NULL" | The levels are: reader, agent, admin, worker.'),
+		($$SELECT triage.grant_access('regress_triage_nobody', 'boss')$$, '22023 | there is no access level "boss" | The levels are: reader, agent, admin, worker, consumer.'),
+		($$SELECT triage.grant_access('regress_triage_nobody', 'owner')$$, '22023 | there is no access level "owner" | The levels are: reader, agent, admin, worker, consumer.'),
+		($$SELECT triage.grant_access('regress_triage_nobody', NULL)$$, '22023 | there is no access level "NULL" | The levels are: reader, agent, admin, worker, consumer.'),
 		($$SELECT triage.grant_access('Nobody', 'agent')$$,
 			'42704 | role "Nobody" does not exist | The name is taken as it is, upper and lower case told apart. Create it with CREATE ROLE first.'),
 		($$SELECT triage.grant_access(NULL, 'agent')$$,

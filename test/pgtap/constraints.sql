@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(195);
+SELECT plan(237);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -26,6 +26,13 @@ INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fe
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
+INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
+INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
+INSERT INTO triage.ai_feedback (tenant_id, result_id, person_id, verdict, comment_id, similarity)
+	SELECT 'default', r.id, 'ann', 'accepted', c.id, 1 FROM triage.ticket_ai_results r, triage.ticket_comments c WHERE c.external_id = 'a';
+INSERT INTO triage.event_generations (generation, system_identifier) VALUES (1, 1);
+INSERT INTO triage.event_consumers (name, topics, generation, seen, created_by) VALUES ('c', '{ticket.created}', 1, '1:1:', 'ann');
+INSERT INTO triage.events (tenant_id, generation, topic, actor) VALUES ('default', 1, 'ticket.created', 'ann');
 
 -- What is refused --------------------------------------------------------------------------------------------------------
 
@@ -42,6 +49,22 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
+
+	('imports_pkey', $$INSERT INTO triage.imports OVERRIDING SYSTEM VALUE SELECT * FROM triage.imports$$),
+	('imports_tenant_fkey', $$INSERT INTO triage.imports (tenant_id, target, source_table, source, columns) VALUES ('nowhere', 'tickets', 't', 't', '{}')$$),
+	('imports_target', $$UPDATE triage.imports SET target = 'people', ticket_source = 'x'$$),
+	('imports_source_length', $$UPDATE triage.imports SET source = ''$$),
+	('imports_source_length', $$UPDATE triage.imports SET source = repeat('x', 101)$$),
+	('imports_ticket_source_length', $$UPDATE triage.imports SET target = 'comments', ticket_source = repeat('x', 101)$$),
+	('imports_ticket_source_when_needed', $$UPDATE triage.imports SET ticket_source = 'x'$$),
+	('imports_columns_object', $$UPDATE triage.imports SET columns = '[]'$$),
+	('imports_labels_object', $$UPDATE triage.imports SET labels = '[]'$$),
+	('imports_batch_size', $$UPDATE triage.imports SET batch_size = 0$$),
+	('imports_batch_size', $$UPDATE triage.imports SET batch_size = 10001$$),
+	('import_errors_pkey', $$INSERT INTO triage.import_errors OVERRIDING SYSTEM VALUE SELECT * FROM triage.import_errors$$),
+	('import_errors_import_fkey', $$INSERT INTO triage.import_errors (import_id, state, message) VALUES (-1, '22023', 'x')$$),
+	('import_errors_state', $$UPDATE triage.import_errors SET state = ''$$),
+	('import_errors_message_length', $$UPDATE triage.import_errors SET message = repeat('x', 1001)$$),
 
 	('tenants_pkey', $$INSERT INTO triage.tenants (id) VALUES ('default')$$),
 	('tenants_id_length', $$INSERT INTO triage.tenants (id) VALUES ('')$$),
@@ -233,6 +256,38 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('ticket_ai_results_confidence', $$UPDATE triage.ticket_ai_results SET confidence = 1.01$$),
 	('ticket_ai_results_draft_length', $$UPDATE triage.ticket_ai_results SET draft_reply = repeat('x', 20001)$$),
 	('ticket_ai_results_summary_length', $$UPDATE triage.ticket_ai_results SET summary = repeat('x', 4001)$$),
+	('ai_feedback_pkey', $$INSERT INTO triage.ai_feedback (tenant_id, id, result_id, person_id) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, result_id, 'carl' FROM triage.ai_feedback$$),
+	('ai_feedback_person_key', $$INSERT INTO triage.ai_feedback (tenant_id, result_id, person_id) SELECT tenant_id, result_id, person_id FROM triage.ai_feedback$$),
+	('ai_feedback_sent_key', $$INSERT INTO triage.ai_feedback (tenant_id, result_id, person_id, verdict, comment_id, similarity)
+		SELECT tenant_id, result_id, 'carl', verdict, comment_id, 1 FROM triage.ai_feedback$$),
+	('ai_feedback_result_fkey', $$UPDATE triage.ai_feedback SET result_id = -1$$),
+	('ai_feedback_person_fkey', $$UPDATE triage.ai_feedback SET person_id = 'olga'$$),
+	('ai_feedback_comment_fkey', $$UPDATE triage.ai_feedback SET comment_id = -1$$),
+	('ai_feedback_sent', $$UPDATE triage.ai_feedback SET comment_id = NULL, similarity = NULL$$),
+	('ai_feedback_sent', $$UPDATE triage.ai_feedback SET verdict = 'rejected'$$),
+	('ai_feedback_sent', $$UPDATE triage.ai_feedback SET verdict = NULL$$),
+	('ai_feedback_sent', $$UPDATE triage.ai_feedback SET similarity = NULL$$),
+	('ai_feedback_similarity', $$UPDATE triage.ai_feedback SET similarity = 1.001$$),
+	('ai_feedback_similarity', $$UPDATE triage.ai_feedback SET similarity = -0.001$$),
+	('ai_feedback_corrections', $$UPDATE triage.ai_feedback SET corrections = '[]'$$),
+	('ai_feedback_reason_length', $$UPDATE triage.ai_feedback SET reason = repeat('x', 2001)$$),
+
+	('event_generations_pkey', $$INSERT INTO triage.event_generations SELECT * FROM triage.event_generations$$),
+	('events_pkey', $$INSERT INTO triage.events (tenant_id, id, generation, topic, actor) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, generation, topic, actor FROM triage.events$$),
+	('events_labels_object', $$UPDATE triage.events SET labels = '[]'$$),
+	('event_consumers_pkey', $$INSERT INTO triage.event_consumers (id, name, generation, seen, created_by) OVERRIDING SYSTEM VALUE
+		SELECT id, 'd', 1, '1:1:', 'ann' FROM triage.event_consumers$$),
+	('event_consumers_name_key', $$INSERT INTO triage.event_consumers (name, generation, seen, created_by) VALUES ('c', 1, '1:1:', 'ann')$$),
+	('event_consumers_of_tenant_fkey', $$UPDATE triage.event_consumers SET tenant = 'nowhere'$$),
+	('event_consumers_name', $$UPDATE triage.event_consumers SET name = ''$$),
+	('event_consumers_name', $$UPDATE triage.event_consumers SET name = 'a b'$$),
+	('event_consumers_topics', $$UPDATE triage.event_consumers SET topics = '{}'$$),
+	('event_consumers_topics', $$UPDATE triage.event_consumers SET topics = '{NULL}'$$),
+	('event_consumers_position', $$UPDATE triage.event_consumers SET confirmed = 1$$),
+	('event_consumers_position', $$UPDATE triage.event_consumers SET confirmed = -1, delivered = 0$$),
+
 	('ticket_ai_results_language_length', $$UPDATE triage.ticket_ai_results SET language = repeat('x', 36)$$);
 
 SELECT is(pg_temp.outcome(r.command), concat_ws(' ', CASE
@@ -268,6 +323,7 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tenants (id, name) VALUES (repeat('x', 200), repeat('x', 500))$$),
 		($$INSERT INTO triage.people (id, display_name, email, language) VALUES (repeat('ä', 200), repeat('ä', 500), repeat('x', 320), repeat('x', 35))$$),
 		($$INSERT INTO triage.people (tenant_id, id) VALUES ('other', 'ann')$$),
+		($$UPDATE triage.imports SET batch_size = 10000, source = repeat('x', 100)$$),
 		($$INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('x' || repeat('_', 62), repeat('x', 2000), array_fill('x'::text, '{500}'))$$),
 		($$DELETE FROM triage.ticket_categories WHERE category = 'spare'$$),
 		($$INSERT INTO triage.prompts (kind, version, system_text) VALUES ('triage', 2, repeat('x', 50000))$$),

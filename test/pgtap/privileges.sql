@@ -12,7 +12,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA triage TO regress_triage_app;
 GRANT INSERT, UPDATE ON triage.tickets, triage.people TO regress_triage_app;
 GRANT INSERT ON triage.ticket_comments TO regress_triage_app;
 GRANT EXECUTE ON FUNCTION triage.current_tenant() TO regress_triage_app;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_caller;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA triage TO regress_triage_caller;
 
 SELECT triage.create_ticket('printer', 'jams', 'carl', external_id => 'a') AS a \gset
 SELECT triage.assign_ticket(:a, 'ann') AS version \gset
@@ -36,6 +36,9 @@ CREATE TABLE pg_temp.call AS
 	SELECT p.oid::regprocedure::text AS name, p.prorettype = 'trigger'::regtype AS is_trigger,
 			CASE WHEN p.prorettype = 'trigger'::regtype
 				THEN format('CREATE TRIGGER mine BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION triage.%I()', p.proname)
+				WHEN p.prokind = 'p' THEN format('CALL triage.%I(%s)', p.proname,
+					(SELECT string_agg(format('NULL::%s', format_type(u.type, NULL)), ', ' ORDER BY u.o)
+						FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS u (type, o)))
 				ELSE format('SELECT * FROM triage.%I(%s)', p.proname,
 					(SELECT string_agg(format('(SELECT NULL::%s)', format_type(u.type, NULL)), ', ' ORDER BY u.o)
 						FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS u (type, o))) END AS command
@@ -150,8 +153,11 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
 		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'tickets_tagged',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
+		'purge_deleted', 'erase_person',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
+		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event',
+		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(104);
+SELECT plan(114);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -24,6 +24,7 @@ DECLARE
 	job record;
 BEGIN
 	PERFORM set_config('triage.tenant', tenant, true);
+	PERFORM triage.add_consumer('of-' || tenant);
 	ticket := triage.create_ticket('printer of ' || tenant, 'jams', 'carl', external_id => tenant);
 	comment := triage.add_comment(ticket, 'comment of ' || tenant, 'carl');
 	PERFORM triage.edit_comment(comment, 'edited comment of ' || tenant);
@@ -32,7 +33,10 @@ BEGIN
 	PERFORM triage.assign_ticket(ticket, 'ann');
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.complete_job(job.job_id, job.fence,
-		jsonb_build_object('category', 'technical', 'urgency', 'low', 'sentiment_score', 1, 'draft_reply', 'draft of ' || tenant));
+		jsonb_build_object('category', 'technical', 'urgency', 'low', 'sentiment_score', 1, 'confidence', 0.5, 'draft_reply', 'draft of ' || tenant));
+	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
+	INSERT INTO triage.import_errors (import_id, state, message) SELECT i.id, '22023', 'x' FROM triage.imports i WHERE i.tenant_id = tenant;
+	PERFORM triage.correct_result(r.id, '{"sentiment_score": 9}', 'ann') FROM triage.ticket_ai_results r WHERE r.tenant_id = tenant;
 	PERFORM triage.create_ticket('failed of ' || tenant, 'x', external_id => 'failed ' || tenant);
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.fail_job(job.job_id, job.fence, 'refused', 'x');
@@ -76,7 +80,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 24::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 29::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

@@ -11,10 +11,18 @@ SELECT cmp_ok((SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'triage'::r
 CREATE ROLE regress_triage_mallory;
 SELECT triage.grant_access('regress_triage_mallory', 'agent');
 -- more than an agent gets: every one of them is attacked
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_mallory;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA triage TO regress_triage_mallory;
+GRANT SELECT, INSERT, UPDATE ON triage.imports, triage.import_errors TO regress_triage_mallory;
 GRANT CREATE ON SCHEMA public TO regress_triage_mallory;
 SELECT triage.create_ticket('parrot', 'dead', 'carl', external_id => 'victim') AS victim \gset
+INSERT INTO triage.people (id, email) VALUES ('eve', 'eve@example.com');
 SELECT triage.create_ticket('waiting', 'x', external_id => 'waiting') AS waiting \gset
+-- drafts enough for each search_path, and an event that is there to be read
+INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply)
+	SELECT 'default', triage.create_ticket('draft', 'x'), 1, 'billing', 'low', 1, 'It rests.' FROM generate_series(1, 20);
+SELECT triage.add_consumer('trapped', all_tenants => true);
+UPDATE triage.event_consumers SET seen = '1:1:';
+INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
 SELECT triage.add_comment(:victim, 'x') AS comment \gset
 
 SET LOCAL ROLE regress_triage_mallory;
@@ -128,11 +136,24 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.health()', 'ok'),
 	('SELECT triage.doctor()', 'ok'),
 	('SELECT triage.apply_retention()', 'ok'),
+	-- procedures cannot pin their search_path
+	('CALL triage.import_tickets(''triage.tickets''::pg_catalog.regclass, source => pg_catalog.gen_random_uuid()::pg_catalog.text, commit_batches => false)', 'ok'),
+	('CALL triage.resume_import(-1, false)', 'P0002'),
 	('SELECT triage.adopt()', 'ok'),
+	('SELECT triage.purge_deleted(''1 day'')', 'ok'),
+	('SELECT triage.erase_person(''eve''::pg_catalog.text)', 'ok'),
 	('SELECT triage.home_refusal()', 'ok'),
 	('SELECT triage.set_budget(''day'', 1, ''EUR''::pg_catalog.text)', 'ok'),
 	('SELECT triage.write_off(''day'')', 'ok'),
 	('SELECT triage.drop_budget(''month'')', '42704'),
+	('SELECT triage.accept_draft(r.id, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.edit_draft(r.id, ''It is dead.''::pg_catalog.text, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.reject_draft(r.id, ''x''::pg_catalog.text, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.correct_result(r.id, ''{"category": "technical", "sentiment_score": 2}''::pg_catalog.jsonb, ''ann''::pg_catalog.text) FROM triage.ticket_ai_results r WHERE r.superseded_at IS NULL AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.result_id OPERATOR(pg_catalog.=) r.id) ORDER BY r.id LIMIT 1', 'ok'),
+	('SELECT triage.read_events(''trapped''::pg_catalog.text)', 'ok'),
+	('SELECT triage.confirm_events(''trapped''::pg_catalog.text, 1)', 'ok'),
+	('SELECT triage.pending_events(1)', 'ok'),
+	('SELECT triage.add_consumer(''other''::pg_catalog.text, ''{ticket.created}''::pg_catalog.text[]), triage.drop_consumer(''other''::pg_catalog.text)', 'ok'),
 	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
 	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
 	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),
@@ -163,6 +184,8 @@ RESET ROLE;
 SELECT public.is_empty($$SELECT p.proname FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.prorettype <> 'trigger'::regtype
 		AND NOT EXISTS (SELECT FROM pg_temp.call c WHERE c.command ~ ('triage\.' || p.proname || '\('))$$, 'each function that runs as its owner was attacked');
+SELECT public.is_empty($$SELECT e.message FROM triage.import_errors e WHERE e.state = 'TR666' OR e.message ~ 'trapped'$$, 'nor was an import trapped where it catches what a row raises');
+SELECT public.isnt_empty('SELECT FROM triage.imports i WHERE i.rows_imported > 0', '(it had rows)');
 SELECT public.is((SELECT pg_catalog.string_agg(DISTINCT c.relowner::regrole::pg_catalog.text, ' ') FROM pg_catalog.pg_class c WHERE c.relnamespace = 'triage'::regnamespace),
 	current_user::pg_catalog.text, 'and no object of the schema has another owner now');
 

@@ -83,12 +83,12 @@ like($nul, qr/^(before.{0,3}after TOKEN-nul\||\|unusable_answer$)/, 'a NUL in th
 is(sql($node, q(SELECT min(s.started_at - f.started_at) >= '1 second' FROM triage.ai_runs f JOIN triage.ai_runs s USING (ticket_id)
 	WHERE f.outcome = 'throttled' AND s.outcome = 'succeeded' AND ticket_id = ) . id_of($node, 'e200later')), 't',
 	'what an error inside a success asked for was waited for');
-is(sql($node, q(SELECT prompt_version, runs, tickets, given_up, last_error FROM triage.answer_quality WHERE outcome = 'refused')),
-	sql($node, q(SELECT 1, count(*), count(*), 2, (array_agg(error ORDER BY id DESC))[1] FROM triage.ai_runs WHERE outcome = 'refused')),
-	'answer_quality tells the refusals of each prompt version');
-is(sql($node, q(SELECT runs = (SELECT count(*) FROM triage.ai_runs WHERE outcome = 'unusable_answer'), given_up =
-	(SELECT count(*) FROM triage.ai_dead_letters WHERE class = 'unusable_answer'), share BETWEEN 0.3 AND 0.9
-	FROM triage.answer_quality WHERE outcome = 'unusable_answer')), 't|t|t', 'and the unusable answers');
+is(sql($node, q(SELECT prompt_version, answers, refused, unusable_answers, given_up, results, last_error FROM triage.ai_quality)),
+	sql($node, q(SELECT 1, count(*), count(*) FILTER (WHERE outcome = 'refused'), count(*) FILTER (WHERE outcome = 'unusable_answer'),
+		(SELECT count(*) FROM triage.ai_dead_letters WHERE class IN ('refused', 'unusable_answer')), (SELECT count(*) FROM triage.ticket_ai_results),
+		(array_agg(error ORDER BY id DESC) FILTER (WHERE outcome <> 'succeeded'))[1]
+		FROM triage.ai_runs WHERE outcome IN ('succeeded', 'refused', 'unusable_answer'))),
+	'ai_quality tells the refused and unusable answers of each model and prompt version');
 
 ledger_is_sound($node, 'faults');
 sent_equals_runs($node, $model, 'faults');

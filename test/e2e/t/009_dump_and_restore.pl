@@ -38,7 +38,8 @@ sub counts
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
 	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
-	  comment_edits comment_attachments ticket_links);
+	  ai_feedback events event_consumers event_generations
+	  comment_edits comment_attachments ticket_links imports import_errors);
 }
 
 ################ a database with something of everything ################

@@ -1,0 +1,38 @@
+/*
+ * syncing.c
+ *	  Setting triage.syncing: the current transaction brings in what happened elsewhere, such as in the application's
+ *	  own table of tickets (import_tickets) or at a service whose tickets are copied here.
+ *
+ * What is copied has had its consequences where it came from.  So while the setting is on, any status may follow any
+ * other, taking a ticket does not move it to in_progress, updated_at is what the writer says, an assignment counts from
+ * the ticket's updated_at, and a comment neither reopens its ticket nor answers it.  History is written as ever, and
+ * whether the model is asked is triage.auto_triage's business, as ever.
+ *
+ * Who may: the setting is internal, so neither SET, ALTER ROLE nor postgresql.conf can turn it on.  set_syncing() does,
+ * and the right to execute that is the whole of the check: level admin has it, agents have not.  It is local to the
+ * transaction, and a subtransaction that fails takes it back.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "pg/syncing.h"
+#include "utils/guc.h"
+
+PG_FUNCTION_INFO_V1(triage_set_syncing);
+PG_FUNCTION_INFO_V1(triage_is_syncing);
+
+bool		triage_syncing = false;
+
+Datum
+triage_set_syncing(PG_FUNCTION_ARGS)
+{
+	set_config_option("triage.syncing", PG_GETARG_BOOL(0) ? "on" : "off", PGC_INTERNAL, PGC_S_SESSION,
+					  GUC_ACTION_LOCAL, true, 0, false);
+	PG_RETURN_VOID();
+}
+
+Datum
+triage_is_syncing(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(triage_syncing);
+}

@@ -7,23 +7,23 @@
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
 	valgrindcheck soak eval-builtin reference deps help \
 	clientscheck prisma-schema seedscheck
+OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
-INSTALL_PARTS = header types functions builtin vocabulary tables_comments tables triggers views_tickets views comments policies \
-	tables_events tables_review \
-	api_events api_review \
-	api_tickets api_comments api_details api_integrity api_jobs api_admin api_prices api_budgets api_control api_maintenance api_health api_doctor \
-	api_lifecycle tables_records api_import api_records api_access install privileges
+INSTALL_PARTS = header types functions builtin vocabulary \
+	tables_chat tables_comments tables_events tables_handoff tables_records tables_review tables triggers views_tickets views comments policies \
+	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
+	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records demo api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store purge_restore \
-	events_out_of_order accept_accept
+	events_out_of_order accept_accept chat_post chat_reply handoff
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -59,6 +59,8 @@ demo:           ; @test/lib/deps.sh demo
 
 bench:          ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --no-server test/bench/run.sh
+bench-data:     ; @test/lib/deps.sh demo
+	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
 reference:      ; @test/lib/deps.sh demo
@@ -85,6 +87,7 @@ help:
 	@echo 'make seedscheck      the pgTAP and end-to-end tests, and what was asked for, item by item, with the tests that prove it'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
+	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
 	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'
@@ -105,10 +108,12 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin classify hint labels lexicon origin price prompt reason redact retry similarity states utf8 verdict
+CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
+	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
-	inspect jobs launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_log tickets_row \
+	inspect jobs kinds launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
+	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 
 CORE_OBJS = $(CORE:%=src/core/%.o)

@@ -65,7 +65,7 @@ SELECT triage.update_ticket(pg_temp.ticket('a'), '{"description": "text a, corre
 SELECT triage.complete_job(pg_temp.job('a'), 1, pg_temp.answer('billing', 'low', 3, 'to the old text')) AS stale;
 SELECT * FROM pg_temp.jobs;
 -- one to a ticket whose assignee was changed is not
-SELECT triage.claim_jobs(1) IS NOT NULL AS claimed;
+SELECT (triage.claim_jobs(1)).job_id IS NOT NULL AS claimed;
 SELECT triage.assign_ticket(pg_temp.ticket('a'), 'ann');
 SELECT triage.complete_job(pg_temp.job('a'), 3, pg_temp.answer('billing', 'high', 9, 'to the new text')) AS current;
 SELECT r.draft_reply FROM triage.ticket_ai_results r WHERE r.tenant_id = 'queue_api' ORDER BY r.id;

@@ -72,7 +72,7 @@ SELECT triage.update_ticket(pg_temp.ticket('b'), '{}') AS no_change;
 
 -- all that can be changed at once; null clears
 SELECT triage.update_ticket(pg_temp.ticket('b'), '{"description": "No light at all", "language": "en", "priority": "urgent",
-	"category": "technical", "status": "on_hold", "handler": "ai", "tags": ["vip", "lan"], "custom_fields": {"floor": 3},
+	"category": "technical", "status": "on_hold", "tags": ["vip", "lan"], "custom_fields": {"floor": 3},
 	"requester_id": "c1", "requester_email": "c1@example.org", "assignee_id": "ann"}');
 SELECT t.subject, t.description, t.language, t.priority, t.category, t.status, t.handler, t.tags, t.custom_fields,
 		t.requester_id, t.requester_email, t.assignee_id, t.priority_is_manual, t.category_is_manual

@@ -22,6 +22,14 @@ AS $$
 			('reader', 'relation', 'SELECT', 'ai_feedback ai_quality ai_calibration'),
 			('reader', 'function', 'EXECUTE', 'ai_assisted text_similarity'),
 
+			('reader', 'relation', 'SELECT', 'chat_sessions chat_messages chat_attachments chat_tickets chat_overview'),
+			('reader', 'function', 'EXECUTE', 'conversation search_messages'),
+
+			('reader', 'function', 'EXECUTE', 'chat_settings_of'),
+			('reader', 'relation', 'SELECT', 'ticket_escalations conversation_summaries chat_settings support_tickets'),
+
+			('agent', 'function', 'EXECUTE',
+				'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
 				'delete_ticket add_comment request_triage lock_ticket check_category check_ticket_text '
@@ -29,6 +37,13 @@ AS $$
 			('agent', 'function', 'EXECUTE', 'accept_draft edit_draft reject_draft correct_result'),
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
 			('agent', 'relation', 'INSERT', 'ticket_comments'),
+			('agent', 'relation', 'INSERT, UPDATE', 'chat_sessions'),
+			('agent', 'relation', 'INSERT', 'chat_messages chat_attachments chat_tickets'),
+			-- a message's search column is computed with it
+			('agent', 'function', 'EXECUTE', 'ts_config'),
+			('agent', 'function', 'EXECUTE', 'start_session post_message attach_file end_session archive_session link_session '
+				'lock_chat check_message ensure_author'),
+			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
 			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
@@ -46,6 +61,8 @@ AS $$
 				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
 				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_output_limit set_budget '
 				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
+			('admin', 'function', 'EXECUTE', 'set_chat_settings'),
+			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'chat_settings'),
 			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
 				'budget_status'),
 			('admin', 'function', 'EXECUTE', 'add_consumer drop_consumer read_events confirm_events pending_events'),
@@ -71,11 +88,16 @@ AS $$
 			('worker', 'function', 'EXECUTE',
 				'current_tenant score_categories ts_config claim_jobs complete_job fail_job reap_jobs price_of provider_terms '
 				'budget_period_end'),
+			('worker', 'function', 'EXECUTE',
+				'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply chat_settings_of'),
+			('worker', 'relation', 'SELECT', 'chat_settings'),
 			('worker', 'relation', 'SELECT', 'schema_version worker_control providers prompts ticket_categories'),
 			('worker', 'relation', 'SELECT, UPDATE (category, priority)', 'tickets'),
 			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'ai_dead_letters ticket_ai_results'),
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
+			-- the UPDATE is for its lock
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
@@ -89,11 +111,20 @@ AS $$
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
+			('owner', 'function', '', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
+				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('owner', 'function', '',
 				'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
 				'next_batch trim_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			('owner', 'relation', '', 'event_generations'),
+			('owner', 'function', '', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views '
+				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary'),
+			('owner', 'function', '',
+				'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation '
+				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
+				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
+				'deflect_session ticket_talk'),
 			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)

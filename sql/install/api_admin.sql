@@ -262,6 +262,10 @@ BEGIN
 		JOIN triage.ai_jobs j ON j.tenant_id = t.tenant_id AND j.ticket_id = t.id
 		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
 		FOR NO KEY UPDATE OF t;
+	PERFORM FROM triage.chat_sessions s
+		JOIN triage.ai_jobs j ON j.tenant_id = s.tenant_id AND j.session_id = s.id
+		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
+		FOR NO KEY UPDATE OF s;
 	DELETE FROM triage.ai_jobs j WHERE j.id = job_id AND j.tenant_id = triage.current_tenant();
 	IF NOT FOUND THEN
 		RETURN false;
@@ -291,14 +295,15 @@ BEGIN
 		RAISE EXCEPTION 'max_jobs must not be negative'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL retries all.';
 	END IF;
-	-- The tickets are locked first, in order of id; one that was finished or deleted meanwhile is left out, for the
-	-- lock reads its row anew.  OVERRIDING SYSTEM VALUE: the job keeps its id, and so its runs.
+	-- The tickets are locked first, in order of id, then the sessions; one that was finished or deleted meanwhile is left
+	-- out, for the lock reads its row anew.  OVERRIDING SYSTEM VALUE: the job keeps its id, and so its runs.
 	WITH chosen AS MATERIALIZED (
-		SELECT d.tenant_id, d.ticket_id, d.id
+		SELECT d.tenant_id, d.ticket_id, d.session_id, d.id
 			FROM triage.ai_dead_letters d
-			JOIN triage.tickets t ON t.tenant_id = d.tenant_id AND t.id = d.ticket_id
+			LEFT JOIN triage.tickets t ON t.tenant_id = d.tenant_id AND t.id = d.ticket_id
+			LEFT JOIN triage.chat_sessions s ON s.tenant_id = d.tenant_id AND s.id = d.session_id
 			WHERE d.tenant_id = triage.current_tenant()
-				AND t.deleted_at IS NULL AND t.status NOT IN ('resolved', 'closed')
+				AND (t.deleted_at IS NULL AND t.status NOT IN ('resolved', 'closed') OR s.status = 'active')
 				AND (retry_failed.class IS NULL OR d.class = retry_failed.class)
 				AND (retry_failed.failed_before IS NULL OR d.failed_at < retry_failed.failed_before)
 			ORDER BY d.failed_at, d.id
@@ -310,18 +315,27 @@ BEGIN
 				AND t.deleted_at IS NULL AND t.status NOT IN ('resolved', 'closed')
 			ORDER BY t.id
 			FOR NO KEY UPDATE
+	), locked_sessions AS MATERIALIZED (
+		SELECT s.tenant_id, s.id AS session_id
+			FROM triage.chat_sessions s
+			WHERE (SELECT count(*) FROM locked) >= 0
+				AND (s.tenant_id, s.id) IN (SELECT c.tenant_id, c.session_id FROM chosen c) AND s.status = 'active'
+			ORDER BY s.id
+			FOR NO KEY UPDATE
 	), letters AS (
 		DELETE FROM triage.ai_dead_letters d
-			USING locked l, chosen c
-			WHERE d.tenant_id = l.tenant_id AND d.ticket_id = l.ticket_id AND d.tenant_id = c.tenant_id AND d.id = c.id
+			USING (SELECT c.tenant_id, c.id FROM chosen c JOIN locked l USING (tenant_id, ticket_id)
+				UNION ALL SELECT c.tenant_id, c.id FROM chosen c JOIN locked_sessions l USING (tenant_id, session_id)) c
+			WHERE d.tenant_id = c.tenant_id AND d.id = c.id
 			RETURNING d.*
 	)
-	INSERT INTO triage.ai_jobs (tenant_id, id, ticket_id, kind, priority, run_at, created_at, fence, attempts)
+	-- a job that has been asked for anew meanwhile is the one that counts
+	INSERT INTO triage.ai_jobs (tenant_id, id, ticket_id, session_id, kind, priority, run_at, created_at, fence, attempts)
 		OVERRIDING SYSTEM VALUE
-		SELECT l.tenant_id, l.id, l.ticket_id, l.kind, l.priority, now(), l.created_at, l.fence + 1, 0
+		SELECT l.tenant_id, l.id, l.ticket_id, l.session_id, l.kind, l.priority, now(), l.created_at, l.fence + 1, 0
 			FROM letters l
 			ORDER BY l.failed_at, l.id
-		ON CONFLICT ON CONSTRAINT ai_jobs_one_per_ticket DO NOTHING;
+		ON CONFLICT DO NOTHING;
 	GET DIAGNOSTICS moved = ROW_COUNT;
 	IF moved > 0 THEN
 		PERFORM triage.wake_worker();
@@ -330,5 +344,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.retry_failed(triage.run_outcome, timestamptz, int) IS
-	'puts failed jobs of the current tenant back into the queue, those that failed first first; class: only those that failed so; failed_before: only those that failed earlier than that; max_jobs: at most so many, NULL all; tickets resolved, closed or deleted since are left out; returns the number of jobs; raises 22023 when max_jobs is negative';
+	'puts failed jobs of the current tenant back into the queue, those that failed first first; class: only those that failed so; failed_before: only those that failed earlier than that; max_jobs: at most so many, NULL all; tickets resolved, closed or deleted since are left out, and sessions that have ended; returns the number of jobs; raises 22023 when max_jobs is negative';
 REVOKE ALL ON FUNCTION triage.retry_failed(triage.run_outcome, timestamptz, int) FROM PUBLIC;

@@ -481,12 +481,12 @@ BEGIN
 				AND (t.waiting_since IS NULL OR t.status IN ('pending', 'on_hold', 'resolved'));
 	ELSIF NEW.author_role IN ('agent', 'admin') THEN
 		-- a person has answered, so a person holds the conversation
+		PERFORM triage.agent_spoke(NEW.tenant_id, NEW.ticket_id, NEW.author_id);
 		UPDATE triage.tickets t
 			SET waiting_since = NULL,
-				first_response_at = coalesce(t.first_response_at, NEW.created_at),
-				handler = 'human'
+				first_response_at = coalesce(t.first_response_at, NEW.created_at)
 			WHERE t.id = NEW.ticket_id AND t.tenant_id = NEW.tenant_id
-				AND (t.waiting_since IS NOT NULL OR t.first_response_at IS NULL OR t.handler <> 'human');
+				AND (t.waiting_since IS NOT NULL OR t.first_response_at IS NULL);
 	ELSIF NEW.author_role = 'ai' THEN
 		-- where people answer, what a machine says leaves the customer waiting for them
 		UPDATE triage.tickets t

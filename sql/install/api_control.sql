@@ -73,7 +73,7 @@ BEGIN
 	UPDATE triage.ai_jobs j
 		SET priority = reprioritise.priority,
 			run_at = CASE WHEN j.priority = reprioritise.priority THEN j.run_at ELSE greatest(j.run_at, now()) END
-		WHERE j.ticket_id = reprioritise.ticket_id AND j.tenant_id = triage.current_tenant() AND j.kind = 'triage'
+		WHERE j.ticket_id = reprioritise.ticket_id AND j.tenant_id = triage.current_tenant()
 			AND (j.lease_until IS NULL OR j.lease_until <= now());
 	IF NOT FOUND THEN
 		RETURN false;
@@ -83,5 +83,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.reprioritise(bigint, triage.ticket_priority) IS
-	'sets the priority of a ticket''s pending job, behind those that have it already; the ticket''s own priority stays; returns whether a job was pending; raises P0002 when there is no such ticket, 55000 when it is resolved or closed, 22023 when priority is NULL';
+	'sets the priority of a ticket''s pending jobs, of whatever kind, behind those that have it already; the ticket''s own priority stays; returns whether a job was pending; raises P0002 when there is no such ticket, 55000 when it is resolved or closed, 22023 when priority is NULL';
 REVOKE ALL ON FUNCTION triage.reprioritise(bigint, triage.ticket_priority) FROM PUBLIC;

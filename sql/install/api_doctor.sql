@@ -302,7 +302,7 @@ AS $$
 		FROM triage.exposed_origins() e
 	UNION ALL
 	SELECT 'no prompt', format('tenant %s has no active prompt: its tickets wait for a language model', t.id),
-			format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %L AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L);', t.id)
+			format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %L AND kind = ''triage'' AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L AND kind = ''triage'');', t.id)
 		FROM triage.tenants t
 		WHERE NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = 'triage' AND p.is_active)
 	UNION ALL

@@ -479,7 +479,7 @@ BEGIN
 	since := d.since;
 	what := format('%s jobs were given up in the last hour, %s in the last day', d.hour, d.day) || coalesce(': ' || d.classes, '');
 	what_to_do := CASE WHEN level > 'ok'
-		THEN 'SELECT ticket_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
+		THEN 'SELECT kind, ticket_id, session_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
 	RETURN NEXT;
 END
 $$;
@@ -573,17 +573,17 @@ REVOKE ALL ON FUNCTION triage.run_stats(timestamptz, timestamptz, interval) FROM
 -- One ticket -------------------------------------------------------------------------------------------------------------
 
 -- As the owner: that an answer came of this prompt and of no other is for everybody to check, its text is not to be read.
-CREATE FUNCTION triage.prompt_sha256(version int) RETURNS text
+CREATE FUNCTION triage.prompt_sha256(version int, kind triage.job_kind DEFAULT 'triage') RETURNS text
 	LANGUAGE sql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT encode(sha256(convert_to(p.system_text, 'UTF8')), 'hex')
 		FROM triage.prompts p
-		WHERE p.tenant_id = triage.current_tenant() AND p.kind = 'triage' AND p.version = prompt_sha256.version
+		WHERE p.tenant_id = triage.current_tenant() AND p.kind = prompt_sha256.kind AND p.version = prompt_sha256.version
 $$;
-COMMENT ON FUNCTION triage.prompt_sha256(int) IS
-	'the SHA-256 of the text, in UTF-8, of a version of the current tenant''s triage prompt, in hexadecimal; null when there is no such version; raises nothing';
-REVOKE ALL ON FUNCTION triage.prompt_sha256(int) FROM PUBLIC;
+COMMENT ON FUNCTION triage.prompt_sha256(int, triage.job_kind) IS
+	'the SHA-256 of the text, in UTF-8, of a version of the current tenant''s prompt of that kind, in hexadecimal; null when there is no such version; raises nothing';
+REVOKE ALL ON FUNCTION triage.prompt_sha256(int, triage.job_kind) FROM PUBLIC;
 
 CREATE FUNCTION triage.explain_runs(ticket_id bigint) RETURNS jsonb
 	LANGUAGE sql STABLE
@@ -591,7 +591,7 @@ CREATE FUNCTION triage.explain_runs(ticket_id bigint) RETURNS jsonb
 AS $$
 	SELECT coalesce(jsonb_agg(jsonb_build_object('run_id', r.id, 'job_id', r.job_id, 'fence', r.fence, 'outcome', r.outcome,
 			'error', r.error, 'provider', r.provider, 'model', r.model, 'prompt_version', r.prompt_version,
-			'prompt_sha256', triage.prompt_sha256(r.prompt_version),
+			'kind', r.kind, 'prompt_sha256', triage.prompt_sha256(r.prompt_version, r.kind),
 			'http_status', r.http_status, 'request_id', r.request_id, 'started_at', r.started_at, 'finished_at', r.finished_at,
 			'latency_ms', r.latency_ms, 'input_tokens', r.input_tokens, 'cached_tokens', r.cached_tokens,
 			'cache_write_tokens', r.cache_write_tokens, 'output_tokens', r.output_tokens, 'cost', r.cost, 'currency', r.currency,

@@ -521,10 +521,11 @@ DECLARE
 BEGIN
 	-- ticket before comment, in order of id
 	touched := ARRAY (
-		SELECT t.id FROM triage.tickets t
-			WHERE t.tenant_id = tenant AND t.source = import_store_comments.ticket_source
-				AND t.external_id = ANY (ARRAY (SELECT r.value ->> 'ticket' FROM unnest(rows) r (value)))
-			ORDER BY t.id FOR NO KEY UPDATE);
+		SELECT t.id
+			FROM (SELECT DISTINCT r.value ->> 'ticket' AS ticket FROM unnest(rows) r (value)) k
+			JOIN triage.tickets t
+				ON t.tenant_id = tenant AND t.source = import_store_comments.ticket_source AND t.external_id = k.ticket
+			ORDER BY t.id FOR NO KEY UPDATE OF t);
 	INSERT INTO triage.people (tenant_id, id, role)
 		SELECT tenant, r.value ->> 'author_id', max(coalesce((words -> 'author_role' ->> (r.value ->> 'author_role')), 'customer')::triage.person_role)
 			FROM unnest(rows) r (value) WHERE r.value ->> 'author_id' IS NOT NULL
@@ -675,9 +676,13 @@ COMMENT ON FUNCTION triage.import_try(bigint, jsonb[], jsonb) IS
 	'part of import_batch(): stores rows, and writes down those that do not fit; returns how many of each; raises what is no row''s fault';
 REVOKE ALL ON FUNCTION triage.import_try(bigint, jsonb[], jsonb) FROM PUBLIC;
 
+-- A plan made while the tables were empty would read all of them for each row when they are not; and nothing here takes
+-- as long as compiling it would.
 CREATE FUNCTION triage.import_batch(import_id bigint) RETURNS boolean
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

@@ -78,6 +78,9 @@ AS $$
 			('ai_runs', 'kept', 'of the call', 'provider model request_id currency price'),
 			('ticket_ai_results', 'erased', 'made of the ticket''s text', 'summary draft_reply'),
 			('ticket_ai_results', 'kept', 'labels', 'category language'),
+			('ai_feedback', 'erased', 'on results of those tickets', 'reason'),
+			('ai_feedback', 'kept', 'an id and labels', 'person_id corrections'),
+			('event_consumers', 'kept', 'set-up', 'tenant name topics seen batch created_by'),
 			('chat_sessions', 'erased', 'of the person''s sessions', 'metadata'),
 			('chat_sessions', 'kept', 'an id and a label', 'customer_id language'),
 			('chat_messages', 'erased', 'by the person, and all messages of the person''s sessions', 'content metadata search'),
@@ -88,7 +91,7 @@ AS $$
 			('ticket_escalations', 'kept', 'who escalated', 'created_by session_role'),
 			('conversation_summaries', 'erased', 'of those tickets and sessions', 'summary customer_request open_questions'),
 			('conversation_summaries', 'kept', 'a label', 'language'),
-			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels'),
+			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels xid'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
 			('import_errors', 'kept', 'ids and a SQLSTATE', 'row_key person state'),
 			('imports', 'kept', 'names of tables and columns, labels, ids', 'target source_table source ticket_source columns labels last_key started_by'),
@@ -233,6 +236,13 @@ BEGIN
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 
+	UPDATE triage.ai_feedback f SET reason = blank
+		FROM triage.ticket_ai_results r
+		WHERE f.tenant_id = tenant AND r.tenant_id = tenant AND r.id = f.result_id AND r.ticket_id = ANY (own) AND f.reason <> blank;
+	relation := 'ai_feedback';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
+
 	-- append-only tables let their owner do this and nothing else: see append_only()
 	UPDATE triage.ticket_history h
 		SET old_value = CASE WHEN h.old_value IS NOT NULL THEN to_jsonb(blank) END,
@@ -281,6 +291,8 @@ BEGIN
 	relation := 'people';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
+	-- for those who keep copies
+	PERFORM triage.emit_event(tenant, 'person.erased', NULL, labels => jsonb_build_object('person', person));
 END
 $$;
 COMMENT ON FUNCTION triage.erase_person(text) IS

@@ -236,7 +236,7 @@ CREATE FUNCTION triage.check_ticket_changes(changes jsonb) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, handler, tags, '
+	keys CONSTANT text := 'subject, description, language, priority, category, status, resolution, tags, '
 		'custom_fields, requester_id, requester_email, assignee_id';
 	entry record;
 BEGIN
@@ -255,7 +255,6 @@ BEGIN
 				('category', 'string', true, NULL),
 				('status', 'string', false, enum_range(NULL::triage.ticket_status)::text[]),
 				('resolution', 'string', true, enum_range(NULL::triage.ticket_resolution)::text[]),
-				('handler', 'string', false, enum_range(NULL::triage.ticket_handler)::text[]),
 				('tags', 'array', false, NULL),
 				('custom_fields', 'object', false, NULL),
 				('requester_id', 'string', true, NULL),
@@ -344,7 +343,6 @@ BEGIN
 			status = coalesce((changes ->> 'status')::triage.ticket_status, t.status),
 			resolution = CASE WHEN changes ? 'resolution' THEN (changes ->> 'resolution')::triage.ticket_resolution
 				ELSE t.resolution END,
-			handler = coalesce((changes ->> 'handler')::triage.ticket_handler, t.handler),
 			tags = CASE WHEN changes ? 'tags' THEN ARRAY (SELECT jsonb_array_elements_text(changes -> 'tags'))
 				ELSE t.tags END,
 			custom_fields = coalesce(changes -> 'custom_fields', t.custom_fields),
@@ -358,7 +356,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.update_ticket(bigint, jsonb, int) IS
-	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, handler, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, for tags or custom fields beyond their limits, and for another category that is not active, 23503 for an unknown one';
+	'changes a ticket; changes: a JSON object of subject, description, language, priority, category, status, resolution, tags (array of strings, replaces), custom_fields (object, replaces), requester_id, requester_email, assignee_id; null clears what may be empty; expected_version: the version the caller read, NULL accepts any; returns the new version; raises 22023 for an unknown key, JSON type or label, P0002 when there is no such ticket, 40001 when its version is another one, 23514 for an illegal transition or text, for tags or custom fields beyond their limits, and for another category that is not active, 23503 for an unknown one';
 REVOKE ALL ON FUNCTION triage.update_ticket(bigint, jsonb, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.assign_ticket(ticket_id bigint, agent_id text, expected_version int DEFAULT NULL) RETURNS int
@@ -517,6 +515,10 @@ REVOKE ALL ON FUNCTION triage.delete_ticket(bigint, int) FROM PUBLIC;
 
 -- With the owner's rights: text search operators are not leakproof, so that under row security no index would serve
 -- them (199 ms against 0.18 ms).  Hence no dynamic SQL here, and the tenant predicate stands in the query.
+--
+-- Ranking reads each match, and a common word has as many as there are tickets: so the newest matches are ranked, not all.
+-- The planner then finds those of a rare word in tickets_search and those of a common one along tickets_created; it must
+-- see the words for that, hence a plan for each call.
 CREATE FUNCTION triage.search_tickets(query text, max_rows int DEFAULT 50, language text DEFAULT NULL)
 	RETURNS TABLE (
 		id bigint,
@@ -528,10 +530,14 @@ CREATE FUNCTION triage.search_tickets(query text, max_rows int DEFAULT 50, langu
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET client_min_messages = warning	-- a query of stop words finds nothing; no NOTICE need say so
+	SET plan_cache_mode = force_custom_plan
+	SET enable_seqscan = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();	-- read once, not once a row
+	ranked CONSTANT int := 1000;
 	wanted tsquery;
+	verbatim tsquery;
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows NOT BETWEEN 0 AND 1000 THEN
@@ -546,18 +552,25 @@ BEGIN
 	-- The words as they stand find names and tickets in other languages.  But "-paper" as it stands would let the
 	-- stem's match through, so a query with a negation is asked in its language only.
 	IF position('!' IN wanted::text) = 0 THEN
-		wanted := wanted || websearch_to_tsquery('simple', query);
+		verbatim := websearch_to_tsquery('simple', query);
+		-- said twice, the same words would be thought to match twice as many tickets
+		IF verbatim <> wanted THEN
+			wanted := wanted || verbatim;
+		END IF;
 	END IF;
 	RETURN QUERY
-		SELECT t.id, t.public_id, t.subject, t.status, t.created_at, ts_rank(t.search, wanted) AS rank
-			FROM triage.tickets t
-			WHERE t.tenant_id = tenant AND t.deleted_at IS NULL AND t.search @@ wanted
-			ORDER BY 6 DESC, t.id DESC
+		SELECT n.id, n.public_id, n.subject, n.status, n.created_at, ts_rank(n.search, wanted) AS rank
+			FROM (SELECT t.*
+					FROM triage.tickets t
+					WHERE t.tenant_id = tenant AND t.deleted_at IS NULL AND t.search @@ wanted
+					ORDER BY t.created_at DESC, t.id DESC
+					LIMIT ranked) AS n
+			ORDER BY 6 DESC, n.id DESC
 			LIMIT max_rows;
 END
 $$;
 COMMENT ON FUNCTION triage.search_tickets(text, int, text) IS
-	'finds tickets of the current tenant by the words of subject and description, best match first; query: words, "a phrase", or, -not, 1000 characters at most; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; deleted tickets are not found; raises 22023 when max_rows is out of range or query too long';
+	'finds tickets of the current tenant by the words of subject and description, best match first; of more than 1000 matches the newest 1000 are ranked; query: words, "a phrase", or, -not, 1000 characters at most; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; deleted tickets are not found; raises 22023 when max_rows is out of range or query too long';
 REVOKE ALL ON FUNCTION triage.search_tickets(text, int, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.list_tickets(
@@ -587,6 +600,10 @@ CREATE FUNCTION triage.list_tickets(
 		version int)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	-- Along the index that has the order of the list, until the page is full.  For a few thousand tickets the planner would
+	-- rather read and sort them all, as it takes the labels of the filters for rarer than they are.
+	SET enable_seqscan = off
+	SET enable_sort = off
 AS $$
 DECLARE
 	filters text := '';
@@ -636,7 +653,7 @@ BEGIN
 	IF tagged IS NOT NULL THEN
 		source := '(SELECT * FROM triage.tickets g WHERE g.tenant_id = $9 AND g.id = ANY ($11) OFFSET 0)';
 	END IF;
-	-- the words of tickets_inbox's predicate: open tickets are few beside the finished ones
+	-- the words of the predicate of tickets_open and tickets_mine: open tickets are few beside the finished ones
 	IF NOT include_finished OR NOT statuses && '{resolved,closed}' THEN
 		filters := filters || ' AND t.status NOT IN (''resolved'', ''closed'')';
 	END IF;

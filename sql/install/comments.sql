@@ -19,6 +19,8 @@ BEGIN
 			('ai_dead_letters', 'created_at', 'when the job was requested'),
 			('ai_dead_letters', 'failed_at', 'when it was given up'),
 			('ai_failures', 'ticket_id', 'the ticket without an answer'),
+			('ai_failures', 'kind', 'what was asked of the model'),
+			('ai_failures', 'session_id', 'the chat session without an answer'),
 			('ai_failures', 'job_id', 'the job, for cancel_job()'),
 			('ai_failures', 'attempts', 'tries counted so far'),
 			('ai_failures', 'next_try_at', 'when it is due again at the earliest; null: given up, see retry_failed()'),

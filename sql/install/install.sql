@@ -43,6 +43,9 @@ BEGIN
 	IF present THEN
 		-- First what writers lock first, in their order: each of the statements below wants a lock on one more table, and
 		-- with the locks of an earlier one would meet theirs.
+		IF to_regclass('triage.chat_attachments') IS NOT NULL AND to_regclass('triage.chat_messages') IS NOT NULL THEN
+			LOCK TABLE triage.chat_attachments, triage.chat_messages IN EXCLUSIVE MODE;
+		END IF;
 		IF to_regclass('triage.ticket_comments') IS NOT NULL AND to_regclass('triage.tickets') IS NOT NULL THEN
 			LOCK TABLE triage.ticket_comments, triage.tickets IN EXCLUSIVE MODE;
 		END IF;
@@ -72,6 +75,8 @@ BEGIN
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
+	PERFORM triage.install_chat_comments();
+	PERFORM triage.install_handoff_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 
@@ -124,15 +129,19 @@ BEGIN
 		LOCK TABLE triage.schema_version IN ACCESS EXCLUSIVE MODE;
 	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
+	DROP VIEW IF EXISTS triage.chat_overview;
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.event_consumers_status,
 		triage.ai_quality, triage.ai_calibration,
 		triage.ai_state, triage.provider_status;
 	DROP TABLE IF EXISTS triage.import_errors, triage.imports;
+	DROP VIEW IF EXISTS triage.support_tickets;
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
+		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
+		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,
 		triage.prompts, triage.ticket_categories, triage.people, triage.role_tenants, triage.tenants,

@@ -10,7 +10,9 @@ DECLARE
 	tenant_tables CONSTANT name[] := '{people, ticket_categories, prompts, tickets, ticket_comments, ticket_history, '
 		'imports, import_errors, '
 		'events, ai_feedback, '
-		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants}';
+		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants, '
+		'chat_sessions, chat_messages, chat_attachments, chat_tickets, '
+		'ticket_escalations, conversation_summaries, chat_settings}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;
 	key name;

@@ -174,13 +174,16 @@ BEGIN
 		budget          bigint NOT NULL,
 		period_start    timestamptz NOT NULL,
 		amount          numeric NOT NULL,
-		ticket          bigint NOT NULL,
+		ticket          bigint,
 		provider        text NOT NULL,
 		reserved_at     timestamptz NOT NULL,
 		expires_at      timestamptz NOT NULL,
 		unsettled_since timestamptz,
+		session         bigint,
+		kind            triage.job_kind NOT NULL DEFAULT 'triage',
 		CONSTRAINT budget_reservations_pkey PRIMARY KEY (job, fence, tenant, budget),
-		CONSTRAINT budget_reservations_amount CHECK (amount >= 0))
+		CONSTRAINT budget_reservations_amount CHECK (amount >= 0),
+		CONSTRAINT budget_reservations_one_subject CHECK ((ticket IS NULL) <> (session IS NULL)))
 		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 	CREATE INDEX IF NOT EXISTS budget_reservations_open ON triage.budget_reservations (expires_at)
 		WHERE unsettled_since IS NULL;
@@ -244,14 +247,21 @@ BEGIN
 		CONSTRAINT tickets_custom_fields_object CHECK (jsonb_typeof(custom_fields) = 'object'),
 		CONSTRAINT tickets_resolution_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolution IS NOT NULL)),
 		CONSTRAINT tickets_resolved_at_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)),
+		CONSTRAINT tickets_assigned_to_people CHECK (handler = 'human' OR assignee_id IS NULL),
 		CONSTRAINT tickets_closed_at_when_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL)))
 		WITH (fillfactor = 50);
 	CREATE INDEX IF NOT EXISTS tickets_inbox ON triage.tickets (tenant_id, waiting_since, id)
 		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
-	CREATE INDEX IF NOT EXISTS tickets_assignee ON triage.tickets (tenant_id, assignee_id, id)
+	CREATE INDEX IF NOT EXISTS tickets_assignee ON triage.tickets (tenant_id, assignee_id, created_at, id)
 		WHERE assignee_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at DESC, id DESC);
-	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at DESC)
+	CREATE INDEX IF NOT EXISTS tickets_mine ON triage.tickets (tenant_id, assignee_id, created_at, id)
+		WHERE assignee_id IS NOT NULL AND status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
+	-- Ascending, though lists begin with the newest: an index that grows at its end is cheaper to add to, and its pages
+	-- stay full.
+	CREATE INDEX IF NOT EXISTS tickets_created ON triage.tickets (tenant_id, created_at, id);
+	CREATE INDEX IF NOT EXISTS tickets_open ON triage.tickets (tenant_id, created_at, id)
+		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
+	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at, id)
 		WHERE requester_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_tags ON triage.tickets USING gin (tags) WHERE tags <> '{}';
@@ -315,13 +325,16 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS ticket_assignments_ticket ON triage.ticket_assignments (tenant_id, ticket_id, id);
 	CREATE INDEX IF NOT EXISTS ticket_assignments_agent ON triage.ticket_assignments (tenant_id, agent_id, assigned_at);
 
-	-- The queue.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
+	PERFORM triage.install_chat_tables();
+
+	-- The queue.  A job is about a ticket or a chat session.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
 	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (94 % of them with this
 	-- fillfactor); dead entries at the head of the index are what slows a claim, hence the autovacuum settings.
 	CREATE TABLE IF NOT EXISTS triage.ai_jobs (
 		tenant_id     text NOT NULL DEFAULT triage.current_tenant(),
 		id            bigint GENERATED ALWAYS AS IDENTITY,
-		ticket_id     bigint NOT NULL,
+		ticket_id     bigint,
+		session_id    bigint,
 		kind          triage.job_kind NOT NULL DEFAULT 'triage',
 		priority      triage.ticket_priority NOT NULL DEFAULT 'medium',
 		run_at        timestamptz NOT NULL DEFAULT now(),
@@ -335,16 +348,22 @@ BEGIN
 		CONSTRAINT ai_jobs_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT ai_jobs_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
 		CONSTRAINT ai_jobs_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
-			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_jobs_session_fkey FOREIGN KEY (tenant_id, session_id)
+			REFERENCES triage.chat_sessions (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_jobs_one_subject CHECK ((ticket_id IS NULL) <> (session_id IS NULL)))
 		WITH (fillfactor = 50, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
 			autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
 			autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
+	CREATE UNIQUE INDEX IF NOT EXISTS ai_jobs_one_per_session ON triage.ai_jobs (tenant_id, session_id, kind)
+		WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_jobs_order ON triage.ai_jobs (priority, run_at, id);
 
 	CREATE TABLE IF NOT EXISTS triage.ai_dead_letters (
 		tenant_id  text NOT NULL,
 		id         bigint NOT NULL,
-		ticket_id  bigint NOT NULL,
+		ticket_id  bigint,
+		session_id bigint,
 		kind       triage.job_kind NOT NULL,
 		priority   triage.ticket_priority NOT NULL,
 		fence      int NOT NULL,
@@ -356,8 +375,12 @@ BEGIN
 		CONSTRAINT ai_dead_letters_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT ai_dead_letters_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
 		CONSTRAINT ai_dead_letters_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
-			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
-
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_dead_letters_session_fkey FOREIGN KEY (tenant_id, session_id)
+			REFERENCES triage.chat_sessions (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_dead_letters_one_subject CHECK ((ticket_id IS NULL) <> (session_id IS NULL)));
+	CREATE UNIQUE INDEX IF NOT EXISTS ai_dead_letters_one_per_session ON triage.ai_dead_letters (tenant_id, session_id, kind)
+		WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_dead_letters_failed ON triage.ai_dead_letters (failed_at);
 
 	-- No foreign key to tickets: the money was spent, whatever became of the ticket.
@@ -365,7 +388,8 @@ BEGIN
 		tenant_id      text NOT NULL,
 		id             bigint GENERATED ALWAYS AS IDENTITY,
 		job_id         bigint NOT NULL,
-		ticket_id      bigint NOT NULL,
+		ticket_id      bigint,
+		session_id     bigint,
 		kind           triage.job_kind NOT NULL,
 		fence          int NOT NULL,
 		provider       text,
@@ -386,8 +410,11 @@ BEGIN
 		started_at     timestamptz,
 		finished_at    timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT ai_runs_pkey PRIMARY KEY (id, tenant_id));
+	CREATE INDEX IF NOT EXISTS ai_runs_session ON triage.ai_runs (tenant_id, session_id, id) WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);
 	CREATE INDEX IF NOT EXISTS ai_runs_finished ON triage.ai_runs USING brin (finished_at);
+
+	PERFORM triage.install_handoff_tables();
 
 	-- NULLS NOT DISTINCT makes one index serve three ends: one current result a ticket, its history, the cascade.
 	CREATE TABLE IF NOT EXISTS triage.ticket_ai_results (

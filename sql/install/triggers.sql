@@ -52,6 +52,8 @@ BEGIN
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();
 	PERFORM triage.install_event_triggers();
 	PERFORM triage.install_review_triggers();
+
+	PERFORM triage.install_chat_triggers();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_triggers() IS

@@ -23,11 +23,33 @@ COMMENT ON TYPE triage.person_role IS 'what a person, or the author of a comment
 CREATE TYPE triage.comment_visibility AS ENUM ('public', 'internal');
 COMMENT ON TYPE triage.comment_visibility IS 'whether the customer sees a comment';
 
+CREATE TYPE triage.job_kind AS ENUM ('triage', 'chat_reply', 'summarize');
+COMMENT ON TYPE triage.job_kind IS
+	'what a job asks of the model: triage (category, urgency, sentiment and a draft for a ticket), chat_reply (the bot''s next message in a session), summarize (a summary of a session or a ticket for whoever takes it over)';
+
+CREATE TYPE triage.session_status AS ENUM ('active', 'resolved', 'archived');
+COMMENT ON TYPE triage.session_status IS
+	'where a chat session stands: active; resolved (ended, a user''s message makes it active again); archived (final)';
+
+CREATE TYPE triage.message_role AS ENUM ('user', 'assistant', 'agent', 'system');
+COMMENT ON TYPE triage.message_role IS
+	'who speaks in a chat message: the customer (user), the AI (assistant), a person of the helpdesk (agent), or the application (system)';
+
+CREATE TYPE triage.session_link AS ENUM ('origin', 'followup', 'related');
+COMMENT ON TYPE triage.session_link IS
+	'how a chat session belongs to a ticket: origin (the ticket was opened from it; one a session), followup, related';
+
+CREATE TYPE triage.escalation_cause AS ENUM
+	('customer_request', 'low_confidence', 'missing_knowledge', 'policy', 'negative_sentiment', 'repeated_failure',
+	 'ai_failed', 'usage_limit', 'agent_takeover');
+COMMENT ON TYPE triage.escalation_cause IS 'why a conversation went from the AI to a person';
+
+CREATE TYPE triage.support_status AS ENUM
+	('OPEN_AI_HANDLING', 'PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT');
+COMMENT ON TYPE triage.support_status IS
+	'where a conversation''s ticket stands, in one word: the AI answers; escalated, and no agent has it yet; an agent has it; finished; finished because the customer ended it';
 CREATE TYPE triage.ticket_link_kind AS ENUM ('duplicate_of', 'caused_by', 'followup_of', 'related');
 COMMENT ON TYPE triage.ticket_link_kind IS 'what one ticket is to another';
-
-CREATE TYPE triage.job_kind AS ENUM ('triage');
-COMMENT ON TYPE triage.job_kind IS 'what a job asks of the model';
 
 CREATE TYPE triage.provider_api AS ENUM ('openai', 'builtin');
 COMMENT ON TYPE triage.provider_api IS

@@ -8,12 +8,15 @@ CREATE FUNCTION triage.install_views() RETURNS void
 AS $install$
 DECLARE
 	-- What the AI's work on ticket t has come to: the only place that says so.  Joins, not a function: the planner
-	-- then looks the three rows up by their unique indexes, for the rows of a page only.
+	-- then looks the three rows up by their unique indexes, for the rows of a page only.  LATERAL, with a LIMIT that keeps
+	-- it so, where a table is now empty and now full: by statistics of the empty one the planner reads all of the queue.
 	ai_joins CONSTANT text := $sql$
-		LEFT JOIN triage.ai_jobs j
-			ON j.tenant_id = t.tenant_id AND j.ticket_id = t.id AND j.kind = 'triage'
-		LEFT JOIN triage.ai_dead_letters d
-			ON d.tenant_id = t.tenant_id AND d.ticket_id = t.id AND d.kind = 'triage'
+		LEFT JOIN LATERAL (
+			SELECT x.id, x.lease_until FROM triage.ai_jobs x
+				WHERE x.tenant_id = t.tenant_id AND x.ticket_id = t.id AND x.kind = 'triage' LIMIT 1) j ON true
+		LEFT JOIN LATERAL (
+			SELECT x.id FROM triage.ai_dead_letters x
+				WHERE x.tenant_id = t.tenant_id AND x.ticket_id = t.id AND x.kind = 'triage' LIMIT 1) d ON true
 		LEFT JOIN triage.ticket_ai_results r
 			ON r.tenant_id = t.tenant_id AND r.ticket_id = t.id AND r.superseded_at IS NULL
 	$sql$;
@@ -38,8 +41,16 @@ BEGIN
 			SELECT t.id, t.public_id, t.tenant_id, t.subject, t.status, t.handler, t.priority, t.category, t.assignee_id,
 					t.requester_id, t.requester_email, t.tags, t.waiting_since, now() - t.waiting_since AS waiting_for,
 					t.created_at, t.updated_at, t.version, %s AS ai_state, r.urgency, r.sentiment_score, r.needs_human,
-					r.confidence, r.summary, r.draft_reply
+					r.confidence, r.summary, r.draft_reply,
+					coalesce(s.summary, r.summary) AS initial_summary, s.customer_request, s.open_questions,
+					coalesce(s.sentiment_score, r.sentiment_score) AS mood,
+					(SELECT e.cause FROM triage.ticket_escalations e
+						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_cause,
+					(SELECT e.reason FROM triage.ticket_escalations e
+						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_reason
 				FROM triage.tickets t %s
+				LEFT JOIN triage.conversation_summaries s
+					ON s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.superseded_at IS NULL
 				WHERE t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL
 	$view$, ai_state, ai_joins);
 
@@ -56,6 +67,8 @@ BEGIN
 				FROM triage.tickets t %s
 				WHERE t.deleted_at IS NULL
 	$view$, ai_state, ai_joins);
+
+	PERFORM triage.install_handoff_views();
 
 	CREATE OR REPLACE VIEW triage.queue_stats WITH (security_invoker = true) AS
 		SELECT tenant_id, kind,
@@ -138,16 +151,17 @@ BEGIN
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
-				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model
+				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model, d.kind, d.session_id
 			FROM triage.ai_dead_letters d
 			LEFT JOIN LATERAL (
 				SELECT x.provider, x.model
 					FROM triage.ai_runs x
 					WHERE x.tenant_id = d.tenant_id AND x.ticket_id = d.ticket_id AND x.job_id = d.id
 					ORDER BY x.id DESC LIMIT 1) r ON true
+			WHERE d.ticket_id IS NOT NULL
 		UNION ALL
 		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model
+				r.provider, r.model, j.kind, j.session_id
 			FROM triage.ai_jobs j
 			JOIN LATERAL (
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
@@ -155,10 +169,32 @@ BEGIN
 					WHERE x.tenant_id = j.tenant_id AND x.ticket_id = j.ticket_id AND x.job_id = j.id
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now());
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.ticket_id IS NOT NULL
+		-- the same of sessions: each finds its runs through an index of its own
+		UNION ALL
+		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
+				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id
+			FROM triage.ai_dead_letters d
+			LEFT JOIN LATERAL (
+				SELECT x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = d.tenant_id AND x.session_id = d.session_id AND x.job_id = d.id
+					ORDER BY x.id DESC LIMIT 1) r ON true
+			WHERE d.session_id IS NOT NULL
+		UNION ALL
+		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
+				r.provider, r.model, j.kind, j.session_id
+			FROM triage.ai_jobs j
+			JOIN LATERAL (
+				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = j.tenant_id AND x.session_id = j.session_id AND x.job_id = j.id
+					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.session_id IS NOT NULL;
 
 	PERFORM triage.install_event_views();
 	PERFORM triage.install_review_views();
+	PERFORM triage.install_chat_views();
 	PERFORM triage.install_ticket_views();
 END
 $install$;
@@ -247,6 +283,8 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_reservations.period_start IS 'the period it was taken from';
 	COMMENT ON COLUMN triage.budget_reservations.amount IS 'the most that the call can cost';
 	COMMENT ON COLUMN triage.budget_reservations.ticket IS 'the job''s ticket; it may be gone';
+	COMMENT ON COLUMN triage.budget_reservations.session IS 'or its chat session';
+	COMMENT ON COLUMN triage.budget_reservations.kind IS 'what the job asks of the model';
 	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.expires_at IS 'when the claim''s lease ends; some minutes later it counts as unsettled';

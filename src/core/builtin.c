@@ -297,9 +297,8 @@ is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Appends text on one line, without control characters, clipped between words to about limit bytes. */
-static void
-put_line(Buf *buf, const char *text, size_t len, size_t limit)
+void
+builtin_put_line(Buf *buf, const char *text, size_t len, size_t limit)
 {
 	size_t		start = buf->len;
 	size_t		at = 0;
@@ -397,7 +396,7 @@ put_topic(Buf *buf, const TicketInput *ticket, size_t limit)
 		len = ticket->description_len;
 		first_sentence(&text, &len);
 	}
-	put_line(buf, text, len, limit);
+	builtin_put_line(buf, text, len, limit);
 }
 
 static const char *
@@ -489,6 +488,15 @@ judge(const Words *words, size_t subject_words, Verdict *verdict)
 	read_words(&reading);
 	verdict->urgency = judge_urgency(&reading);
 	verdict->sentiment_score = judge_sentiment(&reading);
+}
+
+int
+builtin_sentiment(const Words *words)
+{
+	Verdict		verdict;
+
+	judge(words, 0, &verdict);
+	return verdict.sentiment_score;
 }
 
 bool

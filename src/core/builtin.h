@@ -8,6 +8,8 @@
 #ifndef TRIAGE_CORE_BUILTIN_H
 #define TRIAGE_CORE_BUILTIN_H
 
+#include "core/buf.h"
+#include "core/lexicon.h"
 #include "core/ticket.h"
 
 /* What the text search found for one ticket. */
@@ -21,5 +23,9 @@ typedef struct BuiltinScores
 /* False: out of memory.  On success every field of verdict is set; language only if it can be told. */
 extern bool builtin_answer(const TicketInput *ticket, const Category *categories,
 						   const BuiltinScores *scores, Verdict *verdict);
+/* The mood alone, on the scale of sentiment_score. */
+extern int builtin_sentiment(const Words *words);
+/* Appends text on one line, without control characters, clipped between words to about limit bytes. */
+extern void builtin_put_line(Buf *buf, const char *text, size_t len, size_t limit);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "core/labels.h"
 
-static const char *const priority_names[] = {
+const char *const priority_names[PRIORITY_COUNT] = {
 	[PRIORITY_LOW] = "low",
 	[PRIORITY_MEDIUM] = "medium",
 	[PRIORITY_HIGH] = "high",
@@ -28,7 +28,24 @@ static const char *const outcome_names[] = {
 	[OUTCOME_LOST] = "lost",
 };
 
-_Static_assert(sizeof(priority_names) / sizeof(priority_names[0]) == PRIORITY_COUNT, "a priority has no label");
+static const char *const kind_names[] = {
+	[KIND_TRIAGE] = "triage",
+	[KIND_CHAT_REPLY] = "chat_reply",
+	[KIND_SUMMARIZE] = "summarize",
+};
+
+/* of no SQL enum */
+static const char *const speaker_names[] = {
+	[SPEAKER_CUSTOMER] = "customer",
+	[SPEAKER_ASSISTANT] = "assistant",
+	[SPEAKER_AGENT] = "agent",
+	[SPEAKER_NOTE] = "note",
+	[SPEAKER_SYSTEM] = "system",
+	[SPEAKER_SUMMARY] = "summary",
+};
+
+_Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == KIND_COUNT, "a kind has no label");
+_Static_assert(sizeof(speaker_names) / sizeof(speaker_names[0]) == SPEAKER_COUNT, "a speaker has no label");
 _Static_assert(sizeof(outcome_names) / sizeof(outcome_names[0]) == OUTCOME_COUNT, "an outcome has no label");
 
 /* Index of text in names, or -1. */
@@ -51,6 +68,40 @@ const char *
 outcome_name(RunOutcome outcome)
 {
 	return outcome_names[outcome];
+}
+
+const char *
+kind_name(JobKind kind)
+{
+	return kind_names[kind];
+}
+
+const char *
+speaker_name(Speaker speaker)
+{
+	return speaker_names[speaker];
+}
+
+bool
+kind_parse(const char *text, JobKind *kind)
+{
+	int			found = find_name(kind_names, KIND_COUNT, text);
+
+	if (found < 0)
+		return false;
+	*kind = (JobKind) found;
+	return true;
+}
+
+bool
+speaker_parse(const char *text, Speaker *speaker)
+{
+	int			found = find_name(speaker_names, SPEAKER_COUNT, text);
+
+	if (found < 0)
+		return false;
+	*speaker = (Speaker) found;
+	return true;
 }
 
 bool

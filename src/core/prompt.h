@@ -1,9 +1,8 @@
 /*
  * prompt.h
- *	  Ticket -> body of a chat completions request.
+ *	  Ticket or conversation -> body of a chat completions request.
  *
- * The answer's JSON schema is built from the tenant's live categories, in the subset that every provider takes: all
- * properties required, additionalProperties false, enums (also for the small integers), no minimum or maxLength.
+ * The answer's JSON schema comes from the kind's fields, see fields.h; triage's from the tenant's live categories, too.
  * The ticket is data: it stands in the user message between two lines that carry a boundary the caller drew at
  * random, with chat control tokens broken up; it is never joined to the instructions.
  */
@@ -18,9 +17,10 @@
 
 typedef struct Prompt
 {
+	JobKind		kind;
 	const char *model;
 	const char *system_text;	/* row of prompts */
-	const Category *categories;
+	const Category *categories; /* of kind triage only, else none */
 	int			category_count;
 	const char *boundary;		/* random, [0-9a-f], e.g. 16 characters */
 	int			max_output_tokens;	/* 0: the endpoint's own limit */
@@ -42,6 +42,9 @@ extern bool prompt_frame_build(PromptFrame *frame, const Prompt *prompt, size_t 
 extern void prompt_frame_free(PromptFrame *frame);
 /* frame: made from this prompt.  False: out of memory (body->failed). */
 extern bool prompt_build(Buf *body, const Prompt *prompt, const PromptFrame *frame, const TicketInput *ticket);
+/* The same for the kinds that are about a conversation, see conversation.h. */
+extern bool prompt_build_conversation(Buf *body, const Prompt *prompt, const PromptFrame *frame,
+									  const Conversation *conversation);
 
 /* What a request is made of, in bytes of UTF-8. */
 typedef struct PromptSize
@@ -61,5 +64,7 @@ typedef struct PromptSize
  * before the request is worded, and several times what it will take.
  */
 extern int64_t prompt_token_bound(const PromptSize *size);
+/* The same for any conversation: what is said is not known before it is read.  system_text: bytes of the prompt. */
+extern int64_t prompt_conversation_token_bound(int64_t system_text);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * states.c
- *	  The ticket's state machine: which status may follow which.
+ *	  The ticket's state machine: which status may follow which, and who answers the customer.
  *
- * Pure.  Closed is final; resolved may be reopened; review goes on or back, never to "nobody has taken it".
+ * Pure.  Closed is final; resolved may be reopened; review goes on or back, never to "nobody has taken it".  A
+ * conversation goes from the AI to people and back by a handover only.
  */
 #include "core/states.h"
 
@@ -37,4 +38,22 @@ bool
 status_is_finished(TicketStatus status)
 {
 	return status == STATUS_RESOLVED || status == STATUS_CLOSED;
+}
+
+const char *
+handler_name(TicketHandler handler)
+{
+	return handler == HANDLER_AI ? "ai" : "human";
+}
+
+bool
+handler_may_follow(TicketHandler from, TicketHandler to, bool is_handover)
+{
+	return from == to || is_handover;
+}
+
+TicketHandler
+handler_of(TicketHandler asked_for, bool has_agent)
+{
+	return has_agent ? HANDLER_HUMAN : asked_for;
 }

@@ -36,6 +36,27 @@ typedef enum RunOutcome
 } RunOutcome;
 #define OUTCOME_COUNT 10
 
+/* What a job asks of the model. */
+typedef enum JobKind
+{
+	KIND_TRIAGE,
+	KIND_CHAT_REPLY,
+	KIND_SUMMARIZE
+} JobKind;
+#define KIND_COUNT 3
+
+/* Who wrote a text of a conversation. */
+typedef enum Speaker
+{
+	SPEAKER_CUSTOMER,
+	SPEAKER_ASSISTANT,
+	SPEAKER_AGENT,
+	SPEAKER_NOTE,				/* of agents among themselves */
+	SPEAKER_SYSTEM,				/* the application */
+	SPEAKER_SUMMARY				/* of what went before, by the model */
+} Speaker;
+#define SPEAKER_COUNT 6
+
 #define SENTIMENT_MIN 1			/* calm */
 #define SENTIMENT_MAX 10		/* furious */
 
@@ -43,6 +64,11 @@ typedef enum RunOutcome
 #define DRAFT_REPLY_MAX 20000
 #define SUMMARY_MAX 4000
 #define LANGUAGE_MAX 35			/* RFC 5646, 4.4.1 */
+#define CHAT_REPLY_MAX 4000
+#define CHAT_REASON_MAX 500
+#define CUSTOMER_REQUEST_MAX 1000
+#define QUESTION_MAX 500
+#define QUESTIONS_MAX 10
 
 /* One row of ticket_categories. */
 typedef struct Category
@@ -60,6 +86,22 @@ typedef struct TicketInput
 	size_t		description_len;
 } TicketInput;
 
+typedef struct Speech
+{
+	Speaker		speaker;
+	const char *text;
+	size_t		len;
+} Speech;
+
+/* What a request of any other kind is made of: texts, oldest first; the caller owns them. */
+typedef struct Conversation
+{
+	const char *heading;		/* may be "" */
+	size_t		heading_len;
+	const Speech *speeches;
+	int			count;
+} Conversation;
+
 /* The accepted answer.  Strings are malloc'd; verdict_free() frees them. */
 typedef struct Verdict
 {
@@ -71,6 +113,7 @@ typedef struct Verdict
 	char	   *language;		/* likewise */
 	double		confidence;		/* 0..1; negative: left out */
 	int			needs_human;	/* 0, 1; negative: left out */
+	char	   *object;			/* of another kind than triage all of the answer, a JSON object; the rest is unset */
 } Verdict;
 
 /* What the provider says the call took; negative: it did not say. */

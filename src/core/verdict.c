@@ -9,8 +9,6 @@
  * Vocabulary: the reply is the provider's whole body, the answer is the model's JSON object inside it.
  */
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,24 +16,18 @@
 #include <json-c/json.h>
 
 #include "core/classify.h"
-#include "core/labels.h"
+#include "core/fields_read.h"
+#include "core/json_read.h"
+#include "core/kinds.h"
 #include "core/reason.h"
 #include "core/utf8.h"
 #include "core/verdict.h"
 
-/* Replies stay under 12 levels; more is an attack on somebody's stack. */
-#define JSON_DEPTH 32
-
 /* How much of the model's own words a reason quotes, in bytes. */
 #define LABEL_SHOWN 80
 #define REFUSAL_SHOWN 300
-
-/* A string inside a json object: its owner is the object. */
-typedef struct Text
-{
-	const char *data;
-	size_t		len;
-} Text;
+/* No answer comes near it: each field has its limit. */
+#define OBJECT_MAX (16 * 1024 * 1024)
 
 static void
 result_init(VerdictResult *result)
@@ -54,316 +46,82 @@ verdict_free(Verdict *verdict)
 	free(verdict->draft_reply);
 	free(verdict->summary);
 	free(verdict->language);
+	free(verdict->object);
 	verdict->draft_reply = NULL;
 	verdict->summary = NULL;
 	verdict->language = NULL;
+	verdict->object = NULL;
 }
 
-/* Ends the reading with an outcome and its reason; always false, so that callers can return it. */
-static bool __attribute__((format(printf, 3, 4)))
-end_with(VerdictResult *result, RunOutcome outcome, const char *format,...)
-{
-	char		raw[2 * REASON_MAX];
-	char		line[REASON_MAX];
-	va_list		args;
-
-	va_start(args, format);
-	vsnprintf(raw, sizeof(raw), format, args);
-	va_end(args);
-	result->outcome = outcome;
-	reason_clean(line, sizeof(line), raw, strlen(raw));
-	result->reason[0] = '\0';
-	/* a model repeats what it was told, and people paste keys into tickets */
-	reason_append_redacted(result->reason, line);
-	return false;
-}
-
+#define ending_of(result) ((Ending) {&(result)->outcome, (result)->reason})
+#define end_with(result, ...) json_end(ending_of(result), __VA_ARGS__)
 #define unusable(result, ...) end_with((result), OUTCOME_UNUSABLE_ANSWER, __VA_ARGS__)
 
 static bool
-is_space(char c)
+take_text(char **copy, const FieldValue *value, VerdictResult *result)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static Text
-trimmed(const char *data, size_t len)
-{
-	while (len > 0 && is_space(data[0]))
-	{
-		data++;
-		len--;
-	}
-	while (len > 0 && is_space(data[len - 1]))
-		len--;
-	return (Text) {data, len};
-}
-
-/*
- * Offset of the first thing that json-c's strict mode takes though it is no JSON, or that only some of its versions
- * take: single quotes, NaN and Infinity, raw control characters in a string.  len when there is none.
- */
-static size_t
-lax_json_at(const Text *json)
-{
-	bool		in_string = false;
-
-	for (size_t i = 0; i < json->len; i++)
-	{
-		unsigned char c = (unsigned char) json->data[i];
-
-		if (c == '"')
-			in_string = !in_string;
-		else if (in_string && c < 0x20)
-			return i;
-		else if (in_string && c == '\\')
-			i++;
-		else if (!in_string && (c == '\'' || c == 'N' || c == 'I'))
-			return i;
-	}
-	return json->len;
-}
-
-/* The whole of text as one JSON object, or NULL with the reason in result.  what: "reply" or "answer". */
-static json_object *
-parse_object(const char *data, size_t len, const char *what, VerdictResult *result)
-{
-	Text		json = trimmed(data, len);
-	json_tokener *tokener;
-	json_object *object;
-	enum json_tokener_error error;
-	size_t		end;
-	size_t		lax;
-
-	if (json.len == 0)
-		unusable(result, "the %s is empty", what);
-	else if (json.data[0] != '{')
-		unusable(result, "the %s is not a JSON object", what);
-	else if (json.len > INT_MAX)
-		unusable(result, "the %s is too large", what);
-	if (result->reason[0] != '\0')
-		return NULL;
-
-	tokener = json_tokener_new_ex(JSON_DEPTH);
-	if (tokener == NULL)
-	{
-		end_with(result, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
-		return NULL;
-	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	object = json_tokener_parse_ex(tokener, json.data, (int) json.len);
-	error = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
-	lax = lax_json_at(&json);
-
-	if (error == json_tokener_continue)
-		unusable(result, "the %s is cut off: its JSON ends too early", what);
-	else if (error == json_tokener_error_depth)
-		unusable(result, "the %s is nested too deeply", what);
-	else if (error != json_tokener_success || end != json.len)
-		unusable(result, "the %s is not valid JSON, near byte %zu", what, end);
-	else if (lax != json.len)
-		unusable(result, "the %s is not valid JSON, near byte %zu", what, lax);
-	if (result->reason[0] == '\0')
-		return object;
-	json_object_put(object);
-	return NULL;
-}
-
-/* The value under key if object is an object that has it, else NULL; a JSON null is NULL too. */
-static json_object *
-member(json_object *object, const char *key)
-{
-	json_object *value = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-		json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static bool
-is_text(json_object *value)
-{
-	return json_object_is_type(value, json_type_string);
-}
-
-static Text
-text_of(json_object *value)
-{
-	return (Text) {json_object_get_string(value), (size_t) json_object_get_string_len(value)};
-}
-
-static bool
-text_equals(const Text *text, const char *want)
-{
-	return text->len == strlen(want) && memcmp(text->data, want, text->len) == 0;
-}
-
-/* A string that the server can store. */
-static bool
-read_text(json_object *answer, const char *key, Text *text, VerdictResult *result)
-{
-	json_object *value = member(answer, key);
-
-	if (value == NULL)
-		return unusable(result, "the answer has no %s", key);
-	if (!is_text(value))
-		return unusable(result, "the answer's %s is not a string", key);
-	*text = text_of(value);
-	if (memchr(text->data, '\0', text->len) != NULL)
-		return unusable(result, "the answer's %s contains a NUL character", key);
-	if (!utf8_valid(text->data, text->len))
-		return unusable(result, "the answer's %s is not valid UTF-8", key);
-	return true;
-}
-
-static bool
-unknown_label(const char *key, const Text *label, VerdictResult *result)
-{
-	return unusable(result, "the answer's %s is unknown: \"%.*s%s\"", key,
-					(int) utf8_clip(label->data, label->len, LABEL_SHOWN), label->data,
-					label->len > LABEL_SHOWN ? "..." : "");
-}
-
-static bool
-read_category(json_object *answer, const Category *categories, int category_count, VerdictResult *result)
-{
-	Text		label;
-
-	if (!read_text(answer, "category", &label, result))
-		return false;
-	for (int i = 0; i < category_count; i++)
-	{
-		if (!text_equals(&label, categories[i].name))
-			continue;
-		result->verdict.category = i;
+	if (!value->given)
 		return true;
-	}
-	return unknown_label("category", &label, result);
+	*copy = strndup(value->text.data, value->text.len);
+	return *copy != NULL || end_with(result, OUTCOME_TRANSIENT, "out of memory while reading the answer");
 }
 
 static bool
-read_urgency(json_object *answer, VerdictResult *result)
-{
-	Text		label;
-
-	if (!read_text(answer, "urgency", &label, result))
-		return false;
-	/* json-c ends its strings with a NUL, and read_text() made sure that there is no other */
-	if (!priority_parse(label.data, &result->verdict.urgency))
-		return unknown_label("urgency", &label, result);
-	return true;
-}
-
-/* A number as it was written, whole or not; false for anything else. */
-static bool
-number_of(json_object *value, double *number)
-{
-	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
-		return false;
-	*number = json_object_get_double(value);
-	return true;
-}
-
-static bool
-read_sentiment(json_object *answer, VerdictResult *result)
-{
-	json_object *value = member(answer, "sentiment_score");
-	double		number;
-
-	if (value == NULL)
-		return unusable(result, "the answer has no sentiment_score");
-	if (!number_of(value, &number))
-		return unusable(result, "the answer's sentiment_score is not a number");
-	if (!(number >= SENTIMENT_MIN && number <= SENTIMENT_MAX))
-		return unusable(result, "the answer's sentiment_score is not from %d to %d", SENTIMENT_MIN, SENTIMENT_MAX);
-	if (number != (int) number)
-		return unusable(result, "the answer's sentiment_score is not a whole number");
-	result->verdict.sentiment_score = (int) number;
-	return true;
-}
-
-/* limit: in characters.  A copy goes to *copy; a text of nothing but white space is as good as none. */
-static bool
-read_prose(json_object *answer, const char *key, size_t limit, char **copy, VerdictResult *result)
-{
-	Text		text;
-
-	if (!read_text(answer, key, &text, result))
-		return false;
-	if (utf8_length(text.data, text.len) > limit)
-		return unusable(result, "the answer's %s is longer than %zu characters", key, limit);
-	if (trimmed(text.data, text.len).len == 0)
-		return true;
-	*copy = strndup(text.data, text.len);
-	if (*copy == NULL)
-		return end_with(result, OUTCOME_TRANSIENT, "out of memory while reading the answer");
-	return true;
-}
-
-static bool
-read_optional_prose(json_object *answer, const char *key, size_t limit, char **copy, VerdictResult *result)
-{
-	return member(answer, key) == NULL || read_prose(answer, key, limit, copy, result);
-}
-
-static bool
-read_confidence(json_object *answer, VerdictResult *result)
-{
-	json_object *value = member(answer, "confidence");
-	double		number;
-
-	if (value == NULL)
-		return true;
-	if (!number_of(value, &number))
-		return unusable(result, "the answer's confidence is not a number");
-	if (!(number >= 0 && number <= 1))
-		return unusable(result, "the answer's confidence is not from 0 to 1");
-	result->verdict.confidence = number;
-	return true;
-}
-
-static bool
-read_needs_human(json_object *answer, VerdictResult *result)
-{
-	json_object *value = member(answer, "needs_human");
-
-	if (value == NULL)
-		return true;
-	if (!json_object_is_type(value, json_type_boolean))
-		return unusable(result, "the answer's needs_human is neither true nor false");
-	result->verdict.needs_human = json_object_get_boolean(value) ? 1 : 0;
-	return true;
-}
-
-static bool
-read_fields(json_object *answer, const Category *categories, int category_count, VerdictResult *result)
+read_verdict(json_object *answer, const Field *fields, VerdictResult *result)
 {
 	Verdict    *verdict = &result->verdict;
+	FieldValue	values[TRIAGE_FIELDS];
 
-	if (!read_category(answer, categories, category_count, result) ||
-		!read_urgency(answer, result) ||
-		!read_sentiment(answer, result) ||
-		!read_prose(answer, "draft_reply", DRAFT_REPLY_MAX, &verdict->draft_reply, result))
+	if (!fields_read(answer, fields, TRIAGE_FIELDS, values, ending_of(result)))
 		return false;
-	if (verdict->draft_reply == NULL)
-		return unusable(result, "the answer's draft_reply is blank");
-	return read_optional_prose(answer, "summary", SUMMARY_MAX, &verdict->summary, result) &&
-		read_optional_prose(answer, "language", LANGUAGE_MAX, &verdict->language, result) &&
-		read_confidence(answer, result) &&
-		read_needs_human(answer, result);
+	verdict->category = values[TRIAGE_CATEGORY].label;
+	verdict->urgency = (Priority) values[TRIAGE_URGENCY].label;
+	verdict->sentiment_score = (int) values[TRIAGE_SENTIMENT].number;
+	if (values[TRIAGE_CONFIDENCE].given)
+		verdict->confidence = values[TRIAGE_CONFIDENCE].number;
+	if (values[TRIAGE_NEEDS_HUMAN].given)
+		verdict->needs_human = values[TRIAGE_NEEDS_HUMAN].flag ? 1 : 0;
+	return take_text(&verdict->draft_reply, &values[TRIAGE_DRAFT], result) &&
+		take_text(&verdict->summary, &values[TRIAGE_SUMMARY], result) &&
+		take_text(&verdict->language, &values[TRIAGE_LANGUAGE], result);
+}
+
+/* Of any other kind: the answer as a JSON object of nothing but its fields. */
+static bool
+read_object(json_object *answer, JobKind kind, VerdictResult *result)
+{
+	const KindForm *form = kind_form(kind);
+	Buf			object;
+
+	buf_init(&object, OBJECT_MAX);
+	if (!fields_normalise(&object, answer, form->fields, form->field_count, ending_of(result)))
+	{
+		buf_free(&object);
+		return false;
+	}
+	result->verdict.object = object.data;
+	return true;
 }
 
 static void
-read_answer(const char *data, size_t len,
+read_answer(const char *data, size_t len, JobKind kind,
 			const Category *categories, int category_count, VerdictResult *result)
 {
-	json_object *answer = parse_object(data, len, "answer", result);
+	json_object *answer = json_parse_object(data, len, "answer", ending_of(result));
+	bool		read;
 
 	if (answer == NULL)
 		return;
-	if (read_fields(answer, categories, category_count, result))
+	if (kind == KIND_TRIAGE)
+	{
+		Field		fields[TRIAGE_FIELDS];
+
+		kind_triage_fields(fields, categories, category_count, "");
+		read = read_verdict(answer, fields, result);
+	}
+	else
+		read = read_object(answer, kind, result);
+	if (read)
 		result->outcome = OUTCOME_SUCCEEDED;
 	else
 		verdict_free(&result->verdict);
@@ -377,28 +135,28 @@ without_fence(Text text)
 	static const char fence[] = "```";
 	const size_t fence_len = sizeof(fence) - 1;
 
-	text = trimmed(text.data, text.len);
+	text = json_trimmed(text.data, text.len);
 	if (text.len < fence_len || memcmp(text.data, fence, fence_len) != 0)
 		return text;
 	text.data += fence_len;
 	text.len -= fence_len;
 	/* the word after it, usually "json" */
-	while (text.len > 0 && text.data[0] != '{' && !is_space(text.data[0]))
+	while (text.len > 0 && text.data[0] != '{' && !json_is_space(text.data[0]))
 	{
 		text.data++;
 		text.len--;
 	}
-	text = trimmed(text.data, text.len);
+	text = json_trimmed(text.data, text.len);
 	if (text.len >= fence_len && memcmp(text.data + text.len - fence_len, fence, fence_len) == 0)
 		text.len -= fence_len;
-	return trimmed(text.data, text.len);
+	return json_trimmed(text.data, text.len);
 }
 
 /* A count of tokens, or -1: not said, or not believable. */
 static int
 token_count(json_object *usage, const char *key)
 {
-	json_object *value = member(usage, key);
+	json_object *value = json_member(usage, key);
 	int64_t		count;
 
 	if (!json_object_is_type(value, json_type_int))
@@ -410,16 +168,16 @@ token_count(json_object *usage, const char *key)
 static void
 read_accounting(json_object *reply, VerdictResult *result)
 {
-	json_object *usage = member(reply, "usage");
-	json_object *model = member(reply, "model");
+	json_object *usage = json_member(reply, "usage");
+	json_object *model = json_member(reply, "model");
 
 	result->usage.input_tokens = token_count(usage, "prompt_tokens");
 	result->usage.output_tokens = token_count(usage, "completion_tokens");
-	result->usage.cached_tokens = token_count(member(usage, "prompt_tokens_details"), "cached_tokens");
-	result->usage.cache_write_tokens = token_count(member(usage, "prompt_tokens_details"), "cache_write_tokens");
-	if (is_text(model))
+	result->usage.cached_tokens = token_count(json_member(usage, "prompt_tokens_details"), "cached_tokens");
+	result->usage.cache_write_tokens = token_count(json_member(usage, "prompt_tokens_details"), "cache_write_tokens");
+	if (json_is_text(model))
 	{
-		Text		name = text_of(model);
+		Text		name = json_text_of(model);
 
 		reason_clean(result->model, sizeof(result->model), name.data,
 					 utf8_clip(name.data, name.len, sizeof(result->model) - 1));
@@ -463,9 +221,9 @@ check_finish(json_object *finish, VerdictResult *result)
 	RunOutcome	outcome = OUTCOME_SUCCEEDED;
 	Text		word;
 
-	if (!is_text(finish))
+	if (!json_is_text(finish))
 		return true;			/* some servers leave it out */
-	word = text_of(finish);
+	word = json_text_of(finish);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && outcome == OUTCOME_SUCCEEDED; i++)
 		if (is_end(&word, ends[i].word))
 			outcome = ends[i].outcome;
@@ -484,17 +242,17 @@ check_finish(json_object *finish, VerdictResult *result)
 static bool
 ended_normally(json_object *choice, VerdictResult *result)
 {
-	json_object *refusal = member(member(choice, "message"), "refusal");
+	json_object *refusal = json_member(json_member(choice, "message"), "refusal");
 	Text		why;
 
-	if (is_text(refusal) && json_object_get_string_len(refusal) > 0)
+	if (json_is_text(refusal) && json_object_get_string_len(refusal) > 0)
 	{
-		why = text_of(refusal);
+		why = json_text_of(refusal);
 		return end_with(result, OUTCOME_REFUSED, "the model refused: %.*s%s",
 						(int) utf8_clip(why.data, why.len, REFUSAL_SHOWN), why.data,
 						why.len > REFUSAL_SHOWN ? "..." : "");
 	}
-	return check_finish(member(choice, "finish_reason"), result);
+	return check_finish(json_member(choice, "finish_reason"), result);
 }
 
 static json_object *
@@ -509,19 +267,19 @@ first_of(json_object *array)
 static bool
 explain_no_choices(json_object *reply, VerdictResult *result)
 {
-	json_object *blocked = member(member(reply, "promptFeedback"), "blockReason");
+	json_object *blocked = json_member(json_member(reply, "promptFeedback"), "blockReason");
 	Text		why;
 
-	if (is_text(blocked))
+	if (json_is_text(blocked))
 	{
-		why = text_of(blocked);
+		why = json_text_of(blocked);
 		return end_with(result, OUTCOME_REFUSED, "the provider's content filter refused the request (%.*s)",
 						(int) utf8_clip(why.data, why.len, LABEL_SHOWN), why.data);
 	}
-	return check_finish(member(member(reply, "incomplete_details"), "reason"), result) &&
-		check_finish(member(reply, "stop_reason"), result) &&
-		check_finish(member(reply, "done_reason"), result) &&
-		check_finish(member(first_of(member(reply, "candidates")), "finishReason"), result) &&
+	return check_finish(json_member(json_member(reply, "incomplete_details"), "reason"), result) &&
+		check_finish(json_member(reply, "stop_reason"), result) &&
+		check_finish(json_member(reply, "done_reason"), result) &&
+		check_finish(json_member(first_of(json_member(reply, "candidates")), "finishReason"), result) &&
 		unusable(result, "the reply has no choices");
 }
 
@@ -529,10 +287,10 @@ explain_no_choices(json_object *reply, VerdictResult *result)
 static bool
 carries_error(json_object *holder, const CallReply *call, int64_t now_ms, VerdictResult *result)
 {
-	json_object *error = member(holder, "error");
+	json_object *error = json_member(holder, "error");
 	Classified	classified;
 
-	if (!json_object_is_type(error, json_type_object) && !is_text(error))
+	if (!json_object_is_type(error, json_type_object) && !json_is_text(error))
 		return false;
 	if (!classify_carried_error(call, now_ms, &classified))
 		return false;
@@ -547,7 +305,7 @@ choice_carries_error(json_object *choice, const CallReply *call, int64_t now_ms,
 {
 	CallReply	inner = *call;
 
-	if (member(choice, "error") == NULL)
+	if (json_member(choice, "error") == NULL)
 		return false;
 	inner.body = json_object_to_json_string(choice);
 	inner.body_len = strlen(inner.body);
@@ -558,7 +316,7 @@ choice_carries_error(json_object *choice, const CallReply *call, int64_t now_ms,
 static bool
 read_reply(json_object *reply, const CallReply *call, int64_t now_ms, Text *content, VerdictResult *result)
 {
-	json_object *choices = member(reply, "choices");
+	json_object *choices = json_member(reply, "choices");
 	json_object *choice;
 	json_object *text;
 
@@ -569,20 +327,20 @@ read_reply(json_object *reply, const CallReply *call, int64_t now_ms, Text *cont
 	choice = json_object_array_get_idx(choices, 0);
 	if (choice_carries_error(choice, call, now_ms, result) || !ended_normally(choice, result))
 		return false;
-	text = member(member(choice, "message"), "content");
+	text = json_member(json_member(choice, "message"), "content");
 	if (text == NULL)
 		return unusable(result, "the reply has no content");
-	if (!is_text(text))
+	if (!json_is_text(text))
 		return unusable(result, "the reply's content is not a string");
-	*content = text_of(text);
+	*content = json_text_of(text);
 	return true;
 }
 
 static void
-read_success(const CallReply *call, int64_t now_ms,
+read_success(const CallReply *call, int64_t now_ms, JobKind kind,
 			 const Category *categories, int category_count, VerdictResult *result)
 {
-	json_object *reply = parse_object(call->body, call->body_len, "reply", result);
+	json_object *reply = json_parse_object(call->body, call->body_len, "reply", ending_of(result));
 	Text		content;
 
 	if (reply == NULL)
@@ -591,13 +349,13 @@ read_success(const CallReply *call, int64_t now_ms,
 	if (read_reply(reply, call, now_ms, &content, result))
 	{
 		content = without_fence(content);
-		read_answer(content.data, content.len, categories, category_count, result);
+		read_answer(content.data, content.len, kind, categories, category_count, result);
 	}
 	json_object_put(reply);
 }
 
 void
-verdict_of_call(const CallReply *reply, int64_t now_ms,
+verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind,
 				const Category *categories, int category_count, VerdictResult *result)
 {
 	Classified	classified;
@@ -606,7 +364,7 @@ verdict_of_call(const CallReply *reply, int64_t now_ms,
 	classify_reply(reply, now_ms, &classified);
 	if (classified.outcome == OUTCOME_SUCCEEDED)
 	{
-		read_success(reply, now_ms, categories, category_count, result);
+		read_success(reply, now_ms, kind, categories, category_count, result);
 		return;
 	}
 	result->outcome = classified.outcome;
@@ -615,19 +373,19 @@ verdict_of_call(const CallReply *reply, int64_t now_ms,
 }
 
 void
-verdict_parse(const char *body, size_t len,
+verdict_parse(const char *body, size_t len, JobKind kind,
 			  const Category *categories, int category_count, VerdictResult *result)
 {
 	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = 200, .body = body, .body_len = len};
 
 	result_init(result);
-	read_success(&reply, 0, categories, category_count, result);
+	read_success(&reply, 0, kind, categories, category_count, result);
 }
 
 void
-verdict_parse_answer(const char *answer, size_t len,
+verdict_parse_answer(const char *answer, size_t len, JobKind kind,
 					 const Category *categories, int category_count, VerdictResult *result)
 {
 	result_init(result);
-	read_answer(answer, len, categories, category_count, result);
+	read_answer(answer, len, kind, categories, category_count, result);
 }

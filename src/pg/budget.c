@@ -13,11 +13,13 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/labels.h"
 #include "core/price.h"
 #include "core/prompt.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "pg/budget.h"
+#include "pg/kinds.h"
 #include "pg/spi_util.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -53,7 +55,7 @@ typedef struct Budget
 typedef struct Arrays
 {
 	int			count;
-	ArrayBuildState *state[8];
+	ArrayBuildState *state[9];
 } Arrays;
 
 static void
@@ -304,6 +306,33 @@ lock_budgets(BudgetTerms *terms, Datum tenants, TimestampTz now, int *budget_cou
 	return budgets;
 }
 
+/* A conversation's bound: what is said in it is bounded by its wording, so only the prompt is to be looked up. */
+static void
+read_prompt_sizes(Job **jobs, int count, int64 *bounds)
+{
+	static SPIPlanPtr plan;
+	int64		growth = GetDatabaseEncoding() == PG_UTF8 ? 1 : UTF8_GROWTH;
+	bool		null;
+
+	spi_prepare(&plan,
+				"SELECT octet_length(p.system_text)::int8 FROM triage.prompts p WHERE p.tenant_id = $1 "
+				"AND p.kind = $2::triage.job_kind AND p.is_active ORDER BY p.version DESC LIMIT 1", 2, TEXTOID, TEXTOID);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[2];
+		int64		size = 0;
+
+		if (!is_conversation(jobs[i]))
+			continue;
+		values[0] = CStringGetTextDatum(jobs[i]->tenant_id);
+		values[1] = CStringGetTextDatum(kind_name(jobs[i]->kind));
+		/* without a prompt there will be no call; were there one by then, it would be of the usual size */
+		if (spi_execute(plan, values, NULL, 1) > 0)
+			size = DatumGetInt64(spi_value(0, 1, &null)) * growth;
+		bounds[i] = prompt_conversation_token_bound(size);
+	}
+}
+
 /* What a tenant's requests have in common, for each of count jobs; -1: the ticket is gone. */
 static void
 read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
@@ -342,7 +371,7 @@ read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
 		for (int k = 0; k < 6; k++)
 			sizes[k] = DatumGetInt64(spi_value(row, 3 + k, &null)) * (k == 3 ? 1 : growth);
 		for (int i = 0; i < count; i++)
-			if (jobs[i]->ticket_id == id && strcmp(jobs[i]->tenant_id, tenant_id) == 0)
+			if (!is_conversation(jobs[i]) && jobs[i]->ticket_id == id && strcmp(jobs[i]->tenant_id, tenant_id) == 0)
 				bounds[i] = prompt_token_bound(&(PromptSize) {
 					.subject = sizes[0], .description = sizes[1], .system_text = sizes[2],
 					.category_count = sizes[3], .category_names = sizes[4], .category_descriptions = sizes[5]
@@ -374,7 +403,9 @@ take(const Job *job, Datum amount, Budget *budgets, int budget_count, Arrays *ro
 		put(rows, 3, INT8OID, Int64GetDatum(budgets[i].id), false);
 		put(rows, 4, TIMESTAMPTZOID, TimestampTzGetDatum(budgets[i].period_start), false);
 		put(rows, 5, NUMERICOID, amount, false);
-		put(rows, 6, INT8OID, Int64GetDatum(job->ticket_id), false);
+		put(rows, 6, INT8OID, Int64GetDatum(job->ticket_id), job->ticket_id == 0);
+		put(rows, 7, INT8OID, Int64GetDatum(job->session_id), job->session_id == 0);
+		put(rows, 8, TEXTOID, CStringGetTextDatum(kind_name(job->kind)), false);
 	}
 	return true;
 }
@@ -383,25 +414,26 @@ static void
 write_reservations(Arrays *rows, const ClaimRequest *request)
 {
 	static SPIPlanPtr plan;
-	Datum		values[10];
+	Datum		values[12];
 
 	if (rows->count == 0)
 		return;
 	spi_prepare(&plan,
 				"WITH reserved AS (INSERT INTO triage.budget_reservations "
-				"(tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at) "
-				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, u.ticket, $8, $9, $10 "
-				"FROM unnest($1, $2, $3, $4, $5, $6, $7) AS u(tenant, job, fence, budget, period_start, amount, ticket) "
+				"(tenant, job, fence, budget, period_start, amount, ticket, session, kind, provider, reserved_at, expires_at) "
+				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, u.ticket, u.session, "
+				"u.kind::triage.job_kind, $10, $11, $12 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+				"AS u(tenant, job, fence, budget, period_start, amount, ticket, session, kind) "
 				"RETURNING budget, period_start, amount) "
 				"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved) "
 				"SELECT r.budget, r.period_start, sum(r.amount) FROM reserved r GROUP BY 1, 2 ORDER BY 1, 2 "
 				"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved",
-				10, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
-				INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+				12, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
+				INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 	make_arrays(rows, values);
-	values[7] = CStringGetTextDatum(request->provider);
-	values[8] = TimestampTzGetDatum(request->now);
-	values[9] = TimestampTzGetDatum(request->lease_until);
+	values[9] = CStringGetTextDatum(request->provider);
+	values[10] = TimestampTzGetDatum(request->now);
+	values[11] = TimestampTzGetDatum(request->lease_until);
 	spi_execute(plan, values, NULL, 0);
 	/* were it lost in a crash, its call might be billed all the same */
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
@@ -426,6 +458,7 @@ budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int 
 		return 0;
 	tenants = tenants_of(jobs, count);
 	read_sizes(jobs, count, tenants, bounds);
+	read_prompt_sizes(jobs, count, bounds);
 	if (terms->bounded)
 		budgets = lock_budgets(terms, tenants, request->now, &budget_count);
 	else
@@ -532,12 +565,14 @@ budget_find_claim(Job *job, int64 id, int fence)
 {
 	static SPIPlanPtr plan;
 	Datum		values[2] = {Int64GetDatum(id), Int32GetDatum(fence)};
+	Datum		value;
 	bool		null;
 
 	if (!prices_table_has_pages("budget_reservations"))
 		return false;
 	spi_prepare(&plan,
-				"SELECT r.tenant, r.ticket, r.provider, r.reserved_at FROM triage.budget_reservations r "
+				"SELECT r.tenant, r.ticket, r.provider, r.reserved_at, r.session, r.kind::text, "
+				"(SELECT p.model FROM triage.providers p WHERE p.name = r.provider) FROM triage.budget_reservations r "
 				"WHERE r.job = $1 AND r.fence = $2 ORDER BY r.tenant LIMIT 1",
 				2, INT8OID, INT4OID);
 	if (spi_execute(plan, values, NULL, 1) == 0)
@@ -548,7 +583,14 @@ budget_find_claim(Job *job, int64 id, int fence)
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	job->ticket_id = DatumGetInt64(spi_value(0, 2, &null));
+	value = spi_value(0, 2, &null);
+	job->ticket_id = null ? 0 : DatumGetInt64(value);
+	value = spi_value(0, 5, &null);
+	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_kind(job, TextDatumGetCString(spi_value(0, 6, &null)));
+	value = spi_value(0, 7, &null);
+	if (!null)
+		job_set_text(job->asked_model, sizeof(job->asked_model), TextDatumGetCString(value));
 	job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(spi_value(0, 3, &null)));
 	job->started_at = DatumGetTimestampTz(spi_value(0, 4, &null));
 	job->called = true;

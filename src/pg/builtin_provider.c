@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "core/builtin.h"
+#include "core/builtin_talk.h"
 #include "pg/builtin_provider.h"
 #include "pg/spi_util.h"
 #include "portability/instr_time.h"
@@ -71,6 +72,32 @@ read_scores(Job **jobs, BuiltinScores *scores, int count)
 	}
 }
 
+static void
+set_answered(Job *job, int latency_ms)
+{
+	job->outcome = OUTCOME_SUCCEEDED;
+	job->decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
+	job->called = true;
+	job->free = true;
+	job->latency_ms = latency_ms;
+	strlcpy(job->model, BUILTIN_MODEL, sizeof(job->model));
+	job->state = JOB_ANSWERED;
+}
+
+void
+builtin_provider_converse(Job *job, const Conversation *conversation)
+{
+	instr_time	start,
+				end;
+
+	INSTR_TIME_SET_CURRENT(start);
+	if (!builtin_converse(job->kind, conversation, &job->verdict))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	set_answered(job, (int) (INSTR_TIME_GET_MILLISEC(end) + 0.5));
+}
+
 void
 builtin_provider_answer(Job **jobs, const TicketInput *inputs, int count)
 {
@@ -90,15 +117,5 @@ builtin_provider_answer(Job **jobs, const TicketInput *inputs, int count)
 	INSTR_TIME_SUBTRACT(end, start);
 	per_job_ms = (int) (INSTR_TIME_GET_MILLISEC(end) / count + 0.5);
 	for (int i = 0; i < count; i++)
-	{
-		Job		   *job = jobs[i];
-
-		job->outcome = OUTCOME_SUCCEEDED;
-		job->decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
-		job->called = true;
-		job->free = true;
-		job->latency_ms = per_job_ms;
-		strlcpy(job->model, BUILTIN_MODEL, sizeof(job->model));
-		job->state = JOB_ANSWERED;
-	}
+		set_answered(jobs[i], per_job_ms);
 }

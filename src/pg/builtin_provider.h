@@ -9,5 +9,7 @@
 
 /* Answers each job at once: they come back JOB_ANSWERED.  Inside the claim's transaction: no network is involved. */
 extern void builtin_provider_answer(Job **jobs, const TicketInput *inputs, int count);
+/* The same for a job of another kind. */
+extern void builtin_provider_converse(Job *job, const Conversation *conversation);
 
 #endif

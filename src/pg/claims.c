@@ -4,12 +4,14 @@
  */
 #include "postgres.h"
 
+#include "core/labels.h"
 #include "core/prompt.h"
 #include "pg/budget.h"
 #include "pg/builtin_provider.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "pg/home.h"
+#include "pg/kinds.h"
 #include "utils/plancache.h"
 
 /* Most bytes of a request: a tenant with hundreds of described categories has some hundred thousand. */
@@ -43,13 +45,15 @@ give_up_unasked(Job *job, RunOutcome outcome)
 	job->state = JOB_ANSWERED;
 }
 
+/* conversation: of any kind but triage, which has input. */
 static void
-build_request(const Provider *provider, Job *job, const TicketInput *input)
+build_request(const Provider *provider, Job *job, const TicketInput *input, const Conversation *conversation)
 {
 	uint64		random;
 	char		boundary[33];
 	Vocabulary *vocabulary = job->vocabulary;
 	Prompt		prompt = {
+		.kind = job->kind,
 		.model = provider->model,
 		.system_text = vocabulary->system_text,
 		.categories = vocabulary->categories,
@@ -69,7 +73,8 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
 	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) random);
 	buf_init(&job->body, MAX_REQUEST);
-	if (!prompt_build(&job->body, &prompt, &vocabulary->frame, input))
+	if (!(is_conversation(job) ? prompt_build_conversation(&job->body, &prompt, &vocabulary->frame, conversation) :
+		  prompt_build(&job->body, &prompt, &vocabulary->frame, input)))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	strlcpy(job->model, provider->model, sizeof(job->model));
 	strlcpy(job->asked_model, provider->model, sizeof(job->asked_model));
@@ -78,18 +83,41 @@ build_request(const Provider *provider, Job *job, const TicketInput *input)
 }
 
 static void
-prepare_work(Dispatch *d, void *arg)
+wait_for_tenant(Job *job, const char *what)
 {
-	Batch	   *batch = arg;
-	const Provider *provider = &d->serving->provider;
-	Job		  **jobs = batch->jobs;
-	int			n = batch->count;
-	TicketText *texts = palloc(n * sizeof(TicketText));
+	ereport(LOG,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("tenant \"%s\" has no active %s: its %s %lld waits", job->tenant_id, what,
+					job->session_id ? "session" : "ticket",
+					(long long) (job->session_id ? job->session_id : job->ticket_id))));
+	dispatch_return_job(job, TENANT_PAUSE_MS);
+}
+
+static void
+prepare_conversation(const Provider *provider, Job *job)
+{
+	Conversation conversation;
+
+	if (!kinds_read(job, &conversation))
+		kinds_drop(job);
+	else if (provider->api == API_BUILTIN)
+		builtin_provider_converse(job, &conversation);
+	else if (job->vocabulary->system_text == NULL)
+		wait_for_tenant(job, psprintf("prompt of kind %s", kind_name(job->kind)));
+	else
+		build_request(provider, job, NULL, &conversation);
+}
+
+static void
+prepare_tickets(const Provider *provider, Job **jobs, int n)
+{
+	TicketText *texts = palloc((n + 1) * sizeof(TicketText));
 	Job		   *ready[QUEUE_MAX_BATCH];
 	TicketInput inputs[QUEUE_MAX_BATCH];
 	int			ready_count = 0;
 
-	config_vocabularies(jobs, n);
+	if (n == 0)
+		return;
 	queue_read_tickets(jobs, n, texts);
 	for (int i = 0; i < n; i++)
 	{
@@ -98,13 +126,7 @@ prepare_work(Dispatch *d, void *arg)
 		if (!texts[i].found)
 			dispatch_return_job(jobs[i], 0);
 		else if (vocabulary->category_count == 0 || (vocabulary->system_text == NULL && provider->api != API_BUILTIN))
-		{
-			ereport(LOG,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("tenant \"%s\" has no active %s: its ticket %lld waits", jobs[i]->tenant_id,
-							vocabulary->category_count == 0 ? "category" : "prompt", (long long) jobs[i]->ticket_id)));
-			dispatch_return_job(jobs[i], TENANT_PAUSE_MS);
-		}
+			wait_for_tenant(jobs[i], vocabulary->category_count == 0 ? "category" : "prompt");
 		else
 		{
 			inputs[ready_count] = texts[i].input;
@@ -115,7 +137,26 @@ prepare_work(Dispatch *d, void *arg)
 		builtin_provider_answer(ready, inputs, ready_count);
 	else
 		for (int i = 0; i < ready_count; i++)
-			build_request(provider, ready[i], &inputs[i]);
+			build_request(provider, ready[i], &inputs[i], NULL);
+}
+
+static void
+prepare_work(Dispatch *d, void *arg)
+{
+	Batch	   *batch = arg;
+	const Provider *provider = &d->serving->provider;
+	Job		   *of_triage[QUEUE_MAX_BATCH];
+	int			n = 0;
+
+	config_vocabularies(batch->jobs, batch->count);
+	for (int i = 0; i < batch->count; i++)
+	{
+		if (is_conversation(batch->jobs[i]))
+			prepare_conversation(provider, batch->jobs[i]);
+		else
+			of_triage[n++] = batch->jobs[i];
+	}
+	prepare_tickets(provider, of_triage, n);
 }
 
 /*
@@ -148,9 +189,9 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 		prepare_range(d, jobs + n / 2, n - n / 2);
 		return;
 	}
-	dispatch_report(error, "prepare a ticket");
+	dispatch_report(error, is_conversation(jobs[0]) ? "prepare a conversation" : "prepare a ticket");
 	job_set_text(jobs[0]->reason, sizeof(jobs[0]->reason),
-				 psprintf("the ticket could not be prepared: %s", error->message));
+				 psprintf("the %s could not be prepared: %s", is_conversation(jobs[0]) ? "conversation" : "ticket", error->message));
 	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
 }
 
@@ -302,26 +343,59 @@ claim_under_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
 		claim_last_resort(d, claim, request, terms->denied_tenants);
 }
 
+/* False: this worker is to do nothing here and now. */
+static bool
+is_served(Dispatch *d)
+{
+	claims_read_provider(d);
+	d->held = pause_in_force(d->hold, sizeof(d->hold));
+	return !d->unwanted && !d->held;
+}
+
+static void
+reap_work(Dispatch *d, void *arg)
+{
+	Claim	   *claim = arg;
+
+	if (!is_served(d))
+		return;
+	endpoints_choose(d, claim->now);
+	if (d->serving == NULL)
+		return;
+	claim->rescanned = true;
+	/* with the end of the queue in sight, all of it is looked through */
+	claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
+}
+
+/*
+ * In a transaction of its own: what it takes from a budget locks that budget's figures, and a claim waits for the budgets
+ * themselves.  A failure is no reason not to claim.
+ */
+static void
+reap(Dispatch *d, Claim *claim)
+{
+	ErrorData  *error = dispatch_transact(d, reap_work, claim, false);
+
+	if (error)
+	{
+		dispatch_report(error, "free leases that have ended");
+		claim->lost = 0;
+	}
+	if (claim->rescanned)
+		cursor_reset(&d->cursor);
+}
+
 static void
 claim_work(Dispatch *d, void *arg)
 {
 	Claim	   *claim = arg;
 	ClaimRequest request = {.slot = d->slot, .now = claim->now};
 
-	claims_read_provider(d);
-	d->held = pause_in_force(d->hold, sizeof(d->hold));
-	if (d->unwanted || d->held)
+	if (!is_served(d))
 		return;
 	choose_provider(d, claim);
 	if (d->serving == NULL)
 		return;
-	if (claim->now >= d->next_rescan)
-	{
-		/* with the end of the queue in sight, all of it is looked through */
-		claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
-		cursor_reset(&d->cursor);
-		claim->rescanned = true;
-	}
 	claim->asked = wanted(d);
 	if (claim->asked <= 0)
 	{
@@ -413,6 +487,8 @@ claims_make(Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return;
 	dispatch_show(d, "claiming jobs");
+	if (rescan)
+		reap(d, &claim);
 	error = dispatch_transact(d, claim_work, &claim, false);
 	count_wake(d, &claim);
 	if (error == NULL)

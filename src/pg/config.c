@@ -11,6 +11,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "core/labels.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/config.h"
@@ -139,6 +140,7 @@ new_vocabulary(Job *job)
 	if (vocabulary == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	vocabulary->references = 1;
+	vocabulary->kind = job->kind;
 	job->vocabulary = vocabulary;
 	return vocabulary;
 }
@@ -147,13 +149,14 @@ static void
 read_prompt(Vocabulary *vocabulary, Datum tenant_id)
 {
 	static SPIPlanPtr plan;
+	Datum		values[2] = {tenant_id, CStringGetTextDatum(kind_name(vocabulary->kind))};
 	bool		null;
 
 	spi_prepare(&plan,
 				"SELECT p.version, p.system_text FROM triage.prompts p "
-				"WHERE p.tenant_id = $1 AND p.kind = 'triage' AND p.is_active ORDER BY p.version DESC LIMIT 1",
-				1, TEXTOID);
-	if (spi_execute(plan, &tenant_id, NULL, 1) == 0)
+				"WHERE p.tenant_id = $1 AND p.kind = $2::triage.job_kind AND p.is_active ORDER BY p.version DESC LIMIT 1",
+				2, TEXTOID, TEXTOID);
+	if (spi_execute(plan, values, NULL, 1) == 0)
 		return;
 	vocabulary->prompt_version = DatumGetInt32(spi_value(0, 1, &null));
 	vocabulary->system_text = utf8_copy(spi_value(0, 2, &null));
@@ -192,7 +195,7 @@ config_vocabularies(Job **jobs, int count)
 		Datum		tenant_id;
 
 		for (int k = 0; k < i && jobs[i]->vocabulary == NULL; k++)
-			if (strcmp(jobs[k]->tenant_id, jobs[i]->tenant_id) == 0)
+			if (jobs[k]->kind == jobs[i]->kind && strcmp(jobs[k]->tenant_id, jobs[i]->tenant_id) == 0)
 			{
 				jobs[i]->vocabulary = jobs[k]->vocabulary;
 				jobs[i]->vocabulary->references++;
@@ -202,7 +205,8 @@ config_vocabularies(Job **jobs, int count)
 		new_vocabulary(jobs[i]);
 		tenant_id = CStringGetTextDatum(jobs[i]->tenant_id);
 		read_prompt(jobs[i]->vocabulary, tenant_id);
-		read_categories(jobs[i]->vocabulary, tenant_id);
+		if (jobs[i]->kind == KIND_TRIAGE)
+			read_categories(jobs[i]->vocabulary, tenant_id);
 	}
 }
 

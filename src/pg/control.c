@@ -86,6 +86,8 @@ triage_enum_labels(PG_FUNCTION_ARGS)
 		put_label(result, "ticket_priority", i + 1, priority_name(i));
 	for (int i = 0; i < OUTCOME_COUNT; i++)
 		put_label(result, "run_outcome", i + 1, outcome_name(i));
+	for (int i = 0; i < KIND_COUNT; i++)
+		put_label(result, "job_kind", i + 1, kind_name(i));
 	for (int i = 0; i < STATUS_COUNT; i++)
 		put_label(result, "ticket_status", i + 1, status_name(i));
 	return (Datum) 0;

@@ -452,8 +452,8 @@ events_of_jobs(Job **jobs, int count, const int64 *run_ids)
 				   "JOIN triage.tickets t ON t.tenant_id = r.tenant_id AND t.id = r.ticket_id");
 	/* one that waits for its next try has no letter */
 	write_for_jobs(&failures,
-				   "INSERT INTO triage.events (generation, actor, tenant_id, topic, ticket_id, object_id, labels) "
-				   "SELECT $1, '" ACTOR_TRIAGE "', d.tenant_id, 'job.failed', d.ticket_id, d.id, "
+				   "INSERT INTO triage.events (generation, actor, tenant_id, topic, ticket_id, session_id, object_id, labels) "
+				   "SELECT $1, '" ACTOR_TRIAGE "', d.tenant_id, 'job.failed', d.ticket_id, d.session_id, d.id, "
 				   "jsonb_build_object('kind', d.kind, 'class', d.class, 'attempts', d.attempts) "
 				   "FROM u JOIN triage.ai_dead_letters d ON d.tenant_id = u.tenant_id AND d.id = u.id");
 }

@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "pg/budget.h"
 #include "pg/config.h"
+#include "pg/kinds.h"
 #include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
@@ -40,22 +41,30 @@ server_text(const char *utf8)
 	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
 }
 
+/* text: of a ticket to triage; request: of any other kind. */
 static void
-put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text)
+put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum request)
 {
-	Datum		values[9];
-	bool		nulls[9] = {0};
+	Datum		values[12];
+	bool		nulls[12] = {0};
+	Oid			kind_type = TupleDescAttr(result->setDesc, 9)->atttypid;
 
 	values[0] = Int64GetDatum(job->id);
 	values[1] = Int32GetDatum(job->fence);
 	values[2] = CStringGetTextDatum(job->tenant_id);
 	values[3] = Int64GetDatum(job->ticket_id);
+	nulls[3] = job->ticket_id == 0;
 	values[4] = Int32GetDatum(job->attempts);
 	values[5] = TimestampTzGetDatum(job->lease_until);
 	nulls[6] = nulls[7] = nulls[8] = !text->found;
 	values[6] = Int32GetDatum(job->ticket_version);
 	values[7] = text->found ? server_text(text->input.subject) : (Datum) 0;
 	values[8] = text->found ? server_text(text->input.description) : (Datum) 0;
+	values[9] = DirectFunctionCall2(enum_in, CStringGetDatum(kind_name(job->kind)), ObjectIdGetDatum(kind_type));
+	values[10] = Int64GetDatum(job->session_id);
+	nulls[10] = job->session_id == 0;
+	values[11] = request;
+	nulls[11] = request == (Datum) 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -92,7 +101,64 @@ keep_to_budget(ClaimRequest *request, BudgetTerms *terms)
 	request->tenants = terms->closed_tenants;
 }
 
-/* (max_jobs int, lease interval, provider text) */
+/* True: of all kinds. */
+static bool
+check_kinds(ArrayType *kinds)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			count;
+	bool		wanted[KIND_COUNT] = {0};
+	int			distinct = 0;
+
+	deconstruct_array(kinds, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		JobKind		kind;
+
+		if (nulls[i] || !kind_parse(TextDatumGetCString(names[i]), &kind))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("there is no kind of job \"%s\"", nulls[i] ? "NULL" : TextDatumGetCString(names[i])),
+					 errhint("SELECT enum_range(NULL::triage.job_kind) has them all.")));
+		distinct += !wanted[kind];
+		wanted[kind] = true;
+	}
+	if (distinct == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("kinds must name a kind of job at least")));
+	return distinct == KIND_COUNT;
+}
+
+/* Reads what was claimed, and gives it out; what there is nothing to do about goes.  Returns how many were given out. */
+static int
+give_out(ReturnSetInfo *result, Job **jobs, int count)
+{
+	TicketText *texts = palloc(count * sizeof(TicketText));
+	Job		  **dropped = palloc(count * sizeof(Job *));
+	int			dropped_count = 0;
+
+	queue_read_tickets(jobs, count, texts);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		request = (Datum) 0;
+
+		if (is_conversation(jobs[i]))
+			texts[i].found = false;
+		if (is_conversation(jobs[i]) && !kinds_read_jsonb(jobs[i], &request))
+		{
+			kinds_drop(jobs[i]);
+			dropped[dropped_count++] = jobs[i];
+		}
+		else
+			put_claimed(result, jobs[i], &texts[i], request);
+	}
+	queue_store(dropped, dropped_count);
+	return count - dropped_count;
+}
+
+/* (max_jobs int, lease interval, provider text, kinds text[]) */
 Datum
 triage_claim_jobs(PG_FUNCTION_ARGS)
 {
@@ -102,14 +168,15 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	ClaimRequest request = {.max_jobs = max_jobs, .slot = SLOT_EXTERNAL, .now = GetCurrentTimestamp()};
 	Job		   *jobs = palloc0(QUEUE_MAX_BATCH * sizeof(Job));
 	Job		   *list[QUEUE_MAX_BATCH];
-	TicketText	texts[QUEUE_MAX_BATCH];
 	Cursor		cursor;
 	char		hold[PAUSE_TEXT_MAX];
-	int			claimed = 0;
+	int			claimed;
 	BudgetTerms terms;
 
 	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	check_arguments(max_jobs, lease_ms, request.provider);
+	if (!check_kinds(PG_GETARG_ARRAYTYPE_P(3)))
+		request.kinds = PG_GETARG_DATUM(3);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
 		list[i] = &jobs[i];
@@ -126,12 +193,10 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	budget_terms(&terms, request.provider, 0, request.now);
 	if (terms.apply)
 		keep_to_budget(&request, &terms);
-	if (!terms.closed)
-		claimed = queue_claim(&request, &cursor, list);
-	if (claimed > 0)
-		queue_read_tickets(list, claimed, texts);
-	for (int i = 0; i < claimed; i++)
-		put_claimed(result, list[i], &texts[i]);
+	/* again when all that was claimed went: no rows means that none is due */
+	do
+		claimed = terms.closed ? 0 : queue_claim(&request, &cursor, list);
+	while (claimed > 0 && give_out(result, list, claimed) == 0);
 	/* also those that a budget had put back */
 	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
 		job_reset(&jobs[i]);
@@ -152,8 +217,9 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	Datum		value;
 
 	spi_prepare(&plan,
-				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version "
-				"FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
+				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version, j.session_id, j.kind::text, "
+				"(SELECT p.model FROM triage.providers p WHERE p.name = j.provider) "
+				"FROM triage.ai_jobs j LEFT JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
 				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL AND (j.lease_until IS NOT NULL OR NOT $3)",
 				3, INT8OID, INT4OID, BOOLOID);
 	if (spi_execute(plan, values, NULL, 1) == 0)
@@ -164,13 +230,21 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	job->ticket_id = DatumGetInt64(spi_value(0, 2, &null));
+	value = spi_value(0, 2, &null);
+	job->ticket_id = null ? 0 : DatumGetInt64(value);
+	value = spi_value(0, 7, &null);
+	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_kind(job, TextDatumGetCString(spi_value(0, 8, &null)));
+	value = spi_value(0, 9, &null);
+	if (!null)
+		job_set_text(job->asked_model, sizeof(job->asked_model), TextDatumGetCString(value));
 	job->attempts = DatumGetInt16(spi_value(0, 3, &null));
 	value = spi_value(0, 4, &null);
 	if (!null)
 		job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(value));
 	job->started_at = DatumGetTimestampTz(spi_value(0, 5, &null));
-	job->ticket_version = DatumGetInt32(spi_value(0, 6, &null));
+	value = spi_value(0, 6, &null);
+	job->ticket_version = null ? 0 : DatumGetInt32(value);
 	job->latency_ms = (int) Min((GetCurrentTimestamp() - job->started_at) / 1000, INT_MAX);
 	job->called = true;
 	return true;
@@ -180,6 +254,7 @@ static StoreResult
 store_one(Job *job)
 {
 	StoreResult stored;
+	bool		session = job->session_id != 0;
 
 	queue_store(&job, 1);
 	stored = job->stored;
@@ -187,7 +262,7 @@ store_one(Job *job)
 	if (stored == STORE_LOCKED)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the ticket of this job is locked by another transaction"),
+				 errmsg("the %s of this job is locked by another transaction", session ? "session" : "ticket"),
 				 errhint("Try again in a moment; the claim still holds.")));
 	return stored;
 }
@@ -200,8 +275,11 @@ set_usage(FunctionCallInfo fcinfo, int first, Job *job)
 	int		   *parts[] = {&usage->input_tokens, &usage->cached_tokens, &usage->output_tokens,
 	&usage->cache_write_tokens};
 
+	/* who is not told goes by what its provider was to be asked */
 	if (!PG_ARGISNULL(first))
 		job_set_text(job->model, sizeof(job->model), text_to_cstring(PG_GETARG_TEXT_PP(first)));
+	else
+		memcpy(job->model, job->asked_model, sizeof(job->model));
 	for (int i = 0; i < (int) lengthof(parts); i++)
 		if (!PG_ARGISNULL(first + 1 + i))
 			*parts[i] = PG_GETARG_INT32(first + 1 + i);
@@ -235,6 +313,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	char	   *answer;
 	char	   *utf8;
 	VerdictResult verdict;
+	Datum		request;
 	bool		stored;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
@@ -246,10 +325,19 @@ triage_complete_job(PG_FUNCTION_ARGS)
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
+	/* the fence says that nothing new was said since the claim, so what is there now is what was answered */
+	if (is_conversation(&job) && !kinds_read_jsonb(&job, &request))
+	{
+		kinds_drop(&job);
+		set_usage(fcinfo, 3, &job);
+		(void) store_one(&job);
+		SPI_finish();
+		PG_RETURN_BOOL(false);
+	}
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
-	verdict_parse_answer(utf8, strlen(utf8), job.vocabulary->categories, job.vocabulary->category_count, &verdict);
+	verdict_parse_answer(utf8, strlen(utf8), job.kind, job.vocabulary->categories, job.vocabulary->category_count, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
 	{
 		job_reset(&job);

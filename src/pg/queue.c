@@ -63,38 +63,45 @@ cursor_reset(Cursor *cursor)
 }
 
 static SPIPlanPtr
-claim_plan(int rung, ClaimTenants which)
+claim_plan(int rung, ClaimTenants which, bool some_kinds)
 {
 	static const char *const filters[CLAIM_TENANTS_COUNT] = {
 		"", "AND q.tenant_id <> ALL ($8) ", "AND q.tenant_id = ANY ($8) "
 	};
-	static SPIPlanPtr plans[CLAIM_TENANTS_COUNT][LADDER];
+	static SPIPlanPtr plans[CLAIM_TENANTS_COUNT][2][LADDER];
+	SPIPlanPtr *plan = &plans[which][some_kinds][rung];
 	char	   *sql;
 
-	if (plans[which][rung])
-		return plans[which][rung];
+	if (*plan)
+		return *plan;
 	sql = psprintf("UPDATE triage.ai_jobs j SET fence = j.fence + 1, attempts = j.attempts + 1, claimed_at = $5, "
 				   "lease_until = $4, slot = $6, provider = $7 "
 				   "WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
 				   "WHERE q.priority = $1::triage.ticket_priority AND q.run_at <= $5 AND (q.run_at, q.id) > ($2, $3) "
-				   "AND q.lease_until IS NULL %sORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
-				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at", filters[which], 1 << rung);
-	spi_prepare(&plans[which][rung], sql, which == CLAIM_ALL ? 7 : 8, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
-				TIMESTAMPTZOID, INT2OID, TEXTOID, TEXTARRAYOID);
-	return plans[which][rung];
+				   "AND q.lease_until IS NULL %s%sORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
+				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at, j.session_id, j.kind::text",
+				   filters[which], some_kinds ? "AND q.kind = ANY ($9::triage.job_kind[]) " : "", 1 << rung);
+	spi_prepare(plan, sql, some_kinds ? 9 : which == CLAIM_ALL ? 7 : 8, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
+				TIMESTAMPTZOID, INT2OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID);
+	return *plan;
 }
 
 static void
 take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 {
 	bool		null;
+	Datum		value;
 
 	job_reset(job);
 	job->id = DatumGetInt64(spi_value(row, 1, &null));
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(row, 2, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
+	value = spi_value(row, 3, &null);
+	job->ticket_id = null ? 0 : DatumGetInt64(value);
+	value = spi_value(row, 7, &null);
+	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_kind(job, TextDatumGetCString(spi_value(row, 8, &null)));
 	job->fence = DatumGetInt32(spi_value(row, 4, &null));
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 	job->run_at = DatumGetTimestampTz(spi_value(row, 6, &null));
@@ -119,8 +126,8 @@ static int
 claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, Job **jobs, int max_jobs)
 {
 	int			rung = LADDER - 1;
-	Datum		values[8];
-	char		nulls[] = "        ";
+	Datum		values[9];
+	char		nulls[] = "         ";
 	int			claimed;
 
 	while ((1 << rung) > max_jobs)
@@ -135,7 +142,10 @@ claim_priority(const ClaimRequest *request, Priority priority, Cursor *cursor, J
 	if (request->provider == NULL)
 		nulls[6] = 'n';
 	values[7] = request->tenants;
-	claimed = (int) spi_execute(claim_plan(rung, request->which), values, nulls, 0);
+	if (request->which == CLAIM_ALL)
+		nulls[7] = 'n';
+	values[8] = request->kinds;
+	claimed = (int) spi_execute(claim_plan(rung, request->which, request->kinds != 0), values, nulls, 0);
 	for (int i = 0; i < claimed; i++)
 	{
 		TimestampTz run_at;
@@ -245,10 +255,15 @@ record_lost(uint64 rows)
 	{
 		Job		   *job = list[row] = &lost[row];
 		Datum		provider;
+		Datum		subject;
 
 		job->id = DatumGetInt64(spi_value(row, 1, &null));
 		job->tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
-		job->ticket_id = DatumGetInt64(spi_value(row, 3, &null));
+		subject = spi_value(row, 3, &null);
+		job->ticket_id = null ? 0 : DatumGetInt64(subject);
+		subject = spi_value(row, 8, &null);
+		job->session_id = null ? 0 : DatumGetInt64(subject);
+		job_set_kind(job, TextDatumGetCString(spi_value(row, 9, &null)));
 		job->fence = DatumGetInt32(spi_value(row, 4, &null));
 		job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 		provider = spi_value(row, 6, &null);
@@ -267,13 +282,17 @@ record_lost(uint64 rows)
 }
 
 #define LEASE_ENDED "SET lease_until = NULL, slot = NULL "
-#define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at"
+#define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at, " \
+	"j.session_id, j.kind::text"
 /*
- * A dead letter's foreign key waits for whoever holds the ticket, and all claims would wait with it: such a job is left for
- * the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
+ * A dead letter's foreign key waits for whoever holds the ticket or session, and all would wait with it: such a job is left
+ * for the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
  */
-#define TICKET_IS_FREE "LATERAL (SELECT t.id FROM triage.tickets t " \
-	"WHERE t.tenant_id = q.tenant_id AND t.id = q.ticket_id FOR KEY SHARE SKIP LOCKED) AS free "
+#define WITH_FREE_SUBJECT "LEFT JOIN LATERAL (SELECT t.id FROM triage.tickets t " \
+	"WHERE t.tenant_id = q.tenant_id AND t.id = q.ticket_id FOR KEY SHARE SKIP LOCKED) AS ticket ON true " \
+	"LEFT JOIN LATERAL (SELECT s.id FROM triage.chat_sessions s " \
+	"WHERE s.tenant_id = q.tenant_id AND s.id = q.session_id FOR KEY SHARE SKIP LOCKED) AS session ON true "
+#define SUBJECT_IS_FREE "AND coalesce(ticket.id, session.id) IS NOT NULL "
 
 int
 queue_free_slot(int slot)
@@ -283,8 +302,8 @@ queue_free_slot(int slot)
 
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j " LEASE_ENDED
-				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q, " TICKET_IS_FREE
-				"WHERE q.slot = $1 AND q.lease_until IS NOT NULL FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q " WITH_FREE_SUBJECT
+				"WHERE q.slot = $1 AND q.lease_until IS NOT NULL " SUBJECT_IS_FREE "FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
 				1, INT2OID);
 	return record_lost(spi_execute(plan, &value, NULL, 0));
 }
@@ -298,9 +317,9 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 	/* up to the cursor: what lies beyond it this claimer has not passed, and will meet as a lease still running */
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j " LEASE_ENDED
-				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q, " TICKET_IS_FREE
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q " WITH_FREE_SUBJECT
 				"WHERE q.priority = $1::triage.ticket_priority AND (q.run_at, q.id) <= ($2, $3) "
-				"AND q.lease_until <= $4 ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
+				"AND q.lease_until <= $4 " SUBJECT_IS_FREE "ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
 				4, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID);
 	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
 	{
@@ -378,19 +397,24 @@ queue_find_current(Job **jobs, int count, bool *current)
 }
 
 /* The success must have been asked for after the refusal, or it proves nothing. */
+#define REFUSED_ALONE(subject) \
+	"SELECT FROM triage.ai_runs r WHERE r.tenant_id = $1 AND r." subject " = $2 AND r.job_id = $3 " \
+	"AND r.provider = $4 AND r.http_status = $5 AND EXISTS (SELECT FROM triage.ai_runs s WHERE s.id > r.id " \
+	"AND s.provider = r.provider AND s.outcome = 'succeeded' AND s.started_at > r.started_at)"
+
 bool
 queue_refused_alone(const Job *job)
 {
 	static SPIPlanPtr plan;
-	Datum		values[5] = {CStringGetTextDatum(job->tenant_id), Int64GetDatum(job->ticket_id), Int64GetDatum(job->id),
+	static SPIPlanPtr session_plan;
+	bool		of_session = job->session_id != 0;
+	Datum		values[5] = {CStringGetTextDatum(job->tenant_id),
+	Int64GetDatum(of_session ? job->session_id : job->ticket_id), Int64GetDatum(job->id),
 	CStringGetTextDatum(job->provider), Int32GetDatum(job->http_status)};
 
-	spi_prepare(&plan,
-				"SELECT FROM triage.ai_runs r WHERE r.tenant_id = $1 AND r.ticket_id = $2 AND r.job_id = $3 "
-				"AND r.provider = $4 AND r.http_status = $5 AND EXISTS (SELECT FROM triage.ai_runs s WHERE s.id > r.id "
-				"AND s.provider = r.provider AND s.outcome = 'succeeded' AND s.started_at > r.started_at)",
+	spi_prepare(of_session ? &session_plan : &plan, of_session ? REFUSED_ALONE("session_id") : REFUSED_ALONE("ticket_id"),
 				5, TEXTOID, INT8OID, INT8OID, TEXTOID, INT4OID);
-	return spi_execute(plan, values, NULL, 1) > 0;
+	return spi_execute(of_session ? session_plan : plan, values, NULL, 1) > 0;
 }
 
 TimestampTz
@@ -435,6 +459,8 @@ job_forget_request(Job *job)
 	vocabulary_release(job->vocabulary);
 	job->vocabulary = NULL;
 	job->called = false;
+	job->unwanted = false;
+	job->is_read = false;
 	job->state = JOB_READY;
 }
 
@@ -446,6 +472,16 @@ job_reset(Job *job)
 	memset(job, 0, sizeof(*job));
 	job->latency_ms = -1;
 	job->usage = USAGE_UNKNOWN;
+}
+
+void
+job_set_kind(Job *job, const char *name)
+{
+	if (!kind_parse(name, &job->kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this library knows no jobs of kind \"%s\"", name),
+				 errhint("Restart the server, or reconnect if the library is not preloaded, to have the library of the installed version loaded.")));
 }
 
 void

@@ -25,10 +25,11 @@
 /* Slots of claims that no worker process of ours holds. */
 #define SLOT_EXTERNAL (-1)
 
-/* One tenant's labels and prompt as of a claim; shared by the jobs of that claim.  malloc'd. */
+/* One tenant's labels and prompt for one kind as of a claim; shared by the jobs of that claim.  malloc'd. */
 typedef struct Vocabulary
 {
 	int			references;
+	JobKind		kind;
 	char	   *tenant_id;
 	char	   *system_text;	/* NULL: the tenant has no active prompt */
 	int			prompt_version;
@@ -60,11 +61,15 @@ typedef struct Job
 	JobState	state;
 	/* the claim */
 	int64		id;
-	int64		ticket_id;
+	JobKind		kind;
+	int64		ticket_id;		/* 0: it is about a session */
+	int64		session_id;		/* 0: it is about a ticket */
 	char	   *tenant_id;
 	int			fence;
 	int			attempts;		/* this claim included */
 	int			ticket_version;
+	bool		is_read;		/* of another kind than triage: version is that of what was read */
+	int64		version;
 	TimestampTz run_at;			/* since when it was due */
 	TimestampTz lease_until;
 	Vocabulary *vocabulary;
@@ -93,6 +98,8 @@ typedef struct Job
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */
 	RetryDecision decision;
+	bool		unwanted;		/* there is nothing to do about it any more: the job goes */
+	bool		buried;			/* it became a dead letter */
 	StoreResult stored;
 	int			put_off_ms;		/* STORE_LOCKED: how long the last time */
 	TimestampTz not_before;		/* and when to try again */
@@ -129,6 +136,7 @@ typedef struct ClaimRequest
 	ClaimTenants which;
 	Datum		tenants;		/* text[], unless CLAIM_ALL */
 	struct BudgetTerms *terms;	/* NULL: the claim reserves nothing */
+	Datum		kinds;			/* text[]; 0: all */
 } ClaimRequest;
 
 extern void cursor_reset(Cursor *cursor);
@@ -172,6 +180,7 @@ extern void queue_find_current(Job **jobs, int count, bool *current);
 extern TimestampTz queue_next_due(TimestampTz now);
 
 extern void job_reset(Job *job);
+extern void job_set_kind(Job *job, const char *name);
 /* Copies text of the server's encoding into a field of a Job, in UTF-8, clipped between two characters. */
 extern void job_set_text(char *field, size_t size, const char *text);
 /* Undoes what was read and built for the call, and keeps the claim. */

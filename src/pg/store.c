@@ -15,6 +15,7 @@
 #include "pg/events.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
+#include "pg/kinds.h"
 #include "pg/prices.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
@@ -135,7 +136,7 @@ sort_out_missing(Job **jobs, int count, LockedTicket *locked, int locked_count)
 static bool
 is_final(const Job *job)
 {
-	return job->outcome == OUTCOME_SUCCEEDED || job->decision.action != RETRY_LATER;
+	return job->outcome == OUTCOME_SUCCEEDED || job->unwanted || job->decision.action != RETRY_LATER;
 }
 
 /*
@@ -173,45 +174,63 @@ mark_current(Job **jobs, int count, uint64 rows)
 }
 
 static void
+add_id_or_null(Rows *rows, int64 id)
+{
+	rows_add(rows, Int64GetDatum(id), id == 0);
+}
+
+#define ADD_LETTERS \
+	"INSERT INTO triage.ai_dead_letters " \
+	"(id, tenant_id, ticket_id, session_id, kind, priority, fence, attempts, class, message, created_at) " \
+	"SELECT u.id, u.tenant_id, u.ticket_id, u.session_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, " \
+	"u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at FROM u "
+#define REPLACE_LETTER \
+	"DO UPDATE SET id = excluded.id, " \
+	"priority = excluded.priority, fence = excluded.fence, attempts = excluded.attempts, " \
+	"class = excluded.class, message = excluded.message, created_at = excluded.created_at, failed_at = now()"
+
+static void
 add_dead_letters(Job **jobs, int count, uint64 rows)
 {
 	static const RowColumn columns[] = {
-		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"kind", TEXTOID}, {"priority", TEXTOID},
-		{"fence", INT4OID}, {"attempts", INT4OID}, {"class", TEXTOID}, {"message", TEXTOID}, {"created_at", TIMESTAMPTZOID}
+		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"session_id", INT8OID}, {"kind", TEXTOID},
+		{"priority", TEXTOID}, {"fence", INT4OID}, {"attempts", INT4OID}, {"class", TEXTOID}, {"message", TEXTOID}, {"created_at", TIMESTAMPTZOID}
 	};
 	static SPIPlanPtr plan;
-	Rows		letters;
+	static SPIPlanPtr session_plan;
+	Rows		of_tickets;
+	Rows		of_sessions;
 
-	rows_init(&letters, columns, lengthof(columns));
+	rows_init(&of_tickets, columns, lengthof(columns));
+	rows_init(&of_sessions, columns, lengthof(columns));
 	for (uint64 row = 0; row < rows; row++)
 	{
 		Job		   *job = jobs[find_job(jobs, count, row)];
+		Rows	   *letters = job->session_id != 0 ? &of_sessions : &of_tickets;
 		bool		null;
 
-		if (job->outcome == OUTCOME_SUCCEEDED)
+		if (job->outcome == OUTCOME_SUCCEEDED || job->unwanted)
 			continue;
-		rows_add_int8(&letters, job->id);
-		rows_add_server_text(&letters, job->tenant_id);
-		rows_add_int8(&letters, job->ticket_id);
-		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 4, &null)));
-		rows_add_server_text(&letters, TextDatumGetCString(spi_value(row, 5, &null)));
-		rows_add_int4(&letters, job->fence);
-		rows_add_int4(&letters, job->attempts);
-		rows_add_text(&letters, outcome_name(job->outcome));
-		rows_add_text(&letters, job->reason);
-		rows_add_time(&letters, DatumGetTimestampTz(spi_value(row, 6, &null)));
+		job->buried = true;
+		rows_add_int8(letters, job->id);
+		rows_add_server_text(letters, job->tenant_id);
+		add_id_or_null(letters, job->ticket_id);
+		add_id_or_null(letters, job->session_id);
+		rows_add_server_text(letters, TextDatumGetCString(spi_value(row, 4, &null)));
+		rows_add_server_text(letters, TextDatumGetCString(spi_value(row, 5, &null)));
+		rows_add_int4(letters, job->fence);
+		rows_add_int4(letters, job->attempts);
+		rows_add_text(letters, outcome_name(job->outcome));
+		rows_add_text(letters, job->reason);
+		rows_add_time(letters, DatumGetTimestampTz(spi_value(row, 6, &null)));
 	}
-	if (letters.count == 0)
-		return;
-	rows_execute(&letters, &plan,
-				 "INSERT INTO triage.ai_dead_letters "
-				 "(id, tenant_id, ticket_id, kind, priority, fence, attempts, class, message, created_at) "
-				 "SELECT u.id, u.tenant_id, u.ticket_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, "
-				 "u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at FROM u "
-				 "ON CONFLICT ON CONSTRAINT ai_dead_letters_one_per_ticket DO UPDATE SET id = excluded.id, "
-				 "priority = excluded.priority, fence = excluded.fence, attempts = excluded.attempts, "
-				 "class = excluded.class, message = excluded.message, created_at = excluded.created_at, failed_at = now()",
-				 NULL, 0);
+	if (of_tickets.count > 0)
+		rows_execute(&of_tickets, &plan,
+					 ADD_LETTERS "ON CONFLICT ON CONSTRAINT ai_dead_letters_one_per_ticket " REPLACE_LETTER, NULL, 0);
+	if (of_sessions.count > 0)
+		rows_execute(&of_sessions, &session_plan,
+					 ADD_LETTERS "ON CONFLICT (tenant_id, session_id, kind) WHERE session_id IS NOT NULL " REPLACE_LETTER,
+					 NULL, 0);
 }
 
 /* A finished job leaves the queue; the fence tells whether it is still ours. */
@@ -305,7 +324,7 @@ static const RowColumn run_columns[] = {
 	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", TEXTOID}, {"http_status", INT4OID},
 	{"request_id", TEXTOID}, {"error", TEXTOID}, {"input_tokens", INT4OID}, {"cached_tokens", INT4OID},
 	{"output_tokens", INT4OID}, {"cost", NUMERICOID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID},
-	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}
+	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}, {"session_id", INT8OID}, {"kind", TEXTOID}
 };
 
 static void
@@ -317,14 +336,15 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	if (job->stored == STORE_STALE && outcome == OUTCOME_SUCCEEDED)
 	{
 		outcome = OUTCOME_STALE;
-		reason = "the ticket moved on while the call was in the air";
+		reason = is_conversation(job) ? "the conversation moved on while the call was in the air" :
+			"the ticket moved on while the call was in the air";
 	}
 	/* what an endpoint said may quote a text that was erased since */
 	else if (job->stored == STORE_STALE && outcome != OUTCOME_STALE)
 		reason = "its job was withdrawn while the call was in the air; what the endpoint said is not kept";
 	rows_add_server_text(runs, job->tenant_id);
 	rows_add_int8(runs, job->id);
-	rows_add_int8(runs, job->ticket_id);
+	add_id_or_null(runs, job->ticket_id);
 	rows_add_int4(runs, job->fence);
 	rows_add_text_or_null(runs, job->provider);
 	rows_add_text_or_null(runs, job->model);
@@ -342,6 +362,8 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	rows_add_int4(runs, job->usage.cache_write_tokens);
 	rows_add(runs, cost->currency, !cost->priced);
 	rows_add(runs, cost->price, !cost->priced);
+	add_id_or_null(runs, job->session_id);
+	rows_add_server_text(runs, kind_name(job->kind));
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
@@ -361,11 +383,11 @@ write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 	rows = rows_execute(&runs, &plan,
 						"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, "
 						"prompt_version, outcome, http_status, request_id, error, input_tokens, cached_tokens, "
-						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, finished_at) "
-						"SELECT u.tenant_id, u.job_id, u.ticket_id, 'triage', u.fence, u.provider, u.model, "
+						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, session_id, finished_at) "
+						"SELECT u.tenant_id, u.job_id, u.ticket_id, u.kind::triage.job_kind, u.fence, u.provider, u.model, "
 						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
 						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
-						"u.cache_write_tokens, u.currency, u.price::jsonb, "
+						"u.cache_write_tokens, u.currency, u.price::jsonb, u.session_id, "
 						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
 						NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
@@ -430,7 +452,7 @@ write_results(Job **jobs, int count, const int64 *run_ids)
 
 	rows_init(&results, result_columns, lengthof(result_columns));
 	for (int i = 0; i < count; i++)
-		if (jobs[i]->stored == STORE_WRITTEN && jobs[i]->outcome == OUTCOME_SUCCEEDED)
+		if (jobs[i]->stored == STORE_WRITTEN && jobs[i]->outcome == OUTCOME_SUCCEEDED && !is_conversation(jobs[i]))
 			add_result(&results, jobs[i], run_ids[i]);
 	if (results.count == 0 || insert_results(&results) == results.count)
 		return;
@@ -471,7 +493,7 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 		Priority	priority;
 		LockedTicket *ticket;
 
-		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED)
+		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED || is_conversation(jobs[i]))
 			continue;
 		ticket = find_locked(locked, locked_count, jobs[i]);
 		if (ticket == NULL || !ticket_needs(jobs[i], ticket, &category, &priority))
@@ -502,6 +524,47 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	AtEOXact_GUC(true, nest);
 }
 
+/* Tickets that wait for triage, and what jobs of other kinds are about. */
+static LockedTicket *
+lock_subjects(Job **jobs, int count, int *locked_count)
+{
+	Job		  **of_triage = palloc((count + 1) * sizeof(Job *));
+	int			n = 0;
+	LockedTicket *locked = NULL;
+
+	*locked_count = 0;
+	for (int i = 0; i < count; i++)
+		if (!is_conversation(jobs[i]))
+			of_triage[n++] = jobs[i];
+	if (n > 0)
+		locked = lock_tickets(of_triage, n, locked_count);
+	if (*locked_count < n)		/* no more than one job of the kind a ticket */
+		sort_out_missing(of_triage, n, locked, *locked_count);
+	if (n < count)
+		kinds_lock(jobs, count);
+	return locked;
+}
+
+/* One by one: what these answers do is the business of SQL functions. */
+static void
+write_conversations(Job **jobs, int count, const int64 *run_ids)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Job		   *job = jobs[i];
+
+		if (!is_conversation(job))
+			continue;
+		if (job->buried)
+			kinds_give_up(job);
+		else if (job->stored == STORE_WRITTEN && job->outcome == OUTCOME_SUCCEEDED)
+			kinds_store(job, run_ids[i]);
+		else if (job->stored == STORE_WRITTEN && job->outcome == OUTCOME_STALE)
+			/* for whoever counts, and whoever reported the answer */
+			job->stored = STORE_STALE;
+	}
+}
+
 void
 queue_store(Job **jobs, int count)
 {
@@ -513,10 +576,11 @@ queue_store(Job **jobs, int count)
 	if (count == 0)
 		return;
 	for (int i = 0; i < count; i++)
+	{
 		jobs[i]->stored = STORE_STALE;
-	locked = lock_tickets(jobs, count, &locked_count);
-	if (locked_count < count)	/* no more than one job a ticket */
-		sort_out_missing(jobs, count, locked, locked_count);
+		jobs[i]->buried = false;
+	}
+	locked = lock_subjects(jobs, count, &locked_count);
 	finish_jobs(jobs, count);
 	return_jobs(jobs, count);
 	costs = prices_cost(jobs, count);
@@ -524,6 +588,7 @@ queue_store(Job **jobs, int count)
 	write_results(jobs, count, run_ids);
 	update_tickets(jobs, count, locked, locked_count);
 	events_of_jobs(jobs, count, run_ids);
+	write_conversations(jobs, count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 
@@ -548,6 +613,7 @@ store_lost(Job **jobs, int count)
 	if (spent_count > 0)
 		finish_jobs(spent, spent_count);
 	events_of_jobs(spent, spent_count, run_ids);
+	write_conversations(spent, spent_count, run_ids);
 	budget_settle(jobs, count, costs);
 }
 

@@ -23,6 +23,8 @@ extern bool ticket_text_is_erased;
 
 /* What stands where text was erased; sql/install/api_records.sql says the same. */
 #define ERASED_TEXT "[erased]"
+/* The ticket whose handler is being changed by a handover, else 0.  No session can set it from SQL. */
+extern int64 ticket_handed_over;
 
 typedef enum TicketColumn
 {
@@ -35,6 +37,7 @@ typedef enum TicketColumn
 	COL_CREATED_AT,
 	COL_STATUS,
 	COL_RESOLUTION,
+	COL_HANDLER,
 	COL_PRIORITY,
 	COL_PRIORITY_IS_MANUAL,
 	COL_CATEGORY,
@@ -58,10 +61,12 @@ typedef struct TicketShape
 	Oid			status[STATUS_COUNT];	/* oids of the enum's labels */
 	Oid			priority_medium;
 	Oid			resolution_resolved;
+	Oid			handler[HANDLER_COUNT];
 } TicketShape;
 
 extern const TicketShape *ticket_shape(Relation rel);
 extern TicketStatus ticket_status_of(const TicketShape *shape, Oid label);
+extern TicketHandler ticket_handler_of(const TicketShape *shape, Oid label);
 /* Neither value is NULL. */
 extern bool ticket_value_differs(Datum a, Datum b, Form_pg_attribute attr);
 

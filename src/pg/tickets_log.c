@@ -64,6 +64,7 @@ typedef struct Changes
 	KeyList		reopened;		/* asks for triage if it never had one */
 	Events	   *events;			/* NULL: nobody wants any */
 	bool	   *differs;		/* by attribute, of the row at hand; for events */
+	KeyList		taken_over;		/* from the AI, by being assigned */
 } Changes;
 
 static Datum
@@ -165,6 +166,14 @@ call_off_jobs(KeyList *list)
 						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
 						   NULL, 0) > 0)
 		wake_at_commit();
+}
+
+/* Whose handler changed through a handover function has its reason on record already. */
+static void
+record_takeovers(KeyList *list)
+{
+	rows_execute_fresh(&list->rows,
+					   "SELECT triage.record_handoff(u.tenant_id, u.id, NULL, 'agent_takeover', NULL) FROM u", NULL, 0);
 }
 
 static void
@@ -288,6 +297,9 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 		events_add_updated(changes->events, shape, old, new, changes->differs);
 	if (changed(old, new, assignee))
 		key_add(&changes->assigned, new, shape);
+	if (changed(old, new, shape->attno[COL_HANDLER] - 1) &&
+		ticket_handed_over != DatumGetInt64(column_of(new, shape, COL_ID)))
+		key_add(&changes->taken_over, new, shape);
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)
@@ -407,6 +419,8 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	events_write(changes.events);
 	if (changes.assigned.any)
 		log_assignments(&changes.assigned, true);
+	if (changes.taken_over.any)
+		record_takeovers(&changes.taken_over);
 	if (changes.finished.any)
 		call_off_jobs(&changes.finished);
 	if (changes.reworded.any)

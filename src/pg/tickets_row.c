@@ -175,6 +175,44 @@ take(Row *row, TicketStatus status)
 	return STATUS_IN_PROGRESS;
 }
 
+static TicketHandler
+handler_on(const Row *row)
+{
+	bool		null;
+	Datum		label = get(row, COL_HANDLER, &null);
+
+	/* a NULL is for the NOT NULL constraint to refuse */
+	return null ? HANDLER_HUMAN : ticket_handler_of(row->shape, DatumGetObjectId(label));
+}
+
+/* Taking a ticket that the AI answers takes the conversation over; tickets_log.c puts that on record. */
+static void
+follow_assignee(Row *row)
+{
+	TicketHandler asked_for = handler_on(row);
+	TicketHandler handler = handler_of(asked_for, !is_null(row, COL_ASSIGNEE_ID));
+
+	if (handler != asked_for)
+		put(row, COL_HANDLER, ObjectIdGetDatum(row->shape->handler[handler]), false);
+}
+
+static void
+check_handler(const Row *old, const Row *row)
+{
+	bool		null;
+	int64		id = DatumGetInt64(get(old, COL_ID, &null));
+	TicketHandler from = handler_on(old);
+	TicketHandler to = handler_on(row);
+
+	if (handler_may_follow(from, to, ticket_handed_over == id))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("the handler of ticket %lld cannot be set from %s to %s",
+					(long long) id, handler_name(from), handler_name(to)),
+			 errhint("Hand the conversation over with triage.escalate_ticket() or triage.hand_back_to_ai().")));
+}
+
 /* A resolution that would be cleared at once is a mistake to be told, not to be swallowed. */
 static void
 check_resolution(const Row *old, const Row *row, TicketStatus status)
@@ -194,6 +232,7 @@ before_insert(Row *row, TimestampTz now)
 	bool		null;
 	Datum		value;
 
+	follow_assignee(row);
 	check_resolution(NULL, row, status);
 	follow_status(row, status, now);
 	if (!status_is_finished(status) && is_null(row, COL_WAITING_SINCE))
@@ -246,6 +285,8 @@ before_update(const Row *old, Row *row, TimestampTz now)
 	Datum		value;
 
 	check_transition(old, from, status);
+	check_handler(old, row);
+	follow_assignee(row);
 	if (differs(old, row, COL_ASSIGNEE_ID))
 		status = take(row, status);
 	check_resolution(old, row, status);

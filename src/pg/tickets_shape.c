@@ -15,6 +15,7 @@
 
 bool		ticket_result_is_written = false;
 bool		ticket_text_is_erased = false;
+int64		ticket_handed_over = 0;
 
 static const char *const column_names[COL_COUNT] = {
 	[COL_TENANT_ID] = "tenant_id",
@@ -26,6 +27,7 @@ static const char *const column_names[COL_COUNT] = {
 	[COL_CREATED_AT] = "created_at",
 	[COL_STATUS] = "status",
 	[COL_RESOLUTION] = "resolution",
+	[COL_HANDLER] = "handler",
 	[COL_PRIORITY] = "priority",
 	[COL_PRIORITY_IS_MANUAL] = "priority_is_manual",
 	[COL_CATEGORY] = "category",
@@ -69,6 +71,8 @@ ticket_shape(Relation rel)
 		shape.status[i] = enum_label(rel, COL_STATUS, status_name(i));
 	shape.priority_medium = enum_label(rel, COL_PRIORITY, "medium");
 	shape.resolution_resolved = enum_label(rel, COL_RESOLUTION, "resolved");
+	for (int i = 0; i < HANDLER_COUNT; i++)
+		shape.handler[i] = enum_label(rel, COL_HANDLER, handler_name(i));
 	shape.relation = RelationGetRelid(rel);
 	return &shape;
 }
@@ -83,6 +87,12 @@ ticket_status_of(const TicketShape *known, Oid label)
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 errmsg("unknown ticket status with oid %u", label)));
 	return STATUS_OPEN;			/* not reached */
+}
+
+TicketHandler
+ticket_handler_of(const TicketShape *known, Oid label)
+{
+	return label == known->handler[HANDLER_AI] ? HANDLER_AI : HANDLER_HUMAN;
 }
 
 bool

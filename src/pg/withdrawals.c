@@ -12,6 +12,7 @@
 
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
+#include "pg/kinds.h"
 
 #define LOOK_PAUSE_MS 500
 
@@ -61,8 +62,8 @@ call_off(Dispatch *d, Job *job)
 		/* whoever holds the job's row now decides what becomes of it: this claim only leaves its run */
 		dispatch_return_job(job, 0);
 		job->outcome = OUTCOME_STALE;
-		strlcpy(job->reason, "cancelled in the air: its job was withdrawn or its ticket changed; it may have been billed",
-				sizeof(job->reason));
+		snprintf(job->reason, sizeof(job->reason), "cancelled in the air: its job was withdrawn or its %s; it may have been billed",
+				 is_conversation(job) ? "conversation went on" : "ticket changed");
 	}
 	dispatch_add_answered(d, job);
 }

@@ -3,8 +3,9 @@
  *	  An OpenAI-compatible model server that thinks nothing: for tests and benchmarks, on the loopback interface.
  *
  * One thread, one epoll descriptor, timers in a heap; fast enough that it never is what a benchmark measures.  A
- * POST to .../chat/completions is answered with a valid triage answer that carries the first TOKEN-... found in the
- * request, so that a test can tell whose answer a ticket got.  What goes wrong is said by the ticket itself:
+ * POST to .../chat/completions is answered with a valid answer of the kind that its schema is named after, which carries
+ * the first TOKEN-... found in the request (of a conversation the last), so that a test can tell whose answer it got.
+ * What goes wrong is said by the ticket itself, or by the last message of the conversation that says anything of it:
  *
  *	  [[fake status=429 retry_after=7 times=2]]
  *
@@ -63,9 +64,21 @@ static const char *const answer_names[] = {
 };
 #define ANSWER_COUNT ((int) (sizeof(answer_names) / sizeof(answer_names[0])))
 
+/* By the name of the request's schema. */
+typedef enum Kind
+{
+	KIND_TRIAGE, KIND_CHAT_REPLY, KIND_SUMMARIZE
+} Kind;
+
+static const char *const kind_names[] = {"triage", "chat_reply", "summarize"};
+#define KIND_COUNT ((int) (sizeof(kind_names) / sizeof(kind_names[0])))
+/* The field that holds the words. */
+static const char *const kind_texts[] = {"draft_reply", "reply", "summary"};
+
 /* What one request gets. */
 typedef struct Plan
 {
+	Kind		kind;
 	int			status;
 	int			times;			/* 0: always */
 	char		retry_after[64];
@@ -81,6 +94,9 @@ typedef struct Plan
 	char		category[128];
 	char		urgency[32];
 	char		sentiment[32];
+	char		action[32];
+	char		cause[32];
+	char		confidence[32];
 	char		token[TOKEN_SIZE];
 } Plan;
 
@@ -487,6 +503,12 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		set_text(plan->urgency, sizeof(plan->urgency), value, len);
 	else if (is_key(key, key_len, "sentiment"))
 		set_text(plan->sentiment, sizeof(plan->sentiment), value, len);
+	else if (is_key(key, key_len, "action"))
+		set_text(plan->action, sizeof(plan->action), value, len);
+	else if (is_key(key, key_len, "cause"))
+		set_text(plan->cause, sizeof(plan->cause), value, len);
+	else if (is_key(key, key_len, "confidence"))
+		set_text(plan->confidence, sizeof(plan->confidence), value, len);
 	else if (is_key(key, key_len, "cut"))
 		plan->cut = flag_value(value, len);
 	else if (is_key(key, key_len, "hang"))
@@ -513,9 +535,13 @@ read_directives(Plan *plan, const char *body, size_t len)
 {
 	static const char opening[] = "[[fake ";
 	const char *at = memmem(body, len, opening, sizeof(opening) - 1);
+	const char *next = at;
 
 	if (at == NULL)
 		return;
+	while (plan->kind != KIND_TRIAGE &&
+		   (next = memmem(next + 1, len - (size_t) (next + 1 - body), opening, sizeof(opening) - 1)) != NULL)
+		at = next;
 	at += sizeof(opening) - 1;
 	while (*at != ']' && *at != '\0' && *at != '"' && *at != '\\')
 	{
@@ -553,7 +579,8 @@ read_token(Plan *plan, const char *body, size_t len)
 		if (stop > at + sizeof(prefix) - 1)
 		{
 			set_text(plan->token, sizeof(plan->token), at, (size_t) (stop - at));
-			return;
+			if (plan->kind == KIND_TRIAGE)
+				return;
 		}
 		at = stop;
 	}
@@ -585,7 +612,14 @@ find_string(const char *body, size_t len, const char *key, const char *inner, ch
 static void
 make_plan(Plan *plan, const char *body, size_t len)
 {
-	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5"};
+	char		name[32];
+
+	*plan = (Plan) {.status = 200,.latency_ms = -1,.urgency = "medium",.sentiment = "5",.action = "answer",.cause = "none",
+	.confidence = "0.9"};
+	if (find_string(body, len, "\"json_schema\"", "\"name\"", name, sizeof(name)))
+		for (int i = 0; i < KIND_COUNT; i++)
+			if (strcmp(name, kind_names[i]) == 0)
+				plan->kind = (Kind) i;
 	read_token(plan, body, len);
 	read_directives(plan, body, len);
 	if (plan->token[0] != '\0')
@@ -615,10 +649,40 @@ make_plan(Plan *plan, const char *body, size_t len)
 }
 
 static void
+good_chat_reply(Text *out, const Plan *plan)
+{
+	text_printf(out, "{\"reply\":\"About %s: we hear you.\",\"action\":\"%s\"", plan->token, plan->action);
+	if (plan->answer != ANSWER_MINIMAL)
+		text_printf(out, ",\"cause\":\"%s\",\"reason\":\"because of %s\",\"confidence\":%s,\"sentiment_score\":%s",
+					plan->cause, plan->token, plan->confidence, plan->sentiment);
+	text_puts(out, "}");
+}
+
+static void
+good_summary(Text *out, const Plan *plan)
+{
+	text_printf(out, "{\"summary\":\"A conversation about %s.\"", plan->token);
+	if (plan->answer != ANSWER_MINIMAL)
+		text_printf(out, ",\"customer_request\":\"help with %s\",\"open_questions\":[\"what is %s?\"],"
+					"\"sentiment_score\":%s,\"language\":\"en\"", plan->token, plan->token, plan->sentiment);
+	text_puts(out, "}");
+}
+
+static void
 good_content(Text *out, const Plan *plan)
 {
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
 
+	if (plan->kind == KIND_CHAT_REPLY)
+	{
+		good_chat_reply(out, plan);
+		return;
+	}
+	if (plan->kind == KIND_SUMMARIZE)
+	{
+		good_summary(out, plan);
+		return;
+	}
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
 				"\"draft_reply\":\"Hello, thank you for writing. We are looking into %s and will be back soon.%s%s\"",
 				plan->category, plan->urgency, plan->sentiment, token, plan->key[0] != '\0' ? " Key: " : "", plan->key);
@@ -655,10 +719,11 @@ make_content(Text *out, const Plan *plan)
 			break;
 		case ANSWER_WRONGTYPES:
 			text_printf(out, "{\"category\":7,\"urgency\":[\"high\"],\"sentiment_score\":\"very\","
-						"\"draft_reply\":{\"text\":\"%s\"},\"needs_human\":\"maybe\"}", plan->token);
+						"\"%s\":{\"text\":\"%s\"},\"needs_human\":\"maybe\"}", kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_UNKNOWNLABEL:
 			strcpy(changed.category, "no such label");
+			strcpy(changed.action, "no such label");
 			good_content(out, &changed);
 			break;
 		case ANSWER_OUTOFRANGE:
@@ -666,8 +731,8 @@ make_content(Text *out, const Plan *plan)
 			good_content(out, &changed);
 			break;
 		case ANSWER_HUGE:
-			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,\"draft_reply\":\"%s ",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,\"%s\":\"%s ",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			fill(out, 'x', HUGE_ANSWER);
 			text_puts(out, "\"}");
 			break;
@@ -684,13 +749,13 @@ make_content(Text *out, const Plan *plan)
 			break;
 		case ANSWER_NUL:
 			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-						"\"draft_reply\":\"before\\u0000after %s\"}",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+						"\"%s\":\"before\\u0000after %s\"}",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_BADUTF8:
 			text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
-						"\"draft_reply\":\"caf\xe9 \xc3( \xed\xa0\x80 %s\"}",
-						plan->category, plan->urgency, plan->sentiment, plan->token);
+						"\"%s\":\"caf\xe9 \xc3( \xed\xa0\x80 %s\"}",
+						plan->category, plan->urgency, plan->sentiment, kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_EMPTY:
 		case ANSWER_REFUSAL:
@@ -1514,7 +1579,7 @@ usage(void)
 		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
-		 "  also: category urgency sentiment\n"
+		 "  also: category urgency sentiment; of conversations action cause confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
 		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"

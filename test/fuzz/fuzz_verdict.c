@@ -2,7 +2,7 @@
  * fuzz_verdict.c
  *	  Any bytes as a reply and as an answer: no crash, and what is accepted keeps its promises.
  *
- * Seeds: test/data/good and test/data/bad.
+ * Seeds: test/data/good, test/data/bad and test/data/kinds.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -66,6 +66,25 @@ promise_verdict(const Verdict *verdict)
 	promise(verdict->needs_human >= -1 && verdict->needs_human <= 1);
 }
 
+/* Whatever was stored is an answer again, and the same one. */
+static void
+promise_object(const char *object)
+{
+	size_t		len = strlen(object);
+	bool		same = false;
+
+	promise(len > 0 && utf8_valid(object, len));
+	for (int kind = KIND_TRIAGE + 1; kind < KIND_COUNT; kind++)
+	{
+		VerdictResult again;
+
+		verdict_parse_answer(object, len, (JobKind) kind, NULL, 0, &again);
+		same = same || (again.outcome == OUTCOME_SUCCEEDED && strcmp(again.verdict.object, object) == 0);
+		verdict_free(&again.verdict);
+	}
+	promise(same);
+}
+
 static void
 promise_result(VerdictResult *result)
 {
@@ -80,7 +99,10 @@ promise_result(VerdictResult *result)
 	if (result->outcome == OUTCOME_SUCCEEDED)
 	{
 		promise(result->reason[0] == '\0');
-		promise_verdict(&result->verdict);
+		if (result->verdict.object != NULL)
+			promise_object(result->verdict.object);
+		else
+			promise_verdict(&result->verdict);
 	}
 	else
 	{
@@ -88,6 +110,7 @@ promise_result(VerdictResult *result)
 		promise(result->verdict.draft_reply == NULL);
 		promise(result->verdict.summary == NULL);
 		promise(result->verdict.language == NULL);
+		promise(result->verdict.object == NULL);
 	}
 	verdict_free(&result->verdict);
 }
@@ -97,9 +120,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VerdictResult result;
 
-	verdict_parse((const char *) data, size, categories, CATEGORY_COUNT, &result);
+	verdict_parse((const char *) data, size, KIND_TRIAGE, categories, CATEGORY_COUNT, &result);
 	promise_result(&result);
-	verdict_parse_answer((const char *) data, size, categories, CATEGORY_COUNT, &result);
-	promise_result(&result);
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+	{
+		verdict_parse_answer((const char *) data, size, (JobKind) kind, kind == KIND_TRIAGE ? categories : NULL,
+							 kind == KIND_TRIAGE ? CATEGORY_COUNT : 0, &result);
+		promise_result(&result);
+	}
 	return 0;
 }

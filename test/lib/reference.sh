@@ -31,11 +31,19 @@ INSERT INTO place (chapter, name)
 		FROM (VALUES
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
+			(1, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
+			(5, 'set_chat_settings chat_settings_of'),
+			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
+			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation conversation_trouble '
+				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
+				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
 			(6, 'check_integrity'),
 			(7, 'check_comment_text check_custom_fields check_external_id check_file_url check_tags follow_up follow_ups '
 				'install_comment_tables install_ticket_views lock_comment orphans tickets_tagged'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
+			(1, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
+			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
@@ -46,6 +54,8 @@ INSERT INTO place (chapter, name)
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
 				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
+			(6, 'load_demo remove_demo'),
+			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(1, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(6, 'purge_deleted erase_person erasure_list set_syncing syncing'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
@@ -55,6 +65,8 @@ INSERT INTO place (chapter, name)
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
+				'install_chat_tables install_chat_comments install_chat_triggers install_chat_views lock_chat check_message ensure_author '
+				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary '
 				'least_request_tokens load_default_vocabulary lock_ticket open_gate provider_terms score_categories ts_config wake_worker write_home written_here')) v (chapter, names);
 
 CREATE TEMP TABLE func AS

@@ -51,12 +51,29 @@ INSERT INTO pg_temp.callable
 			('reader agent admin', 'syncing'),
 			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
-			('worker', 'score_categories ts_config claim_jobs complete_job fail_job'),
+			('agent admin worker', 'ts_config'),
+			('worker', 'score_categories claim_jobs complete_job fail_job'),
+			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
+				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
 				'health_failures health_budgets latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
 				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
-				'grant_access revoke_access allow_tenant disallow_tenant')) v (by, names);
+				'grant_access revoke_access allow_tenant disallow_tenant'),
+			('reader agent admin', 'conversation search_messages'),
+			('agent admin', 'start_session post_message attach_file end_session archive_session link_session lock_chat check_message '
+				'ensure_author'),
+			('worker', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			('reader agent admin worker', 'chat_settings_of'),
+			('agent admin', 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
+			('admin', 'set_chat_settings'),
+			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
+			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation '
+				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
+				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
+				'handoff_reason deflect_session ticket_talk'),
+			('', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views request_chat_reply '
+				'call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary')) v (by, names);
 
 -- r SELECT, a INSERT, w UPDATE of that column, d DELETE, D TRUNCATE, t TRIGGER
 CREATE TABLE pg_temp.usable (name text, col text, reader text, agent text, admin text, worker text);
@@ -108,6 +125,15 @@ INSERT INTO pg_temp.usable VALUES
 	('budget_usage',       'spent',         '',  '',    'r',   'raw'),
 	('budget_reservations', 'amount',       '',  '',    'r',   'rawd'),
 	('budget_status',      NULL,            '',  '',    'r',   ''),
+	('chat_sessions',      'status',        'r', 'raw', 'raw', 'r'),
+	('chat_messages',      'content',       'r', 'ra',  'ra',  ''),
+	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
+	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),
+	('chat_overview',      NULL,            'r', 'r',   'r',   ''),
+	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
+	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
+	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('support_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),
 	('dashboard',          NULL,            'r', 'r',   'r',   ''),

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(237);
+SELECT plan(317);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -24,7 +24,24 @@ INSERT INTO triage.budget_usage (budget, period_start) SELECT id, '2026-01-01 00
 INSERT INTO triage.budget_reservations SELECT 'default', 1, 1, id, '2026-01-01 00:00+00', 1, 1, 'p', now(), now() FROM triage.budgets;
 INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
 	VALUES ('default', -1, pg_temp.ticket('a'), 'triage', 'low', 1, 1, 'refused', 'x', now());
+INSERT INTO triage.chat_sessions (tenant_id, language, customer_id) VALUES ('default', 'x-a', 'carl'), ('default', 'x-b', NULL), ('other', 'x-foreign', NULL);
+CREATE FUNCTION pg_temp.session(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT s.id FROM triage.chat_sessions s WHERE s.language = 'x-' || name $$;
+INSERT INTO triage.chat_messages (session_id, role, author_id, content, client_id)
+	VALUES (pg_temp.session('a'), 'system', NULL, 'a', 'a'), (pg_temp.session('a'), 'system', 'carl', 'b', 'b');
+INSERT INTO triage.chat_messages (tenant_id, session_id, role, content) VALUES ('other', pg_temp.session('foreign'), 'system', 'foreign');
+CREATE FUNCTION pg_temp.message(content text) RETURNS bigint LANGUAGE sql AS $$ SELECT m.id FROM triage.chat_messages m WHERE m.content = message.content $$;
+INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type) VALUES (pg_temp.message('a'), 'https://files.example/1', 'a.pdf', 'application/pdf');
+INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (pg_temp.session('a'), pg_temp.ticket('a'));
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (pg_temp.session('a'), pg_temp.ticket('b'), 'related');
+INSERT INTO triage.ai_jobs (session_id, kind) VALUES (pg_temp.session('a'), 'chat_reply'), (pg_temp.session('a'), 'summarize');
+INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
+	VALUES ('default', -3, pg_temp.session('a'), 'chat_reply', 'low', 1, 1, 'refused', 'x', now());
 INSERT INTO triage.providers (name, api, base_url, model) VALUES ('p', 'openai', 'http://127.0.0.1:1/v1', 'm');
+INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, created_by, session_role)
+	VALUES ('default', pg_temp.ticket('a'), pg_temp.session('a'), 'policy', 'x', 'x');
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, session_id, summary)
+	VALUES ('default', pg_temp.ticket('a'), NULL, 'x'), ('default', NULL, pg_temp.session('a'), 'x');
+INSERT INTO triage.chat_settings (tenant_id) VALUES ('default');
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
 INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
@@ -131,6 +148,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('budgets_currency', $$UPDATE triage.budgets SET currency = 'euro'$$),
 	('budget_usage_pkey', $$INSERT INTO triage.budget_usage SELECT * FROM triage.budget_usage$$),
 	('budget_reservations_pkey', $$INSERT INTO triage.budget_reservations SELECT * FROM triage.budget_reservations$$),
+	('budget_reservations_one_subject', $$UPDATE triage.budget_reservations SET session = 1$$),
 	('budget_reservations_amount', $$UPDATE triage.budget_reservations SET amount = -1$$),
 	('model_prices_pkey', $$INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR')$$),
 	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = ''$$),
@@ -234,15 +252,102 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 		SELECT 'default', pg_temp.ticket('a'), 'carl', 'x'$$),
 
 	('ai_jobs_pkey', $$INSERT INTO triage.ai_jobs (tenant_id, id, ticket_id) OVERRIDING SYSTEM VALUE
-		SELECT tenant_id, id, ticket_id FROM triage.ai_jobs$$),
+		SELECT tenant_id, id, ticket_id FROM triage.ai_jobs WHERE ticket_id IS NOT NULL$$),
 	('ai_jobs_one_per_ticket', $$INSERT INTO triage.ai_jobs (ticket_id) SELECT pg_temp.ticket('a')$$),
 	('ai_jobs_ticket_fkey', $$UPDATE triage.ai_jobs SET tenant_id = 'other' WHERE ticket_id = pg_temp.ticket('a')$$),
 	('ai_dead_letters_pkey', $$INSERT INTO triage.ai_dead_letters SELECT * FROM triage.ai_dead_letters$$),
 	('ai_dead_letters_one_per_ticket', $$INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
-		SELECT tenant_id, -2, ticket_id, kind, priority, fence, attempts, class, message, created_at FROM triage.ai_dead_letters$$),
-	('ai_dead_letters_ticket_fkey', $$UPDATE triage.ai_dead_letters SET ticket_id = pg_temp.ticket('foreign')$$),
+		SELECT tenant_id, -2, ticket_id, kind, priority, fence, attempts, class, message, created_at FROM triage.ai_dead_letters
+			WHERE ticket_id IS NOT NULL$$),
+	('ai_dead_letters_ticket_fkey', $$UPDATE triage.ai_dead_letters SET ticket_id = pg_temp.ticket('foreign') WHERE ticket_id IS NOT NULL$$),
+	('ai_dead_letters_session_fkey', $$UPDATE triage.ai_dead_letters SET session_id = pg_temp.session('foreign') WHERE session_id IS NOT NULL$$),
+	('ai_dead_letters_one_subject', $$UPDATE triage.ai_dead_letters SET session_id = pg_temp.session('a')$$),
+	('ai_dead_letters_one_subject', $$UPDATE triage.ai_dead_letters SET ticket_id = NULL, session_id = NULL$$),
+	('ai_dead_letters_one_per_session', $$INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
+		SELECT tenant_id, -4, session_id, kind, priority, fence, attempts, class, message, created_at FROM triage.ai_dead_letters WHERE session_id IS NOT NULL$$),
+	('ai_jobs_session_fkey', $$UPDATE triage.ai_jobs SET session_id = pg_temp.session('foreign') WHERE kind = 'chat_reply'$$),
+	('ai_jobs_one_subject', $$UPDATE triage.ai_jobs SET ticket_id = pg_temp.ticket('a') WHERE kind = 'chat_reply'$$),
+	('ai_jobs_one_subject', $$INSERT INTO triage.ai_jobs (kind) VALUES ('chat_reply')$$),
+	('ai_jobs_one_per_session', $$UPDATE triage.ai_jobs SET kind = 'summarize' WHERE kind = 'chat_reply'$$),
+
+	('chat_sessions_pkey', $$INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE SELECT pg_temp.session('a')$$),
+	('chat_sessions_tenant_fkey', $$INSERT INTO triage.chat_sessions (tenant_id) VALUES ('nowhere')$$),
+	('chat_sessions_public_id_key', $$UPDATE triage.chat_sessions SET public_id = '00000000-0000-0000-0000-000000000000' WHERE tenant_id = 'default'$$),
+	('chat_sessions_customer_fkey', $$UPDATE triage.chat_sessions SET customer_id = 'olga' WHERE id = pg_temp.session('a')$$),
+	('chat_sessions_language_length', $$INSERT INTO triage.chat_sessions (language) VALUES (repeat('x', 36))$$),
+	('chat_sessions_metadata_object', $$INSERT INTO triage.chat_sessions (metadata) VALUES ('[]')$$),
+	('chat_sessions_ended_at_when_over', $$INSERT INTO triage.chat_sessions (status) VALUES ('resolved')$$),
+	('chat_sessions_ended_at_when_over', $$INSERT INTO triage.chat_sessions (ended_at) VALUES (now())$$),
+
+	('chat_messages_pkey', $$INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE SELECT pg_temp.message('b'), pg_temp.session('a'), 'system', 'x'$$),
+	('chat_messages_client_id_key', $$INSERT INTO triage.chat_messages (session_id, role, content, client_id) SELECT pg_temp.session('a'), 'system', 'x', 'a'$$),
+	-- an INSERT meets the trigger first, which says that the session does not exist
+	('chat_messages_session_fkey', $$UPDATE triage.chat_messages SET session_id = pg_temp.session('foreign') WHERE content = 'a'$$),
+	('chat_messages_author_fkey', $$INSERT INTO triage.chat_messages (session_id, role, content, author_id) SELECT pg_temp.session('a'), 'system', 'x', 'olga'$$),
+	('chat_messages_content_length', $$INSERT INTO triage.chat_messages (session_id, role, content) SELECT pg_temp.session('a'), 'system', repeat('x', 262145)$$),
+	('chat_messages_content_not_empty', $$INSERT INTO triage.chat_messages (session_id, role, content) SELECT pg_temp.session('a'), 'system', E' \n'$$),
+	('chat_messages_language_length', $$INSERT INTO triage.chat_messages (session_id, role, content, language) SELECT pg_temp.session('a'), 'system', 'x', repeat('x', 36)$$),
+	('chat_messages_metadata_object', $$INSERT INTO triage.chat_messages (session_id, role, content, metadata) SELECT pg_temp.session('a'), 'system', 'x', '[]'$$),
+	('chat_messages_client_id_length', $$INSERT INTO triage.chat_messages (session_id, role, content, client_id) SELECT pg_temp.session('a'), 'system', 'x', ''$$),
+	('chat_messages_client_id_length', $$INSERT INTO triage.chat_messages (session_id, role, content, client_id) SELECT pg_temp.session('a'), 'system', 'x', repeat('x', 201)$$),
+
+	('chat_attachments_pkey', $$INSERT INTO triage.chat_attachments (id, message_id, file_url, file_name, file_type) OVERRIDING SYSTEM VALUE
+		SELECT id, message_id, file_url, file_name, file_type FROM triage.chat_attachments$$),
+	('chat_attachments_message_fkey', $$UPDATE triage.chat_attachments SET message_id = pg_temp.message('foreign')$$),
+	('chat_attachments_file_url_length', $$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1993)$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = 'javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = 'DATA:text/html,x'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = E'java\nscript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = ' javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = E'\001javascript:alert(1)'$$),
+	('chat_attachments_file_url_safe', $$UPDATE triage.chat_attachments SET file_url = '1:x'$$),
+	('chat_attachments_file_name_length', $$UPDATE triage.chat_attachments SET file_name = ''$$),
+	('chat_attachments_file_name_length', $$UPDATE triage.chat_attachments SET file_name = repeat('x', 501)$$),
+	('chat_attachments_file_type_length', $$UPDATE triage.chat_attachments SET file_type = ''$$),
+	('chat_attachments_file_type_length', $$UPDATE triage.chat_attachments SET file_type = repeat('x', 201)$$),
+	('chat_attachments_byte_size', $$UPDATE triage.chat_attachments SET byte_size = -1$$),
+
+	('chat_tickets_pkey', $$INSERT INTO triage.chat_tickets (id, session_id, ticket_id, relation) OVERRIDING SYSTEM VALUE
+		SELECT id, pg_temp.session('b'), ticket_id, 'related' FROM triage.chat_tickets$$),
+	('chat_tickets_pair_key', $$INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT pg_temp.session('a'), pg_temp.ticket('a'), 'related'$$),
+	('chat_tickets_one_origin', $$UPDATE triage.chat_tickets SET relation = 'origin'$$),
+	('chat_tickets_session_fkey', $$UPDATE triage.chat_tickets SET session_id = pg_temp.session('foreign')$$),
+	('chat_tickets_ticket_fkey', $$UPDATE triage.chat_tickets SET ticket_id = pg_temp.ticket('foreign') WHERE relation = 'origin'$$),
 	('ai_runs_pkey', $$INSERT INTO triage.ai_runs (tenant_id, id, job_id, ticket_id, kind, fence, outcome) OVERRIDING SYSTEM VALUE
 		SELECT tenant_id, id, 1, 1, 'triage', 1, 'lost' FROM triage.ai_runs$$),
+
+	('tickets_assigned_to_people', $$INSERT INTO triage.tickets (external_id, description, handler) VALUES ('of the AI', 'x', 'ai');
+		ALTER TABLE triage.tickets DISABLE TRIGGER tickets_before; UPDATE triage.tickets SET assignee_id = 'ann' WHERE external_id = 'of the AI'$$),
+	('ticket_escalations_pkey', $$INSERT INTO triage.ticket_escalations OVERRIDING SYSTEM VALUE SELECT * FROM triage.ticket_escalations$$),
+	('ticket_escalations_ticket_fkey', $$UPDATE triage.ticket_escalations SET ticket_id = pg_temp.ticket('foreign')$$),
+	('ticket_escalations_session_fkey', $$UPDATE triage.ticket_escalations SET session_id = pg_temp.session('foreign')$$),
+	('ticket_escalations_reason_length', $$UPDATE triage.ticket_escalations SET reason = ''$$),
+	('ticket_escalations_reason_length', $$UPDATE triage.ticket_escalations SET reason = repeat('x', 1001)$$),
+	('conversation_summaries_pkey', $$INSERT INTO triage.conversation_summaries (tenant_id, id, ticket_id, summary, superseded_at) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, ticket_id, summary, now() FROM triage.conversation_summaries WHERE ticket_id IS NOT NULL$$),
+	('conversation_summaries_ticket_fkey', $$UPDATE triage.conversation_summaries SET ticket_id = pg_temp.ticket('foreign') WHERE ticket_id IS NOT NULL$$),
+	('conversation_summaries_session_fkey', $$UPDATE triage.conversation_summaries SET session_id = pg_temp.session('foreign') WHERE session_id IS NOT NULL$$),
+	('conversation_summaries_one_subject', $$UPDATE triage.conversation_summaries SET session_id = pg_temp.session('a')$$),
+	('conversation_summaries_one_subject', $$UPDATE triage.conversation_summaries SET session_id = NULL, ticket_id = NULL$$),
+	('conversation_summaries_one_per_ticket', $$INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) SELECT 'default', pg_temp.ticket('a'), 'x'$$),
+	('conversation_summaries_one_per_session', $$INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary) SELECT 'default', pg_temp.session('a'), 'x'$$),
+	('conversation_summaries_summary_length', $$UPDATE triage.conversation_summaries SET summary = ''$$),
+	('conversation_summaries_summary_length', $$UPDATE triage.conversation_summaries SET summary = repeat('x', 4001)$$),
+	('conversation_summaries_customer_request_length', $$UPDATE triage.conversation_summaries SET customer_request = repeat('x', 1001)$$),
+	('conversation_summaries_open_questions', $$UPDATE triage.conversation_summaries SET open_questions = '{a, NULL}'$$),
+	('conversation_summaries_open_questions', $$UPDATE triage.conversation_summaries SET open_questions = array_fill('a'::text, '{11}')$$),
+	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 0$$),
+	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 11$$),
+	('conversation_summaries_language_length', $$UPDATE triage.conversation_summaries SET language = repeat('x', 36)$$),
+	('chat_settings_pkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('default')$$),
+	('chat_settings_tenant_fkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('nowhere')$$),
+	('chat_settings_min_confidence', $$UPDATE triage.chat_settings SET min_confidence = 1.01$$),
+	('chat_settings_unsure_below', $$UPDATE triage.chat_settings SET unsure_below = -0.01$$),
+	('chat_settings_max_sentiment', $$UPDATE triage.chat_settings SET max_sentiment = 11$$),
+	('chat_settings_max_failed_turns', $$UPDATE triage.chat_settings SET max_failed_turns = 0$$),
+	('chat_settings_max_replies', $$UPDATE triage.chat_settings SET max_replies = 0$$),
+	('chat_settings_reply_delay', $$UPDATE triage.chat_settings SET reply_delay_ms = 60001$$),
+	('chat_settings_history_messages', $$UPDATE triage.chat_settings SET history_messages = 1$$),
 
 	('ticket_ai_results_pkey', $$INSERT INTO triage.ticket_ai_results (tenant_id, id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply, superseded_at)
 		OVERRIDING SYSTEM VALUE SELECT tenant_id, id, ticket_id, 1, category, 'low', 1, 'x', now() FROM triage.ticket_ai_results$$),
@@ -292,7 +397,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 
 SELECT is(pg_temp.outcome(r.command), concat_ws(' ', CASE
 			WHEN r.name LIKE '%\_fkey' THEN '23503'
-			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_current|assignments_current)$' THEN '23505'
+			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_per_session|one_origin|one_current|assignments_current)$' THEN '23505'
 			ELSE '23514' END, r.name),
 		left(regexp_replace(r.command, '\s+', ' ', 'g'), 120))
 	FROM pg_temp.refused r
@@ -335,6 +440,10 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tickets (external_id, source, description) VALUES ('a', 'email', 'x')$$),
 		($$INSERT INTO triage.tickets (external_id, tenant_id, description) VALUES ('a', 'other', 'x')$$),
 		($$INSERT INTO triage.tickets (description) VALUES ('no external id'), ('again none')$$),
+		($$INSERT INTO triage.chat_messages (session_id, role, content, client_id, language) SELECT pg_temp.session('b'), 'system', repeat('x', 262144), 'a', repeat('x', 35)$$),
+		($$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1992), file_name = repeat('ä', 500), file_type = repeat('x', 200), byte_size = 0$$),
+		($$UPDATE triage.conversation_summaries SET summary = repeat('ä', 4000), customer_request = repeat('ä', 1000), open_questions = array_fill('a'::text, '{10}'), sentiment_score = 10$$),
+		($$UPDATE triage.chat_settings SET min_confidence = NULL, unsure_below = NULL, max_sentiment = NULL, max_failed_turns = NULL, max_replies = NULL$$),
 		($$UPDATE triage.tickets SET tags = array_fill(repeat('ä', 100), '{100}'), custom_fields = jsonb_build_object('x', repeat('x', 65000)) WHERE external_id = 'a'$$),
 		($$UPDATE triage.comment_attachments SET file_url = 'https://example.org/' || repeat('x', 1980), file_name = repeat('ä', 500), byte_size = 0$$),
 		($$UPDATE triage.comment_attachments SET file_url = '/uploads/2026/a:b.png', byte_size = NULL$$),

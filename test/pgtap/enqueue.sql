@@ -91,8 +91,7 @@ SELECT is(pg_temp.job('a'), 'fence 4 attempts 0 medium', 'a changed description 
 SELECT pg_temp.claim('a');
 UPDATE triage.tickets SET subject = subject, description = description WHERE external_id = 'a';
 SELECT is(pg_temp.job('a'), 'fence 5 attempts 3 medium leased', 'the same text again does not');
-UPDATE triage.tickets SET status = 'pending', priority = 'high', category = 'billing', tags = '{x}', language = 'en', custom_fields = '{"a": 1}',
-	handler = 'ai' WHERE external_id = 'a';
+UPDATE triage.tickets SET status = 'pending', priority = 'high', category = 'billing', tags = '{x}', language = 'en', custom_fields = '{"a": 1}' WHERE external_id = 'a';
 SELECT triage.assign_ticket(pg_temp.ticket('a'), 'ann') AS version \gset
 SELECT triage.add_comment(pg_temp.ticket('a'), 'hello') AS comment \gset
 SELECT is(pg_temp.job('a'), 'fence 5 attempts 3 medium leased', 'nor do status, agent, labels, tags or a comment');

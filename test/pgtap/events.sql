@@ -82,6 +82,8 @@ SELECT lives_ok(format('SELECT triage.emit_event(''default'', %L, -1, 2, 3, ''{"
 SELECT is((SELECT count(DISTINCT e.topic) FROM triage.events e), cardinality(enum_range(NULL::triage.event_topic))::bigint, 'all are there');
 SELECT results_eq($$SELECT session_id, object_id, version, labels::text FROM triage.events WHERE topic = 'chat.message_posted'$$,
 	$$VALUES (2::bigint, 3::bigint, 4, '{"a": 1}')$$, 'with what was handed over');
+SELECT triage.erase_person('carl');
+SELECT is((SELECT e.labels::text FROM triage.events e WHERE e.topic = 'person.erased' AND e.labels <> '{"a": 1}'), '{"person": "carl"}', 'who keeps copies is told of an erasure');
 SELECT triage.drop_consumer('all');
 DELETE FROM triage.events;
 

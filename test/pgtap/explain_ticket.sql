@@ -68,7 +68,7 @@ INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) 
 SELECT is(pg_temp.told(:a, '$.runs[*].outcome'), '["transient", "lost", "succeeded"]', 'every call, oldest first, and none of another tenant''s');
 SELECT is(pg_temp.told(:a, '$.runs[0].http_status'), '[500]', 'with its status');
 SELECT is(pg_temp.told(:a, '$.runs[*].prompt_sha256'),
-	(SELECT format('["%s", "%1$s", "%1$s"]', encode(sha256(convert_to(p.system_text, 'UTF8')), 'hex')) FROM triage.prompts p WHERE p.tenant_id = 'default'),
+	(SELECT format('["%s", "%1$s", "%1$s"]', encode(sha256(convert_to(p.system_text, 'UTF8')), 'hex')) FROM triage.prompts p WHERE p.tenant_id = 'default' AND p.kind = 'triage'),
 	'and the hash of its prompt');
 INSERT INTO triage.ticket_history (tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role, created_at)
 	VALUES ('default', :a, 'category', 'null', '"billing"', 'triage', 'postgres', now() - interval '61 minutes'),

@@ -99,9 +99,9 @@ SELECT is((SELECT count(*) FROM triage.ticket_comments c WHERE c.ticket_id = :b)
 	'[seed 90] [seed 91] what belongs to a ticket goes with it');
 
 -- every column of a ticket that a person may change leaves a row of history
-INSERT INTO triage.tickets (subject, description, external_id) VALUES ('all', 'columns', 'all') RETURNING id AS every \gset
+INSERT INTO triage.tickets (subject, description, external_id, handler) VALUES ('all', 'columns', 'all', 'ai') RETURNING id AS every \gset
 UPDATE triage.tickets SET subject = 's', description = 'd', source = 'email', external_id = 'all', requester_id = 'carl', requester_email = 'c@example.org', language = 'de', custom_fields = '{"a": 1}',
-		tags = '{x}', priority = 'low', category = 'billing', assignee_id = 'ann', handler = 'ai', created_at = '2026-01-01', public_id = gen_random_uuid()
+		tags = '{x}', priority = 'low', category = 'billing', assignee_id = 'ann', created_at = '2026-01-01', public_id = gen_random_uuid()
 	WHERE id = :every;
 SELECT triage.close_ticket(:every, 'spam');
 SELECT triage.delete_ticket(:every);

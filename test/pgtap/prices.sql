@@ -1,6 +1,6 @@
 -- Prices: which row counts for a call, and what its run then costs, to the last digit.
 \ir prepare.psql
-SELECT plan(54);
+SELECT plan(57);
 
 -- What price_of() chooses: the row's pattern and provider, and its input price.
 CREATE FUNCTION pg_temp.chosen(model text, provider text DEFAULT 'acme', at timestamptz DEFAULT now(), asked text DEFAULT NULL)
@@ -111,6 +111,19 @@ SELECT is(pg_temp.run_of('local'), '0 EUR local', 'a price of 0 is a cost of 0, 
 SELECT is((SELECT r.price FROM triage.ai_runs r WHERE r.cost = 0.000432),
 	(SELECT jsonb_build_object('model', 'exact', 'provider', '*', 'valid_from', m.valid_from, 'input', 0.1, 'cached_input', 0.01, 'cache_write', 0.125,
 		'output', 0.7, 'currency', 'EUR') FROM triage.model_prices m WHERE m.model_pattern = 'exact'), 'the run keeps the price it was computed with');
+
+-- Who reports no model is taken to have asked the provider's.
+SELECT triage.set_provider('priced', 'openai', 'http://127.0.0.1:1/v1', 'exact', enabled => false);
+SELECT triage.create_ticket('no model', 'x');
+SELECT is((SELECT triage.fail_job(c.job_id, c.fence, 'transient', 'x', '0 seconds', NULL, 1, 0, 0) FROM triage.claim_jobs(1, provider => 'priced') c),
+	'retry', 'a failure reported without a model');
+SELECT is((SELECT concat_ws(' ', r.model, r.cost, r.currency, r.outcome) FROM triage.ai_runs r ORDER BY r.id DESC LIMIT 1), 'exact 0.0000001 EUR transient',
+	'costs what the provider''s model costs');
+UPDATE triage.ai_jobs SET run_at = now();
+SELECT triage.complete_job(c.job_id, c.fence, '{"category": "billing", "urgency": "low", "sentiment_score": 1, "draft_reply": "x"}', NULL, 2, 0, 0)
+	FROM triage.claim_jobs(1, provider => 'priced') c;
+SELECT is((SELECT concat_ws(' ', r.model, r.cost, r.currency, r.outcome) FROM triage.ai_runs r ORDER BY r.id DESC LIMIT 1), 'exact 0.0000002 EUR succeeded',
+	'and so does an answer');
 
 SELECT finish();
 ROLLBACK;

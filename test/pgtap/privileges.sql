@@ -155,9 +155,13 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'purge_deleted', 'erase_person',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
+		'chat_messages_before', 'chat_messages_after', 'chat_sessions_over', 'chat_tickets_before', 'tickets_chat', 'search_messages',
+		'read_chat_reply', 'lock_chat_reply', 'store_chat_reply', 'give_up_chat_reply',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
 		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event',
 		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
+		'escalate_session', 'escalate_ticket', 'escalate_for', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
+		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

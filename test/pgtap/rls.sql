@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(114);
+SELECT plan(150);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -40,11 +40,22 @@ BEGIN
 	PERFORM triage.create_ticket('failed of ' || tenant, 'x', external_id => 'failed ' || tenant);
 	SELECT * INTO job FROM triage.claim_jobs(1);
 	PERFORM triage.fail_job(job.job_id, job.fence, 'refused', 'x');
+	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('of', tenant));
+	INSERT INTO triage.chat_messages (session_id, role, content) SELECT s.id, 'system', 'message of ' || tenant FROM triage.chat_sessions s WHERE s.metadata ->> 'of' = tenant;
+	INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type)
+		SELECT m.id, 'https://files.example/' || tenant, 'x', 'x' FROM triage.chat_messages m WHERE m.content = 'message of ' || tenant;
+	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'related' FROM triage.chat_sessions s WHERE s.metadata ->> 'of' = tenant;
+	INSERT INTO triage.chat_settings DEFAULT VALUES;
+	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES (tenant, ticket, 'summary of ' || tenant);
+	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('origin of', tenant));
+	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'origin' FROM triage.chat_sessions s WHERE s.metadata ->> 'origin of' = tenant;
+	INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, cause, created_by, session_role) VALUES (tenant, ticket, 'policy', 'x', 'x');
 END
 $$;
 SELECT pg_temp.fill('one'), pg_temp.fill('two');
 INSERT INTO triage.tickets (tenant_id, external_id, description) VALUES ('one', 'waiting one', 'x'), ('two', 'waiting two', 'x');
 SELECT pg_temp.ticket('one') AS one, pg_temp.ticket('two') AS two \gset
+SELECT s.id AS session_two FROM triage.chat_sessions s WHERE s.tenant_id = 'two' AND s.metadata ->> 'of' = 'two' \gset
 SELECT j.id AS job_two FROM triage.ai_jobs j WHERE j.tenant_id = 'two' \gset
 
 CREATE TABLE pg_temp.tenant_relation AS
@@ -80,7 +91,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 29::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 38::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------
@@ -108,6 +119,10 @@ SELECT is(pg_temp.changes('UPDATE triage.tickets SET tenant_id = ''two'' WHERE e
 SELECT is(pg_temp.changes('INSERT INTO triage.people (tenant_id, id) VALUES (''two'', ''eve'')'), '42501', 'no person');
 SELECT is(pg_temp.changes('INSERT INTO triage.ticket_categories (tenant_id, category) VALUES (''two'', ''x'')'), '42501', 'no category');
 SELECT is(pg_temp.changes('INSERT INTO triage.tenants (id) VALUES (''three'')'), '42501', 'no tenant');
+SELECT is(pg_temp.changes('INSERT INTO triage.chat_sessions (tenant_id) VALUES (''two'')'), '42501', 'no chat session [seed 195]');
+SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_messages (session_id, role, content) VALUES (%s, ''system'', ''x'')', :session_two)), 'P0002',
+	'no message in another tenant''s session, as in one that does not exist [seed 195]');
+SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT s.id, %s FROM triage.chat_sessions s WHERE s.metadata ? ''of'' LIMIT 1', :two)), '23503', 'no link to another tenant''s ticket [seed 195]');
 SELECT is(pg_temp.changes('INSERT INTO triage.tickets (external_id, description) VALUES (''mine'', ''x'')'), '1', 'a plain INSERT goes to the session''s tenant');
 SELECT is((SELECT t.tenant_id FROM triage.tickets t WHERE t.external_id = 'mine'), 'one', 'by default');
 SELECT is((SELECT j.tenant_id FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id WHERE t.external_id = 'mine'), 'one', 'and so does its job');
@@ -126,6 +141,16 @@ SELECT is(pg_temp.changes(format('INSERT INTO triage.ticket_comments (ticket_id,
 SELECT is(pg_temp.changes(format('INSERT INTO triage.ticket_comments (tenant_id, ticket_id, content) VALUES (''two'', %s, ''x'')', :two)), '42501',
 	'nor can it be written as the other tenant''s');
 SELECT is(pg_temp.changes('UPDATE triage.tickets SET assignee_id = ''olga'' WHERE external_id = ''mine'''), '23503', 'no agent of another tenant');
+RESET ROLE;
+ALTER TABLE triage.chat_messages DISABLE TRIGGER USER;
+SET LOCAL ROLE regress_triage_app;
+SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_messages (session_id, role, content) VALUES (%s, ''system'', ''x'')', :session_two)), '23503',
+	'and without the trigger the key refuses the message [seed 28] [seed 195]');
+RESET ROLE;
+ALTER TABLE triage.chat_messages ENABLE TRIGGER USER;
+SET LOCAL ROLE regress_triage_app;
+SELECT is(pg_temp.changes(format('INSERT INTO triage.chat_messages (tenant_id, session_id, role, content) VALUES (''two'', %s, ''system'', ''x'')', :session_two)), '42501',
+	'nor can it be written as the other tenant''s');
 
 -- The functions ----------------------------------------------------------------------------------------------------------------
 
@@ -146,6 +171,13 @@ SELECT is(pg_temp.message(format(c.command, t.id)), 'P0002 ticket N does not exi
 			('SELECT triage.reopen_ticket(%s)'), ('SELECT triage.delete_ticket(%s)'), ('SELECT triage.add_comment(%s, ''x'')'),
 			('SELECT triage.request_triage(%s)'), ('SELECT triage.wait_for_triage(%s, ''0'')'), ('SELECT triage.lock_ticket(%s)')) AS c (command)
 	ORDER BY c.command, t.whose;
+SELECT is(pg_temp.message(format(c.command, t.id)), 'P0002 chat session N does not exist', format(c.command, 'of ' || t.whose))
+	FROM (VALUES (:session_two::bigint, 'another tenant'), (99999999, 'nobody')) AS t (id, whose),
+		(VALUES ('SELECT triage.post_message(%s, ''x'')'), ('SELECT triage.end_session(%s)'), ('SELECT triage.archive_session(%s)'),
+			('SELECT triage.conversation(%s)'), ('SELECT triage.lock_chat(%s)')) AS c (command)
+	ORDER BY c.command, t.whose;
+SELECT set_eq($$SELECT m.content FROM triage.search_messages('message') m$$, ARRAY['message of one'], 'search_messages() finds the tenant''s');
+SELECT is_empty($$SELECT FROM triage.search_messages('two')$$, 'and no word of another''s');
 SELECT is(triage.cancel_job(:job_two), false, 'cancel_job() finds no job of another tenant');
 SELECT is(triage.retry_failed(), 1::bigint, 'retry_failed() brings back the tenant''s failures');
 SELECT set_eq($$SELECT s.subject FROM triage.search_tickets('printer') s$$, ARRAY['printer of one'], 'search_tickets() finds the tenant''s');
@@ -165,6 +197,7 @@ SET LOCAL triage.tenant = 'one';
 SELECT is(pg_temp.message(format('SELECT triage.update_ticket(%s, ''{"subject": "mine"}'')', :two)), 'P0002 ticket N does not exist', 'the owner''s call meets no other tenant''s ticket');
 SELECT is_empty($$SELECT FROM triage.search_tickets('two')$$, 'finds none');
 SELECT is_empty($$SELECT FROM triage.list_tickets() l WHERE l.subject LIKE '%two%'$$, 'and lists none');
+SELECT is_empty($$SELECT FROM triage.search_messages('two')$$, 'its search of messages finds none either');
 
 SELECT finish();
 ROLLBACK;

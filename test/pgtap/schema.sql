@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(102);
+SELECT plan(116);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -11,9 +11,45 @@ SET LOCAL search_path = pg_catalog, public, pg_temp;
 
 CREATE TABLE pg_temp.expected_table (name text, columns text);
 INSERT INTO pg_temp.expected_table VALUES
+	('chat_settings', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		bot_enabled boolean NOT NULL DEFAULT true
+		auto_close boolean NOT NULL DEFAULT false
+		summarize_on_handoff boolean NOT NULL DEFAULT true
+		min_confidence numeric(3,2) DEFAULT 0.3
+		unsure_below numeric(3,2) DEFAULT 0.6
+		max_sentiment integer DEFAULT 8
+		max_failed_turns integer DEFAULT 3
+		max_replies integer DEFAULT 30
+		reply_delay_ms integer NOT NULL DEFAULT 0
+		history_messages integer NOT NULL DEFAULT 50
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('conversation_summaries', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint
+		session_id bigint
+		run_id bigint
+		summary text NOT NULL
+		customer_request text
+		open_questions text[] NOT NULL DEFAULT '{}'::text[]
+		sentiment_score integer
+		language text
+		up_to_message bigint NOT NULL DEFAULT 0
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		superseded_at timestamp with time zone$$),
+	('ticket_escalations', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		ticket_id bigint NOT NULL
+		session_id bigint
+		cause triage.escalation_cause NOT NULL
+		reason text
+		up_to_message bigint
+		created_by text NOT NULL
+		session_role text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('ai_dead_letters', $$tenant_id text NOT NULL
 		id bigint NOT NULL
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL
 		priority triage.ticket_priority NOT NULL
 		fence integer NOT NULL
@@ -64,7 +100,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		confirmed_at timestamp with time zone$$),
 	('ai_jobs', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
 		priority triage.ticket_priority NOT NULL DEFAULT 'medium'::triage.ticket_priority
 		run_at timestamp with time zone NOT NULL DEFAULT now()
@@ -78,7 +115,8 @@ INSERT INTO pg_temp.expected_table VALUES
 	('ai_runs', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		job_id bigint NOT NULL
-		ticket_id bigint NOT NULL
+		ticket_id bigint
+		session_id bigint
 		kind triage.job_kind NOT NULL
 		fence integer NOT NULL
 		provider text
@@ -124,6 +162,43 @@ INSERT INTO pg_temp.expected_table VALUES
 		state text NOT NULL
 		message text NOT NULL
 		created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()$$),
+	('chat_attachments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		message_id bigint NOT NULL
+		file_url text NOT NULL
+		file_name text NOT NULL
+		file_type text NOT NULL
+		byte_size bigint
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('chat_messages', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		session_id bigint NOT NULL
+		role triage.message_role NOT NULL DEFAULT 'user'::triage.message_role
+		author_id text
+		content text NOT NULL
+		language text
+		metadata jsonb
+		client_id text
+		run_id bigint
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		search tsvector DEFAULT to_tsvector(triage.ts_config(language), "left"(content, 100000))$$),
+	('chat_sessions', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		public_id uuid NOT NULL DEFAULT gen_random_uuid()
+		customer_id text
+		language text
+		status triage.session_status NOT NULL DEFAULT 'active'::triage.session_status
+		metadata jsonb NOT NULL DEFAULT '{}'::jsonb
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		updated_at timestamp with time zone NOT NULL DEFAULT now()
+		ended_at timestamp with time zone
+		context_start bigint$$),
+	('chat_tickets', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		session_id bigint NOT NULL
+		ticket_id bigint NOT NULL
+		relation triage.session_link NOT NULL DEFAULT 'origin'::triage.session_link
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('comment_edits', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		comment_id bigint NOT NULL
@@ -159,11 +234,13 @@ INSERT INTO pg_temp.expected_table VALUES
 		budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		amount numeric NOT NULL
-		ticket bigint NOT NULL
+		ticket bigint
 		provider text NOT NULL
 		reserved_at timestamp with time zone NOT NULL
 		expires_at timestamp with time zone NOT NULL
-		unsettled_since timestamp with time zone$$),
+		unsettled_since timestamp with time zone
+		session bigint
+		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind$$),
 	('budget_usage', $$budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		reserved numeric NOT NULL DEFAULT 0
@@ -324,16 +401,20 @@ SELECT is(a.columns, regexp_replace(e.columns, '\n\s+', E'\n', 'g'), 'columns of
 
 CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
-	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model'),
+	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
 	('ai_quality', 'tenant_id kind provider model prompt_version answers refused unusable_answers given_up results accepted edited rejected '
 		'accepted_share edited_share rejected_share unreviewed_share mean_similarity looked_at category_corrected urgency_corrected '
 		'sentiment_corrected first_at last_at last_error'),
 	('ai_calibration', 'tenant_id kind provider model prompt_version confidence_from confidence_to results looked_at uncorrected uncorrected_share'),
 	('event_consumers_status', 'tenant name topics confirmed pending oldest_pending_at lag read_at confirmed_at created_at created_by'),
+	('chat_overview', 'id public_id tenant_id customer_id language status has_ticket ticket_id ticket_status handler assignee_id messages '
+		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
-		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply'),
+		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
+		'initial_summary customer_request open_questions mood escalation_cause escalation_reason'),
+	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
 		'resolved_at deleted_at tenant_id'),
@@ -366,7 +447,13 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 			'chat.session_started chat.message_posted chat.session_ended chat.session_archived person.erased'),
 		('feedback_verdict', 'accepted edited rejected'),
 		('health_level', 'ok warning critical'),
-		('job_kind', 'triage'),
+		('job_kind', 'triage chat_reply summarize'),
+		('session_status', 'active resolved archived'),
+		('message_role', 'user assistant agent system'),
+		('session_link', 'origin followup related'),
+		('escalation_cause', 'customer_request low_confidence missing_knowledge policy negative_sentiment repeated_failure '
+			'ai_failed usage_limit agent_takeover'),
+		('support_status', 'OPEN_AI_HANDLING PENDING_HUMAN_ASSIGNMENT ACTIVE_HUMAN_CHAT CLOSED_RESOLVED CLOSED_BY_CLIENT'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
 		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
@@ -375,7 +462,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 14::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 19::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------
@@ -429,10 +516,10 @@ CREATE TEMP VIEW foreign_key_otherwise AS
 			WHEN k.confrelid = 'triage.tenants'::regclass THEN k.columns <> '{tenant_id}'
 			ELSE cardinality(k.columns) <> 2 OR k.columns[1] <> 'tenant_id' OR k.referenced[1] <> 'tenant_id' END;
 CREATE TEMP VIEW unreferenced_id AS
-	-- ai_runs outlives its ticket and its job; a result may outlive its run
+	-- ai_runs outlives its ticket and its job; a result may outlive its run; a client_id is the application's
 	SELECT a.attrelid::regclass || '.' || a.attname AS offender
 		FROM pg_attribute a JOIN tenant_table t ON t.oid = a.attrelid
-		WHERE a.attname ~ '_id$' AND a.attname NOT IN ('tenant_id', 'public_id', 'external_id', 'request_id', 'run_id')
+		WHERE a.attname ~ '_id$' AND a.attname NOT IN ('tenant_id', 'public_id', 'external_id', 'request_id', 'run_id', 'client_id')
 			AND t.relname <> 'ai_runs'
 			-- so does an event outlive what it is about
 			AND t.relname <> 'events'

@@ -25,6 +25,11 @@ UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
 SELECT triage.add_comment(:victim, 'x') AS comment \gset
 
+INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), (-777002), (-777003);
+INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
+INSERT INTO triage.tickets (id, description, handler) OVERRIDING SYSTEM VALUE VALUES (777003, 'x', 'human');
+INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (-777003, 777003);
+
 SET LOCAL ROLE regress_triage_mallory;
 -- The traps --------------------------------------------------------------------------------------------------------------------
 
@@ -154,6 +159,26 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.confirm_events(''trapped''::pg_catalog.text, 1)', 'ok'),
 	('SELECT triage.pending_events(1)', 'ok'),
 	('SELECT triage.add_consumer(''other''::pg_catalog.text, ''{ticket.created}''::pg_catalog.text[]), triage.drop_consumer(''other''::pg_catalog.text)', 'ok'),
+	('SELECT triage.escalate_session(''-777001'', ''policy'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.escalate_for(''default''::pg_catalog.text, ''-777001'', ''policy'', ''y''::pg_catalog.text)', 'ok'),
+	('SELECT triage.follow_chat_reply(''default''::pg_catalog.text, ''-777002'', ''-777002'', ''{"action": "escalate", "confidence": 0.1}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.take_over_session(''-777002'', ''ann''::pg_catalog.text)', 'ok'),
+	('SELECT triage.hand_back_to_ai(777003)', 'ok'),
+	('SELECT triage.escalate_ticket(777003, ''policy'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.request_summary(777003)', 'ok'),
+	('SELECT triage.request_session_summary(''-777001'')', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, 777003, NULL)', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, NULL, ''-777001'')', 'ok'),
+	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{0,0}'')', 'ok'),
+	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
+	-- first, so that there is a session for what follows
+	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
+	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
+	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1)', 'ok'),
+	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{1}'')', 'ok'),
+	('SELECT triage.store_chat_reply(''default''::pg_catalog.text, NULL, s.id, 1, 1, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"reply": "x", "action": "answer"}''::pg_catalog.jsonb) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
+	('SELECT triage.give_up_chat_reply(''default''::pg_catalog.text, NULL, s.id, ''refused'', ''x''::pg_catalog.text) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
 	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
 	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
 	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),
@@ -162,6 +187,9 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT pg_catalog.int8div(1, pg_catalog.int8mi(r.comment_id, r.comment_id)) FROM triage.close_ticket($victim) v, '
 		'LATERAL triage.receive_reply(pg_catalog.int8larger($victim, pg_catalog.int8(v)), ''x''::pg_catalog.text) r', '22012'),
 	-- their triggers
+	('INSERT INTO triage.chat_messages (session_id, content) SELECT pg_catalog.max(s.id), ''x'' FROM triage.chat_sessions s', 'ok'),
+	('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT triage.start_session(), $victim', 'ok'),
+	('UPDATE triage.chat_sessions SET status = ''resolved'' WHERE status OPERATOR(pg_catalog.=) ''active''', 'ok'),
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),
 	('INSERT INTO triage.ticket_comments (ticket_id, content, author_role) VALUES ($victim, ''x'', ''customer'')', 'ok'),
@@ -170,6 +198,9 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.update_ticket($victim, ''{"subject": "x", "tags": ["a"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.assign_ticket($victim, ''ann''::pg_catalog.text)', 'ok'),
 	('SELECT triage.resolve_ticket($victim)', 'ok'),
+	('SELECT triage.link_session(triage.start_session(), $victim)', 'ok'),
+	('SELECT triage.end_session(triage.start_session(''p''::pg_catalog.text, true), true)', 'ok'),
+	('SELECT triage.conversation(pg_catalog.max(s.id)) FROM triage.chat_sessions s', 'ok'),
 	('SELECT triage.list_tickets()', 'ok'),
 	('SELECT triage.list_tickets(tags => ''{a}''::pg_catalog.text[])', 'ok'),
 	('SELECT triage.add_tags($victim, ''{b}''::pg_catalog.text[])', 'ok'),

@@ -262,7 +262,7 @@ judge(const CallReply *reply, VerdictResult *result)
 {
 	/* whatever is not set is seen */
 	memset(result, 0x55, sizeof(*result));
-	verdict_of_call(reply, NOW, shop_categories, (int) COUNT(shop_categories), result);
+	verdict_of_call(reply, NOW, KIND_TRIAGE, shop_categories, (int) COUNT(shop_categories), result);
 	CHECK_INT(fate_of(result) == STORED, result->outcome == OUTCOME_SUCCEEDED);
 	CHECK_INT(result->reason[0] == '\0', result->outcome == OUTCOME_SUCCEEDED);
 	verdict_free(&result->verdict);

@@ -29,8 +29,32 @@ outcomes_have_their_sql_labels_in_order(void)
 }
 
 static void
+kinds_have_their_sql_labels_in_order(void)
+{
+	static const char *const want[] = {"triage", "chat_reply", "summarize"};
+
+	CHECK_INT(sizeof(want) / sizeof(want[0]), KIND_COUNT);
+	for (int i = 0; i < KIND_COUNT; i++)
+		CHECK_STR(kind_name((JobKind) i), want[i]);
+}
+
+static void
 every_label_reads_back(void)
 {
+	for (int i = 0; i < KIND_COUNT; i++)
+	{
+		JobKind		kind = KIND_TRIAGE;
+
+		CHECK(kind_parse(kind_name((JobKind) i), &kind));
+		CHECK_INT(kind, i);
+	}
+	for (int i = 0; i < SPEAKER_COUNT; i++)
+	{
+		Speaker		speaker = SPEAKER_CUSTOMER;
+
+		CHECK(speaker_parse(speaker_name((Speaker) i), &speaker));
+		CHECK_INT(speaker, i);
+	}
 	for (int i = 0; i < PRIORITY_COUNT; i++)
 	{
 		Priority	priority = PRIORITY_LOW;
@@ -56,10 +80,14 @@ near_misses_are_no_labels(void)
 	{
 		Priority	priority = PRIORITY_HIGH;
 		RunOutcome	outcome = OUTCOME_LOST;
+		JobKind		kind;
+		Speaker		speaker;
 		int			before = check_failures;
 
 		CHECK(!priority_parse(misses[i], &priority));
 		CHECK(!outcome_parse(misses[i], &outcome));
+		CHECK(!kind_parse(misses[i], &kind));
+		CHECK(!speaker_parse(misses[i], &speaker));
 		CHECK_INT(priority, PRIORITY_HIGH);
 		CHECK_INT(outcome, OUTCOME_LOST);
 		CHECK_ROW(before, "\"%s\"", misses[i]);
@@ -69,6 +97,7 @@ near_misses_are_no_labels(void)
 static const CheckTest tests[] = {
 	CHECK_TEST(priorities_have_their_sql_labels_in_order),
 	CHECK_TEST(outcomes_have_their_sql_labels_in_order),
+	CHECK_TEST(kinds_have_their_sql_labels_in_order),
 	CHECK_TEST(every_label_reads_back),
 	CHECK_TEST(near_misses_are_no_labels),
 };

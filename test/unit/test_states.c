@@ -44,10 +44,34 @@ names_are_distinct(void)
 	CHECK_STR(status_name(STATUS_IN_PROGRESS), "in_progress");
 }
 
+static void
+the_handler_changes_by_a_handover_only(void)
+{
+	CHECK(handler_may_follow(HANDLER_AI, HANDLER_AI, false));
+	CHECK(handler_may_follow(HANDLER_HUMAN, HANDLER_HUMAN, false));
+	CHECK(!handler_may_follow(HANDLER_AI, HANDLER_HUMAN, false));
+	CHECK(!handler_may_follow(HANDLER_HUMAN, HANDLER_AI, false));
+	CHECK(handler_may_follow(HANDLER_AI, HANDLER_HUMAN, true));
+	CHECK(handler_may_follow(HANDLER_HUMAN, HANDLER_AI, true));
+}
+
+static void
+who_has_an_agent_is_answered_by_people(void)
+{
+	CHECK(handler_of(HANDLER_AI, true) == HANDLER_HUMAN);
+	CHECK(handler_of(HANDLER_HUMAN, true) == HANDLER_HUMAN);
+	CHECK(handler_of(HANDLER_AI, false) == HANDLER_AI);
+	CHECK(handler_of(HANDLER_HUMAN, false) == HANDLER_HUMAN);
+	CHECK_STR(handler_name(HANDLER_AI), "ai");
+	CHECK_STR(handler_name(HANDLER_HUMAN), "human");
+}
+
 static const CheckTest tests[] = {
 	CHECK_TEST(every_transition_is_as_specified),
 	CHECK_TEST(resolved_and_closed_are_finished),
 	CHECK_TEST(names_are_distinct),
+	CHECK_TEST(the_handler_changes_by_a_handover_only),
+	CHECK_TEST(who_has_an_agent_is_answered_by_people),
 };
 
 int

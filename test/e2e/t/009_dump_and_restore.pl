@@ -39,7 +39,8 @@ sub counts
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
 	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
 	  ai_feedback events event_consumers event_generations
-	  comment_edits comment_attachments ticket_links imports import_errors);
+	  comment_edits comment_attachments ticket_links imports import_errors
+	  ticket_escalations conversation_summaries chat_settings chat_sessions chat_messages chat_attachments chat_tickets);
 }
 
 ################ a database with something of everything ################
@@ -65,6 +66,13 @@ SELECT triage.assign_ticket(1, 'agent-1'), triage.add_comment(1, 'On it.', 'agen
 SELECT triage.update_ticket(2, '{"subject": "new TOKEN-d2"}'), triage.resolve_ticket(3), triage.delete_ticket(4);
 SELECT triage.resolve_ticket(5), triage.close_ticket(5);
 SELECT triage.unassign_ticket(1);
+INSERT INTO triage.chat_sessions (language) VALUES ('de'), (NULL);
+INSERT INTO triage.chat_messages (session_id, role, content, language) VALUES (1, 'system', E'Die Drucker sind caf\u00e9\t\\.', 'de'), (2, 'system', 'hello', NULL);
+INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type) VALUES (1, 'https://files.example/1', 'a.pdf', 'application/pdf');
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (1, 1, 'related');
+INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, reason, created_by, session_role) VALUES ('default', 1, 1, 'policy', E'caf\u00e9\t\\.', 'x', 'x');
+INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, open_questions) VALUES ('default', 1, 'so far', ARRAY['a, b?', 'c" d?']);
+SELECT triage.set_chat_settings('{"max_replies": 7, "max_sentiment": null}');
 SELECT triage.edit_comment(1, 'On it!', 'agent-1'), triage.attach_to_comment(1, 'https://example.org/a', 'a'), triage.link_tickets(1, 'related', 2), triage.add_tags(1, '{vip}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
 UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;

@@ -26,7 +26,7 @@ is($e->{job}, undef, 'no job is left');
 is($e->{result}{run}{run_id}, $e->{runs}[2]{run_id}, 'the answer is that of the last call');
 is_deeply([ map { $_->{http_status} } @{ $e->{runs} } ], [ 500, 500, 200 ], 'what the endpoint said each time');
 is_deeply([ @{ $e->{result}{run} }{qw(provider prompt_version)} ], [ 'fake', 1 ], 'whose answer to which prompt');
-is($e->{result}{run}{prompt_sha256}, sql($node, q(SELECT encode(sha256(convert_to(system_text, 'UTF8')), 'hex') FROM triage.prompts WHERE tenant_id = 'default')),
+is($e->{result}{run}{prompt_sha256}, sql($node, q(SELECT encode(sha256(convert_to(system_text, 'UTF8')), 'hex') FROM triage.prompts WHERE tenant_id = 'default' AND kind = 'triage')),
 	'and the text of that prompt');
 ok($e->{result}{run}{input_tokens} > 0 && $e->{result}{run}{output_tokens} > 0, 'its tokens');
 is($e->{result}{run}{cost}, undef, 'its cost, which nobody knows without a price');

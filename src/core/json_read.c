@@ -1,0 +1,159 @@
+/*
+ * json_read.c
+ *	  Reading JSON that a stranger wrote, and saying what is wrong with it.
+ *
+ * Decides what counts as JSON at all: json-c's strict mode lets more through than the standard does.  Knows neither replies
+ * nor answers; what must stand in them is verdict.c's and fields.c's.
+ */
+#include "core/json_read.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/reason.h"
+
+/* Replies stay under 12 levels; more is an attack on somebody's stack. */
+#define JSON_DEPTH 32
+
+#define unusable(ending, ...) json_end((ending), OUTCOME_UNUSABLE_ANSWER, __VA_ARGS__)
+
+bool
+json_end(Ending ending, RunOutcome outcome, const char *format,...)
+{
+	char		raw[2 * REASON_MAX];
+	char		line[REASON_MAX];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(raw, sizeof(raw), format, args);
+	va_end(args);
+	*ending.outcome = outcome;
+	reason_clean(line, sizeof(line), raw, strlen(raw));
+	ending.reason[0] = '\0';
+	/* a model repeats what it was told, and people paste keys into tickets */
+	reason_append_redacted(ending.reason, line);
+	return false;
+}
+
+bool
+json_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+Text
+json_trimmed(const char *data, size_t len)
+{
+	while (len > 0 && json_is_space(data[0]))
+	{
+		data++;
+		len--;
+	}
+	while (len > 0 && json_is_space(data[len - 1]))
+		len--;
+	return (Text) {data, len};
+}
+
+/*
+ * Offset of the first thing that json-c's strict mode takes though it is no JSON, or that only some of its versions
+ * take: single quotes, NaN and Infinity, raw control characters in a string.  len when there is none.
+ */
+static size_t
+lax_json_at(const Text *json)
+{
+	bool		in_string = false;
+
+	for (size_t i = 0; i < json->len; i++)
+	{
+		unsigned char c = (unsigned char) json->data[i];
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (in_string && c < 0x20)
+			return i;
+		else if (in_string && c == '\\')
+			i++;
+		else if (!in_string && (c == '\'' || c == 'N' || c == 'I'))
+			return i;
+	}
+	return json->len;
+}
+
+json_object *
+json_parse_object(const char *data, size_t len, const char *what, Ending ending)
+{
+	Text		json = json_trimmed(data, len);
+	json_tokener *tokener;
+	json_object *object;
+	enum json_tokener_error error;
+	size_t		end;
+	size_t		lax;
+
+	if (json.len == 0)
+		unusable(ending, "the %s is empty", what);
+	else if (json.data[0] != '{')
+		unusable(ending, "the %s is not a JSON object", what);
+	else if (json.len > INT_MAX)
+		unusable(ending, "the %s is too large", what);
+	if (ending.reason[0] != '\0')
+		return NULL;
+
+	tokener = json_tokener_new_ex(JSON_DEPTH);
+	if (tokener == NULL)
+	{
+		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
+		return NULL;
+	}
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, json.data, (int) json.len);
+	error = json_tokener_get_error(tokener);
+	end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	lax = lax_json_at(&json);
+
+	if (error == json_tokener_continue)
+		unusable(ending, "the %s is cut off: its JSON ends too early", what);
+	else if (error == json_tokener_error_depth)
+		unusable(ending, "the %s is nested too deeply", what);
+	else if (error != json_tokener_success || end != json.len)
+		unusable(ending, "the %s is not valid JSON, near byte %zu", what, end);
+	else if (lax != json.len)
+		unusable(ending, "the %s is not valid JSON, near byte %zu", what, lax);
+	if (ending.reason[0] == '\0')
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+json_object *
+json_member(json_object *object, const char *key)
+{
+	json_object *value = NULL;
+
+	if (json_object_is_type(object, json_type_object))
+		json_object_object_get_ex(object, key, &value);
+	return value;
+}
+
+bool
+json_is_text(json_object *value)
+{
+	return json_object_is_type(value, json_type_string);
+}
+
+Text
+json_text_of(json_object *value)
+{
+	return (Text) {json_object_get_string(value), (size_t) json_object_get_string_len(value)};
+}
+
+bool
+json_number_of(json_object *value, double *number)
+{
+	if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double))
+		return false;
+	*number = json_object_get_double(value);
+	return true;
+}

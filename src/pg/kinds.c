@@ -1,0 +1,341 @@
+/*
+ * kinds.c
+ *	  The kinds of job beside triage: what they are about is read, locked and written by SQL functions.
+ *
+ * A kind is a row of the table below: its statements, over arguments that are the same for all.  Whether the AI may still
+ * speak, what it is told and what its answer does is decided in those functions, under their locks; when to call which is
+ * store.c's.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "core/labels.h"
+#include "mb/pg_wchar.h"
+#include "pg/guc.h"
+#include "pg/kinds.h"
+#include "pg/spi_util.h"
+#include "pg/tickets.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+typedef struct KindCalls
+{
+	const char *read;
+	const char *read_jsonb;
+	const char *lock;
+	const char *store;
+	const char *give_up;
+} KindCalls;
+
+#define READ(kind) "SELECT r.version, r.heading, r.speakers, r.texts FROM triage.read_" kind "($1, $2, $3) AS r"
+#define READ_JSONB(kind) "SELECT r.version, jsonb_build_object('version', r.version, 'heading', r.heading, " \
+	"'speakers', to_jsonb(r.speakers), 'texts', to_jsonb(r.texts)) FROM triage.read_" kind "($1, $2, $3) AS r"
+#define LOCK(kind) "SELECT l.n, l.state FROM triage.lock_" kind "($1, $2, $3, $4) AS l"
+#define STORE(kind) "SELECT triage.store_" kind "($1, $2, $3, $4, $5, $6, $7, $8::jsonb)"
+#define GIVE_UP(kind) "SELECT triage.give_up_" kind "($1, $2, $3, $4::triage.run_outcome, $5)"
+#define CALLS(kind) {READ(kind), READ_JSONB(kind), LOCK(kind), STORE(kind), GIVE_UP(kind)}
+
+static const KindCalls calls[KIND_COUNT] = {
+	[KIND_CHAT_REPLY] = CALLS("chat_reply"),
+	[KIND_SUMMARIZE] = CALLS("summarize"),
+};
+
+static Datum
+server_text(const char *utf8)
+{
+	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+}
+
+/* Tenant, ticket, session: the first three arguments of all but lock. */
+static void
+set_subject(const Job *job, Datum *values, char *nulls)
+{
+	values[0] = CStringGetTextDatum(job->tenant_id);
+	values[1] = Int64GetDatum(job->ticket_id);
+	values[2] = Int64GetDatum(job->session_id);
+	nulls[1] = job->ticket_id == 0 ? 'n' : ' ';
+	nulls[2] = job->session_id == 0 ? 'n' : ' ';
+}
+
+static char *
+to_utf8(Datum value, size_t *len)
+{
+	char	   *server = TextDatumGetCString(value);
+	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
+
+	*len = strlen(utf8);
+	return utf8;
+}
+
+static int
+text_elements(Datum array, Datum **elements)
+{
+	int			count;
+	bool	   *nulls;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("a conversation must not hold nulls")));
+	return count;
+}
+
+static void
+take_speeches(Conversation *conversation, Datum speakers, Datum texts)
+{
+	Datum	   *names;
+	Datum	   *contents;
+	int			count = text_elements(texts, &contents);
+	Speech	   *speeches = palloc((count + 1) * sizeof(Speech));
+
+	if (text_elements(speakers, &names) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a conversation must have a speaker for each text")));
+	for (int i = 0; i < count; i++)
+	{
+		char	   *name = TextDatumGetCString(names[i]);
+
+		if (!speaker_parse(name, &speeches[i].speaker))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a conversation has no speaker \"%s\"", name)));
+		speeches[i].text = to_utf8(contents[i], &speeches[i].len);
+	}
+	conversation->speeches = speeches;
+	conversation->count = count;
+}
+
+static bool
+read_row(Job *job, SPIPlanPtr *plan, const char *sql)
+{
+	Datum		values[3];
+	char		nulls[] = "   ";
+	bool		null;
+
+	set_subject(job, values, nulls);
+	spi_prepare(plan, sql, 3, TEXTOID, INT8OID, INT8OID);
+	if (spi_execute(*plan, values, nulls, 1) == 0)
+		return false;
+	job->version = DatumGetInt64(spi_value(0, 1, &null));
+	job->is_read = true;
+	return true;
+}
+
+bool
+kinds_read(Job *job, Conversation *conversation)
+{
+	static SPIPlanPtr plans[KIND_COUNT];
+	Datum		heading;
+	Datum		speakers;
+	Datum		texts;
+	bool		no_heading;
+	bool		null;
+
+	if (!read_row(job, &plans[job->kind], calls[job->kind].read))
+		return false;
+	heading = spi_value(0, 2, &no_heading);
+	speakers = spi_value(0, 3, &null);
+	texts = null ? (Datum) 0 : spi_value(0, 4, &null);
+	memset(conversation, 0, sizeof(*conversation));
+	conversation->heading = no_heading ? "" : to_utf8(heading, &conversation->heading_len);
+	if (!null)
+		take_speeches(conversation, speakers, texts);
+	return true;
+}
+
+bool
+kinds_read_jsonb(Job *job, Datum *request)
+{
+	static SPIPlanPtr plans[KIND_COUNT];
+	bool		null;
+
+	if (!read_row(job, &plans[job->kind], calls[job->kind].read_jsonb))
+		return false;
+	*request = spi_value(0, 2, &null);
+	return true;
+}
+
+void
+kinds_drop(Job *job)
+{
+	job->unwanted = true;
+	job->outcome = OUTCOME_STALE;
+	strlcpy(job->reason, "nobody waits for the answer any more", sizeof(job->reason));
+	job->decision = (RetryDecision) {.action = RETRY_DONE};
+	job->state = JOB_ANSWERED;
+}
+
+/*
+ * Something was said, or done, since the conversation was read.  Whether anything is owed still will be found out by reading
+ * it again; a job that is overtaken each time has its tries counted like any other.
+ */
+static void
+set_overtaken(Job *job)
+{
+	/* what was never read cannot have been overtaken: whoever is told of its failure looks again */
+	if (!job->is_read || (job->outcome != OUTCOME_SUCCEEDED && job->decision.action == RETRY_LATER))
+		return;
+	if (job->outcome == OUTCOME_SUCCEEDED)
+	{
+		job->outcome = OUTCOME_STALE;
+		strlcpy(job->reason, "the conversation moved on while the call was in the air", sizeof(job->reason));
+	}
+	job->decision = (RetryDecision) {.action = job->attempts < triage_max_attempts ? RETRY_LATER : RETRY_GIVE_UP,
+	.attempt_spent = true};
+}
+
+static void
+lock_kind(JobKind kind, Job **jobs, int count)
+{
+	static SPIPlanPtr plans[KIND_COUNT];
+	ArrayBuildState *columns[4] = {0};
+	static const Oid types[4] = {TEXTOID, INT8OID, INT8OID, INT8OID};
+	Datum		values[4];
+	uint64		rows;
+
+	for (int i = 0; i < count; i++)
+	{
+		char		nulls[] = "   ";
+
+		set_subject(jobs[i], values, nulls);
+		values[3] = Int64GetDatum(jobs[i]->version);
+		for (int k = 0; k < 4; k++)
+			columns[k] = accumArrayResult(columns[k], values[k], k < 3 && nulls[k] == 'n', types[k], CurrentMemoryContext);
+	}
+	for (int k = 0; k < 4; k++)
+		values[k] = makeArrayResult(columns[k], CurrentMemoryContext);
+	spi_prepare(&plans[kind], calls[kind].lock, 4, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID);
+	rows = spi_execute(plans[kind], values, NULL, 0);
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		null;
+		int			n = DatumGetInt32(spi_value(row, 1, &null));
+		char	   *state = TextDatumGetCString(spi_value(row, 2, &null));
+
+		if (n < 1 || n > count)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("job %d of %d was not to be locked", n, count)));
+		jobs[n - 1]->stored = STORE_STALE;
+		if (strcmp(state, "stale") == 0)
+			set_overtaken(jobs[n - 1]);
+	}
+}
+
+void
+kinds_lock(Job **jobs, int count)
+{
+	Job		  **of_kind = palloc((count + 1) * sizeof(Job *));
+
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+	{
+		int			n = 0;
+
+		for (int i = 0; i < count; i++)
+			if ((int) jobs[i]->kind == kind && is_conversation(jobs[i]) && !jobs[i]->unwanted)
+			{
+				/* until a row says otherwise */
+				jobs[i]->stored = STORE_LOCKED;
+				of_kind[n++] = jobs[i];
+			}
+		if (n > 0)
+			lock_kind((JobKind) kind, of_kind, n);
+	}
+}
+
+/* What a model's answer changes is its doing, not that of whoever reported it. */
+static void
+execute_as_triage(SPIPlanPtr plan, Datum *values, const char *nulls)
+{
+	int			nest = NewGUCNestLevel();
+
+	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	spi_execute(plan, values, nulls, 0);
+	AtEOXact_GUC(true, nest);
+}
+
+void
+kinds_store(const Job *job, int64 run_id)
+{
+	static SPIPlanPtr plans[KIND_COUNT];
+	Datum		values[8];
+	char		nulls[] = "        ";
+
+	set_subject(job, values, nulls);
+	values[3] = Int64GetDatum(run_id);
+	values[4] = Int64GetDatum(job->version);
+	values[5] = server_text(job->provider);
+	values[6] = server_text(job->model);
+	nulls[6] = job->model[0] == '\0' ? 'n' : ' ';
+	values[7] = server_text(job->verdict.object);
+	spi_prepare(&plans[job->kind], calls[job->kind].store, 8, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
+				TEXTOID);
+	execute_as_triage(plans[job->kind], values, nulls);
+}
+
+static void
+call_give_up(const Job *job)
+{
+	static SPIPlanPtr plans[KIND_COUNT];
+	Datum		values[5];
+	char		nulls[] = "     ";
+
+	set_subject(job, values, nulls);
+	values[3] = CStringGetTextDatum(outcome_name(job->outcome));
+	values[4] = server_text(job->reason);
+	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 5, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID);
+	execute_as_triage(plans[job->kind], values, nulls);
+}
+
+static bool
+will_pass(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_TRANSACTION_ROLLBACK || category == ERRCODE_INSUFFICIENT_RESOURCES ||
+		category == ERRCODE_OPERATOR_INTERVENTION || sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/*
+ * In a subtransaction: leases that ended are given up in batches, and one that nobody can be told of must not keep the
+ * others from it for ever.  Its dead letter stays.
+ */
+void
+kinds_give_up(const Job *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner resources = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		call_give_up(job);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (will_pass(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s job %lld was given up, but nobody could be told: %s", kind_name(job->kind), (long long) job->id,
+						error->message)));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resources;
+}

@@ -34,7 +34,7 @@ SELECT is((SELECT e.actor FROM triage.events e WHERE e.topic = 'ticket.created' 
 SELECT triage.assign_ticket(:t, 'ann');
 SELECT triage.assign_ticket(:t, 'bob');
 SELECT triage.unassign_ticket(:t);
-SELECT triage.update_ticket(:t, '{"subject": "y", "custom_fields": {"a": 1}, "category": "billing", "handler": "ai", "language": "de"}');
+SELECT triage.update_ticket(:t, '{"subject": "y", "custom_fields": {"a": 1}, "category": "billing", "language": "de"}');
 SELECT triage.add_comment(:t, 'x', 'carl') AS c \gset
 UPDATE triage.ticket_comments SET content = 'y' WHERE id = :c;
 UPDATE triage.ticket_comments SET content = content WHERE id = :c;
@@ -59,7 +59,7 @@ SELECT results_eq($$SELECT e.topic::text, e.object_id, e.labels FROM triage.even
 		('ticket.assigned', NULL, '{"from": "ann", "to": "bob"}'),
 		('ticket.status_changed', NULL, '{"from": "in_progress", "to": "open", "resolution": null}'),
 		('ticket.assigned', NULL, '{"from": "bob", "to": null}'),
-		('ticket.updated', NULL, '{"fields": ["language", "subject", "custom_fields", "handler", "category"]}'),
+		('ticket.updated', NULL, '{"fields": ["language", "subject", "custom_fields", "category"]}'),
 		('comment.created', %1$s, '{"visibility": "public", "author_role": "customer"}'),
 		('comment.edited', %1$s, '{"visibility": "public", "author_role": "customer"}'),
 		('result.stored', %2$s, '{"category": "technical", "urgency": "medium", "sentiment_score": 3, "needs_human": true}'),

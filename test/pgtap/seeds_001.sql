@@ -59,6 +59,28 @@ SELECT is(r.returned || ' ' || CASE WHEN r.read <= q.bound THEN 'few' ELSE r.rea
 		('words', '[seed 97] [seed 100] [seed 102] [seed 105]', 10, 30, 'SELECT * FROM triage.search_tickets(''walruses'')')) q (name, items, wanted, bound, query),
 		LATERAL pg_temp.rows_read(q.query) r;
 
+SELECT is(pg_temp.path(q.query), q.path, format('%s %s', q.name, q.items))
+	FROM (VALUES
+		('what is open, who waits longest first', '[seed 83] [seed 102]', 'tickets_inbox',
+			'SELECT * FROM triage.tickets t WHERE t.tenant_id = ''default'' AND t.status NOT IN (''resolved'', ''closed'') AND t.deleted_at IS NULL AND t.priority = ''urgent'' '
+			'ORDER BY t.waiting_since LIMIT 20'),
+		('an assignee''s', '[seed 83] [seed 102]', 'tickets_assignee',
+			'SELECT * FROM triage.tickets t WHERE t.tenant_id = ''default'' AND t.assignee_id = ''ann'''),
+		('a creator''s', '[seed 102]', 'tickets_requester',
+			'SELECT * FROM triage.tickets t WHERE t.tenant_id = ''default'' AND t.requester_id = ''customer7'' ORDER BY t.created_at DESC LIMIT 20')) q (name, items, path, query);
+
+-- A ticket belongs to a conversation, and a conversation may have many ------------------------------------------------------------------
+
+SELECT triage.start_session('carl', true, 'from the chat') AS conversation \gset
+SELECT triage.link_session(:conversation, pg_temp.ticket('1')) AS link \gset
+SELECT results_eq('SELECT t.title, t.created_by, t.conversation_id FROM triage.helpdesk_tickets t WHERE t.title IN (''from the chat'', ''subject 2'') ORDER BY t.title',
+	format('VALUES (''from the chat'', ''carl'', %s::bigint), (''subject 2'', ''carl'', NULL), (''subject 2'', ''customer2'', NULL)', :conversation),
+	'a ticket has the conversation that it began as [seed 50] [seed 77]');
+SELECT set_eq(format('SELECT t.subject FROM triage.chat_tickets l JOIN triage.tickets t ON t.id = l.ticket_id WHERE l.session_id = %s', :conversation),
+	'{from the chat,subject 1}'::text[], 'and others may belong to it [seed 58] [seed 77]');
+SELECT is(pg_temp.refers('chat_tickets', 'session_id') || ', ' || pg_temp.about('chat_tickets', 'session_id'),
+	'FOREIGN KEY (tenant_id, session_id) REFERENCES triage.chat_sessions(tenant_id, id) ON DELETE CASCADE, bigint NOT NULL', 'by a foreign key [seed 50] [seed 74] [seed 77]');
+
 -- Native search --------------------------------------------------------------------------------------------------------------------------
 
 SELECT is((SELECT i.indexdef FROM pg_indexes i WHERE i.schemaname = 'triage' AND i.tablename = 'tickets' AND i.indexname = 'tickets_search'),

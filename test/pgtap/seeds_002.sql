@@ -89,7 +89,7 @@ SELECT is(pg_temp.state('t1'), 'pending', 'a new ticket waits for the AI [seed 1
 SELECT results_eq($$SELECT id, email, content, created_at FROM triage.dashboard WHERE status = 'pending' ORDER BY created_at ASC LIMIT 10$$,
 	$$SELECT pg_temp.ticket('t' || i), i || '@example.com', 'complaint ' || i, '2026-02-06 10:30Z'::timestamptz + i * interval '1 minute' FROM generate_series(1, 10) i$$,
 	'query 1 fetches the ten oldest that are pending [seed 140]');
-CREATE TABLE pg_temp.claimed AS SELECT * FROM triage.claim_jobs(5);
+CREATE TABLE pg_temp.claimed AS SELECT c.job_id, c.fence, c.ticket_id, c.description FROM triage.claim_jobs(5) c;
 SELECT results_eq('SELECT c.ticket_id, c.description FROM pg_temp.claimed c ORDER BY c.job_id', $$SELECT pg_temp.ticket('t' || i), 'complaint ' || i FROM generate_series(1, 5) i$$,
 	'claim_jobs() fetches the oldest and takes them [seed 140]');
 SELECT results_eq($$SELECT d.id FROM triage.dashboard d WHERE d.status = 'processing' ORDER BY d.id$$, 'SELECT c.ticket_id FROM pg_temp.claimed c ORDER BY 1',

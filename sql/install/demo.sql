@@ -8,7 +8,7 @@
 -- model's.  Tickets have source 'demo', people an id that begins with 'demo-': by these remove_demo() knows them.
 --
 -- Dates lie in the past, so the triggers that would write the present, ask for triage or tell the host application are
--- off while it loads: that locks tickets and comments against writers for the moment it takes.
+-- off while it loads: that locks tickets, comments and messages against writers for the moment it takes.
 
 CREATE FUNCTION triage.demo_scenarios()
 	RETURNS TABLE (scenario int, category text, urgency triage.ticket_priority, sentiment int, subject text, description text,
@@ -732,8 +732,8 @@ BEGIN
 		RAISE EXCEPTION 'tickets must be between 1 and 10000, not %', coalesce(tickets::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'From 50 on every status and every way to be handled is among them.';
 	END IF;
-	-- comments first, as whoever writes one; from here on nobody else's ticket can come in
-	LOCK TABLE triage.ticket_comments, triage.tickets, triage.people IN SHARE ROW EXCLUSIVE MODE;
+	-- in the order of whoever writes a message or a comment; from here on nobody else's ticket can come in
+	LOCK TABLE triage.people, triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM triage.check_place_for_demo();
 
 	-- those that are on and no others, so that what somebody has switched off stays off

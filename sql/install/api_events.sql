@@ -203,7 +203,8 @@ BEGIN
 	END IF;
 	-- Whoever changes tickets now commits before this does, or goes on after it and finds the consumer: so a copy of the
 	-- tables that is taken after this, and the events, are the whole between them.
-	LOCK TABLE triage.ticket_comments, triage.tickets IN EXCLUSIVE MODE;
+	-- Not EXCLUSIVE: whoever has only locked a ticket so far need not end first, and could not, with his comment waiting.
+	LOCK TABLE triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	LOCK TABLE triage.event_consumers IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (
 		SELECT FROM triage.event_consumers c
@@ -219,7 +220,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.add_consumer(text, text[], boolean) IS
-	'adds a reader of events, to be found under this name; topics: labels of type event_topic, NULL is all of them; all_tenants: events of all tenants, else of the current one; it gets what is changed after this commits: for tickets and comments that is exact, as it waits for open transactions that change them and holds new ones up until it commits; returns nothing; raises 22023 for an invalid name or topic, 42710 when the name is taken, 42501 for all tenants when the role is held to some';
+	'adds a reader of events, to be found under this name; topics: labels of type event_topic, NULL is all of them; all_tenants: events of all tenants, else of the current one; it gets what is changed after this commits: for tickets, comments and messages that is exact, as it waits for open transactions that change them and holds new ones up until it commits; returns nothing; raises 22023 for an invalid name or topic, 42710 when the name is taken, 42501 for all tenants when the role is held to some';
 REVOKE ALL ON FUNCTION triage.add_consumer(text, text[], boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.drop_consumer(consumer text) RETURNS void

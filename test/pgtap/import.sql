@@ -191,6 +191,31 @@ SELECT triage.set_syncing(true);
 ROLLBACK TO s;
 SELECT is(triage.syncing(), false, 'a subtransaction that fails takes it back');
 
+-- What the outbox says of copies -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE public.told (id int PRIMARY KEY, title text, status text, "assignedTo" text, "createdAt" timestamptz);
+INSERT INTO public.told VALUES (1, 'a', 'OPEN', NULL, '2024-05-01'), (2, 'b', 'CLOSED', 'ann', '2024-05-02');
+CREATE TABLE public.told_comments (id int PRIMARY KEY, "ticketId" int, body text, "authorId" text, "createdAt" timestamptz);
+INSERT INTO public.told_comments VALUES (1, 1, 'x', 'carl', '2024-05-03'), (2, 2, 'y', 'ann', '2024-05-04');
+SELECT triage.add_consumer('webhooks', '{ticket.created,ticket.assigned,ticket.status_changed,ticket.updated,comment.created}');
+SELECT pg_temp.import('''public.told'''), pg_temp.import('''public.told_comments'', ticket_source => ''told''', 'comments');
+SELECT is_empty('SELECT FROM triage.events', 'an import sets no webhook off');
+SELECT triage.add_consumer('warehouse');
+SELECT pg_temp.import('''public.told'', source => ''told again''') AS "4", pg_temp.import('''public.told_comments'', ticket_source => ''told again'', source => ''told again''', 'comments') AS "5";
+SELECT triage.set_syncing(true);
+UPDATE triage.tickets SET status = 'on_hold' WHERE source = 'told again' AND external_id = '2';
+UPDATE triage.tickets SET updated_at = '2024-06-01' WHERE source = 'told again' AND external_id = '2';
+SELECT triage.set_syncing(false);
+UPDATE triage.tickets SET tags = '{x}' WHERE source = 'told again' AND external_id = '2';
+SELECT results_eq($$SELECT t.external_id, e.topic::text, e.labels FROM triage.events e JOIN triage.tickets t ON t.id = e.ticket_id ORDER BY e.id$$,
+	$$VALUES ('1'::text, 'ticket.copied'::text, '{"status": "open", "priority": "medium", "category": null}'::jsonb),
+		('2', 'ticket.copied', '{"status": "closed", "priority": "medium", "category": null}'),
+		('1', 'comment.copied', '{"visibility": "public", "author_role": "customer"}'),
+		('2', 'comment.copied', '{"visibility": "public", "author_role": "agent"}'),
+		('2', 'ticket.copied', '{"status": "on_hold", "priority": "medium", "category": null}'),
+		('2', 'ticket.updated', '{"fields": ["tags"]}')$$, 'who keeps a copy of the tables hears of each row, once');
+SELECT triage.drop_consumer('webhooks'), triage.drop_consumer('warehouse');
+
 -- A person who was erased does not come back ------------------------------------------------------------------------------------------
 
 SELECT is((SELECT count(*) FROM triage.erase_person('eve')), (SELECT count(*) FROM triage.erase_person('ann')), '(two persons are erased)');

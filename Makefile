@@ -6,7 +6,7 @@
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
 	valgrindcheck soak eval-builtin reference deps help \
-	clientscheck prisma-schema
+	clientscheck prisma-schema seedscheck
 OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
@@ -47,6 +47,7 @@ pgtapcheck:     ; $(RUN) pgtap
 isolationcheck: ; $(RUN) isolation
 e2echeck:       ; $(RUN) e2e
 valgrindcheck:  ; $(RUN) valgrind
+seedscheck:     ; $(RUN) pgtap e2e seeds
 clientscheck:   ; @test/lib/deps.sh check-all
 	$(RUN) clients
 soak:           ; @test/lib/deps.sh check
@@ -83,6 +84,7 @@ help:
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo 'make clientscheck    ORMs, drivers and a pooler against the extension; installs them from npm and Debian'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
+	@echo 'make seedscheck      the pgTAP and end-to-end tests, and what was asked for, item by item, with the tests that prove it'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'

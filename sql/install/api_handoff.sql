@@ -799,7 +799,9 @@ BEGIN
 					FROM triage.ticket_talk(read_summarize.tenant_id, read_summarize.ticket_id, max_items) k),
 			item AS (
 				SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, left(t.description, max_text) AS content
-					FROM ticket t WHERE t.description ~ '\S'
+					-- of a ticket that was opened from a conversation it is the first message
+					FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
+						SELECT FROM talk k WHERE k.speaker = 'customer' AND k.content = left(t.description, max_text))
 				UNION ALL
 				-- stands for what is too old to be shown
 				SELECT 1, 0, 'summary', s.summary

@@ -65,7 +65,6 @@ SELECT results_eq($$SELECT e.topic::text, e.object_id, e.labels FROM triage.even
 		('result.stored', %2$s, '{"category": "technical", "urgency": "medium", "sentiment_score": 3, "needs_human": true}'),
 		('result.corrected', %2$s, '{"person": "ann", "fields": ["sentiment_score"]}'),
 		('draft.rejected', %2$s, '{"person": "ann"}'),
-		('ticket.updated', NULL, '{"fields": ["handler"]}'),
 		('comment.created', %3$s, '{"visibility": "public", "author_role": "agent"}'),
 		('draft.edited', %2$s, '{"person": "bob", "comment": %3$s, "similarity": 0.667}'),
 		('ticket.status_changed', NULL, '{"from": "open", "to": "resolved", "resolution": "resolved"}'),

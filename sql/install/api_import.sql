@@ -658,7 +658,7 @@ BEGIN
 				GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT;
 				INSERT INTO triage.import_errors (tenant_id, import_id, row_key, person, state, message)
 					VALUES (triage.current_tenant(), import_try.import_id, rows[1] ->> 'external_id',
-						coalesce(rows[1] ->> 'requester_id', rows[1] ->> 'author_id'), SQLSTATE, left(failure, 1000));
+						coalesce(rows[1] ->> 'requester_id', rows[1] ->> 'author_id', md5(lower(rows[1] ->> 'requester_email'))), SQLSTATE, left(failure, 1000));
 				failed := 1;
 				RETURN;
 			END IF;
@@ -712,7 +712,8 @@ BEGIN
 		told AS (
 			INSERT INTO triage.import_errors (tenant_id, import_id, row_key, person, state, message)
 				SELECT tenant, import_batch.import_id, batch.rows[s.n] ->> 'external_id',
-						coalesce(batch.rows[s.n] ->> 'requester_id', batch.rows[s.n] ->> 'author_id'), s.state, s.message
+						coalesce(batch.rows[s.n] ->> 'requester_id', batch.rows[s.n] ->> 'author_id',
+							md5(lower(batch.rows[s.n] ->> 'requester_email'))), s.state, s.message
 					FROM sieve s WHERE s.state <> '' ORDER BY s.n)
 		SELECT array_agg(s.n), count(*) FILTER (WHERE s.state = ''), count(*) FILTER (WHERE s.state <> '')
 			INTO sieved, known, bad FROM sieve s;

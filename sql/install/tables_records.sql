@@ -79,7 +79,7 @@ BEGIN
 	COMMENT ON COLUMN triage.import_errors.id IS 'numbers the errors';
 	COMMENT ON COLUMN triage.import_errors.import_id IS 'the import that met it';
 	COMMENT ON COLUMN triage.import_errors.row_key IS 'the row''s id in its table; null: it has none';
-	COMMENT ON COLUMN triage.import_errors.person IS 'requester or author of the row; erase_person() blanks the messages about his rows';
+	COMMENT ON COLUMN triage.import_errors.person IS 'requester or author of the row, or MD5 of the requester''s address in lower case where there is no id; erase_person() blanks the messages about his rows';
 	COMMENT ON COLUMN triage.import_errors.state IS 'SQLSTATE';
 	COMMENT ON COLUMN triage.import_errors.message IS 'what is wrong with it; may quote a value';
 	COMMENT ON COLUMN triage.import_errors.created_at IS 'when it was met';

@@ -423,6 +423,10 @@ BEGIN
 							WHERE t.tenant_id = tenant AND t.source = import_sieve.ticket_source AND t.external_id = r.value ->> 'ticket'
 								AND p.erased_at IS NOT NULL)
 						THEN '55000 its ticket''s requester was erased'
+					-- "never" and "always" are no times: such a ticket would lead every list, and no interval can be computed
+					WHEN concat_ws(' ', r.value ->> 'created_at', r.value ->> 'updated_at', r.value ->> 'first_response_at',
+							r.value ->> 'resolved_at', r.value ->> 'closed_at', r.value ->> 'deleted_at') ~* 'infinity'
+						THEN '22008 a date of it is infinite'
 					WHEN target = 'history' THEN NULL
 					WHEN NOT coalesce(words -> 'status' ? (r.value ->> 'status'), r.value ->> 'status' IS NULL)
 						THEN format('22023 status %s is not known: say in labels what it is', quote_literal(left(r.value ->> 'status', 100)))

@@ -176,6 +176,15 @@ GRANT SELECT ON public.old TO regress_triage_admin;
 SELECT is(pg_temp.as_role('admin', 'CALL triage.import_tickets(''public.old'', commit_batches => false)'), 'TR000 done', 'then it works');
 SELECT is(pg_temp.as_role('admin', 'SELECT triage.import_store_history(''x'', ''{}'', ''{}'')'), '42501 permission denied for function import_store_history', 'history is the owner''s');
 
+-- Times that are none ------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE public.times (id text PRIMARY KEY, title text, "createdAt" timestamptz, "updatedAt" text);
+INSERT INTO public.times VALUES ('a', 'infinity in the text is none', '0044-03-15 BC', '2024-01-01'), ('b', 'x', 'infinity', NULL), ('c', 'x', '-infinity', NULL),
+	('d', 'x', '2024-01-01', ' Infinity ');
+SELECT is(pg_temp.import('''public.times'''), '1/0/3', 'a ticket that begins or ends never is turned down');
+SELECT is((SELECT string_agg(DISTINCT e.state || ' ' || e.message, ',') FROM triage.import_errors e WHERE e.row_key IN ('b', 'c', 'd')), '22008 a date of it is infinite', 'and it says why');
+SELECT is((SELECT t.created_at FROM triage.tickets t WHERE t.source = 'times'), '0044-03-15 BC'::timestamptz, 'an old one is not');
+
 -- What syncing suspends, and what not -------------------------------------------------------------------------------------------------
 
 SELECT t.id AS closed FROM triage.tickets t WHERE t.external_id = 'c5' \gset

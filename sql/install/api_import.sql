@@ -706,6 +706,11 @@ BEGIN
 			USING ERRCODE = 'no_data_found', HINT = 'Imports are in triage.imports; those of other tenants cannot be reached.';
 	ELSIF job.finished_at IS NOT NULL THEN
 		RETURN false;
+	ELSIF job.started_by <> current_user THEN
+		-- a view runs its functions with the rights of whoever reads it
+		RAISE EXCEPTION 'import % was begun by role "%"', import_id, job.started_by
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = 'Only that role goes on with it. Begin one of your own: what is here already is skipped.';
 	END IF;
 	SELECT r.* INTO batch FROM triage.import_read(import_id) r;
 	batch.rows := coalesce(batch.rows, '{}');
@@ -745,7 +750,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.import_batch(bigint) IS
-	'imports the next batch of an import that import_start() began, or that was cut short; returns whether to call it again; for drivers that cannot CALL a procedure that commits; raises P0002 when there is no such import, and what reading the source table raises';
+	'imports the next batch of an import that import_start() began, or that was cut short; returns whether to call it again; for drivers that cannot CALL a procedure that commits; raises P0002 when there is no such import, 42501 when another role began it, and what reading the source table raises';
 REVOKE ALL ON FUNCTION triage.import_batch(bigint) FROM PUBLIC;
 
 -- Whole imports --------------------------------------------------------------------------------------------------------
@@ -779,7 +784,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) IS
-	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 2D000 inside a transaction block unless commit_batches is false';
+	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 42501 when another role began it, 2D000 inside a transaction block unless commit_batches is false';
 REVOKE ALL ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.import_progress(import_id bigint, OUT imported bigint, OUT skipped bigint, OUT failed bigint)

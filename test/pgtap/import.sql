@@ -176,6 +176,20 @@ GRANT SELECT ON public.old TO regress_triage_admin;
 SELECT is(pg_temp.as_role('admin', 'CALL triage.import_tickets(''public.old'', commit_batches => false)'), 'TR000 done', 'then it works');
 SELECT is(pg_temp.as_role('admin', 'SELECT triage.import_store_history(''x'', ''{}'', ''{}'')'), '42501 permission denied for function import_store_history', 'history is the owner''s');
 
+-- Nobody is led to read what another role has put there ------------------------------------------------------------------------------------
+
+SET LOCAL ROLE regress_triage_admin;
+SELECT triage.import_start('tickets', 'public.old', '{}', '{}', 'trap', NULL, false, 1) AS trap \gset
+RESET ROLE;
+SELECT is(pg_temp.outcome(format('SELECT triage.import_batch(%s)', :trap)), '42501', 'the owner does not go on with an administrator''s import');
+SELECT triage.import_start('tickets', 'public.old', '{}', '{}', 'mine', NULL, false, 1) AS mine \gset
+SELECT is(left(pg_temp.as_role('admin', format(command, :mine)), 5), '42501', format('an administrator may not: ' || command, 'N'))
+	FROM (VALUES ('UPDATE triage.imports SET source_table = ''x'' WHERE id = %s'), ('UPDATE triage.imports SET columns = ''{}'' WHERE id = %s'),
+		('UPDATE triage.imports SET started_by = ''x'' WHERE id = %s'), ('SELECT triage.import_batch(%s)'),
+		('INSERT INTO triage.imports (tenant_id, target, source_table, source, columns, batch_size, started_by) VALUES (''default'', ''tickets'', ''x'', ''x'', ''{}'', %s, ''x'')')) AS c (command);
+SELECT is(pg_temp.as_role('admin', format('SELECT triage.import_batch(%s)', :trap)), 'TR000 done', 'he may go on with his own');
+SELECT is(triage.import_batch(:mine), true, 'and the owner with hers');
+
 -- Times that are none ------------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE public.times (id text PRIMARY KEY, title text, "createdAt" timestamptz, "updatedAt" text);

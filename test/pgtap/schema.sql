@@ -150,7 +150,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		rows_imported bigint NOT NULL DEFAULT 0
 		rows_skipped bigint NOT NULL DEFAULT 0
 		rows_failed bigint NOT NULL DEFAULT 0
-		started_by text NOT NULL DEFAULT SESSION_USER
+		started_by text NOT NULL DEFAULT CURRENT_USER
 		started_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 		updated_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 		finished_at timestamp with time zone$$),

@@ -459,11 +459,15 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 	stored bigint;
 BEGIN
-	-- in order of id, as everybody who inserts several should
+	-- in one statement and in order of id, as everybody who inserts several should: two imports at once have the same people
 	INSERT INTO triage.people (tenant_id, id, role, display_name, email)
-		SELECT tenant, r.value ->> 'requester_id', 'customer', max(left(r.value ->> 'requester_name', 500)), max(r.value ->> 'requester_email')
-			FROM unnest(rows) r (value) WHERE r.value ->> 'requester_id' IS NOT NULL
-			GROUP BY 2 ORDER BY 2
+		SELECT tenant, p.id, CASE WHEN bool_or(p.assigned) THEN 'agent' ELSE 'customer' END::triage.person_role,
+				max(left(p.name, 500)), max(p.email)
+			FROM unnest(rows) r (value)
+			CROSS JOIN LATERAL (VALUES (r.value ->> 'requester_id', false, r.value ->> 'requester_name', r.value ->> 'requester_email'),
+				(r.value ->> 'assignee_id', true, NULL, NULL)) p (id, assigned, name, email)
+			WHERE p.id IS NOT NULL
+			GROUP BY p.id ORDER BY p.id
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING;
 	-- who has tickets assigned is no customer only, whatever he was seen as first
 	INSERT INTO triage.people AS p (tenant_id, id, role)

@@ -183,6 +183,14 @@ BEGIN
 			USING ERRCODE = 'unique_violation', SCHEMA = 'triage', TABLE = 'chat_tickets', CONSTRAINT = 'chat_tickets_one_origin',
 				HINT = 'Link further tickets as followup or related.';
 	END IF;
+	SELECT l.session_id INTO known
+		FROM triage.chat_tickets l
+		WHERE l.tenant_id = tenant AND l.ticket_id = link_session.ticket_id AND l.relation = 'origin';
+	IF FOUND AND relation = 'origin' THEN
+		RAISE EXCEPTION 'ticket % began as another chat session: %', ticket_id, known.session_id
+			USING ERRCODE = 'unique_violation', SCHEMA = 'triage', TABLE = 'chat_tickets', CONSTRAINT = 'chat_tickets_one_session',
+				HINT = 'Link further sessions as followup or related.';
+	END IF;
 	INSERT INTO triage.chat_tickets (tenant_id, session_id, ticket_id, relation)
 		VALUES (tenant, link_session.session_id, link_session.ticket_id, link_session.relation)
 		RETURNING id INTO new_id;
@@ -190,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) IS
-	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise or the session has another origin';
+	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session';
 REVOKE ALL ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) FROM PUBLIC;
 
 -- Messages -----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ BEGIN
 		CONSTRAINT chat_attachments_byte_size CHECK (byte_size >= 0));
 	CREATE INDEX IF NOT EXISTS chat_attachments_message ON triage.chat_attachments (tenant_id, message_id);
 
-	-- A session has at most one ticket that it began as: its origin.
+	-- A session has at most one ticket that it began as, its origin, and a ticket began as one session at most.
 	CREATE TABLE IF NOT EXISTS triage.chat_tickets (
 		tenant_id  text NOT NULL DEFAULT triage.current_tenant(),
 		id         bigint GENERATED ALWAYS AS IDENTITY,
@@ -97,6 +97,8 @@ BEGIN
 		CONSTRAINT chat_tickets_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
 	CREATE UNIQUE INDEX IF NOT EXISTS chat_tickets_one_origin ON triage.chat_tickets (tenant_id, session_id)
+		WHERE relation = 'origin';
+	CREATE UNIQUE INDEX IF NOT EXISTS chat_tickets_one_session ON triage.chat_tickets (tenant_id, ticket_id)
 		WHERE relation = 'origin';
 	CREATE INDEX IF NOT EXISTS chat_tickets_ticket ON triage.chat_tickets (tenant_id, ticket_id);
 END

@@ -189,7 +189,7 @@ SELECT set_eq($$SELECT s.status::text FROM triage.support_tickets s WHERE s.clie
 SELECT is((SELECT count(*) FROM triage.support_tickets s WHERE s.status = 'OPEN_AI_HANDLING'), 1::bigint, 'by status [seed 39]');
 SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET requester_id = ''nobody'' WHERE id = %s', :ticket_b)), '23503 tickets_requester_fkey', 'its client is a person [seed 28]');
 SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET assignee_id = ''nobody'' WHERE id = %s', :ticket_b)), '23503 tickets_assignee_fkey', 'so is its agent [seed 28]');
-SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (-5, %s)', :ticket_b)), '23503 chat_tickets_session_fkey', 'its conversation is a session [seed 28]');
+SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (-5, %s, ''related'')', :ticket_b)), '23503 chat_tickets_session_fkey', 'its conversation is a session [seed 28]');
 SELECT is_empty($$SELECT v.named FROM (VALUES ('chat_tickets_one_origin'), ('tickets_requester'), ('tickets_assignee'), ('tickets_inbox'), ('tickets_created')) v (named)
 	WHERE to_regclass('triage.' || v.named) IS NULL$$, 'the indexes that the seed names are there: conversation, client, agent, status (open ones), opened [seed 23] [seed 24] [seed 25] [seed 26] [seed 27] [seed 33]');
 

@@ -23,7 +23,7 @@ REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments a
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
-	events_out_of_order accept_accept chat_post chat_reply handoff
+	events_out_of_order consumer_added accept_accept chat_post chat_reply handoff
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -111,7 +111,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
-PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
+PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
 	inspect jobs kinds launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield

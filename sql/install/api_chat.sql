@@ -68,6 +68,7 @@ DECLARE
 	previous text;
 BEGIN
 	PERFORM triage.check_schema();
+	PERFORM triage.check_tenant();
 	IF customer_id IS NOT NULL THEN
 		PERFORM triage.ensure_person(customer_id, 'customer', customer_email);
 	END IF;
@@ -96,7 +97,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) IS
-	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters or metadata is no object';
+	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters or metadata is no object, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.end_session(session_id bigint, by_client boolean DEFAULT false) RETURNS boolean

@@ -356,6 +356,11 @@ SELECT is((SELECT concat_ws(' ', o.has_ticket, o.ticket_id = pg_temp.origin(:t),
 SELECT is((SELECT concat_ws(' ', o.has_ticket, o.handler, coalesce(o.reply_state, 'none owed')) FROM triage.chat_overview o WHERE o.id = :s), 't human none owed', 'and one that people handle');
 SELECT is((SELECT concat_ws(' ', o.last_role, o.waiting_since) FROM triage.chat_overview o WHERE o.id = :u), 'user', 'nobody waits in one that is over');
 SELECT is((SELECT concat_ws(' ', o.has_ticket, o.messages, o.last_message_id) FROM triage.chat_overview o WHERE o.id = :visitor), 'f 0', 'nor in an empty one');
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES ('default', pg_temp.origin(:t), 'of the ticket');
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :t), 'of the ticket', 'what it has come to, of its ticket');
+INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, superseded_at) VALUES ('default', :t, 'an old one', now()), ('default', :t, 'of the session', NULL);
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :t), 'of the session', 'or of itself, if there is one');
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :visitor), NULL, 'or nothing');
 
 -- The worker's side -------------------------------------------------------------------------------------------------------------------
 

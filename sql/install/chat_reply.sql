@@ -20,7 +20,7 @@ DECLARE
 	history record;
 BEGIN
 	SELECT c.bot_enabled, c.history_messages INTO settings FROM triage.chat_settings_of(read_chat_reply.tenant_id) c;
-	SELECT coalesce(s.context_start, 0) AS context_start, t.subject, l.ticket_id INTO chat
+	SELECT coalesce(s.context_start, 0) AS context_start, t.subject INTO chat
 		FROM triage.chat_sessions s
 		LEFT JOIN triage.chat_tickets l ON l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
 		LEFT JOIN triage.tickets t ON t.tenant_id = l.tenant_id AND t.id = l.ticket_id
@@ -64,11 +64,9 @@ BEGIN
 	THEN
 		SELECT array_prepend('summary', history.speakers), array_prepend(u.summary, history.texts) INTO speakers, texts
 			FROM triage.conversation_summaries u
-			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.superseded_at IS NULL
-				AND (u.session_id = read_chat_reply.session_id OR u.ticket_id = chat.ticket_id)
-				AND u.up_to_message >= chat.context_start
-			ORDER BY u.up_to_message DESC
-			LIMIT 1;
+			-- not that of the ticket: it is made of the agents' notes, too, and the customer reads what becomes of this
+			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.session_id = read_chat_reply.session_id
+				AND u.superseded_at IS NULL AND u.up_to_message >= chat.context_start;
 		IF NOT FOUND THEN
 			speakers := history.speakers;
 			texts := history.texts;
@@ -78,7 +76,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.read_chat_reply(text, bigint, bigint) IS
-	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the latest summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
+	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the session''s current summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_chat_reply(text, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])

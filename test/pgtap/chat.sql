@@ -395,6 +395,13 @@ SELECT is((SELECT format('%s %s %s', cardinality(r.texts) = c.history_messages, 
 INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, up_to_message) SELECT 'default', :b, 'the story so far', max(m.id) - 60 FROM triage.chat_messages m WHERE m.session_id = :b;
 SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], r.texts[cardinality(r.texts)]) FROM triage.read_chat_reply('default', NULL, :b) r),
 	'summary the story so far m199', 'after the latest summary, when older ones are left out');
+INSERT INTO triage.tickets (source, subject, description, handler) VALUES ('chat', 'x', 'x', 'ai') RETURNING id AS noted \gset
+SELECT triage.link_session(:b, :noted, 'origin') AS link \gset
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary, up_to_message)
+	SELECT 'default', :noted, 'agents think that he lies', max(m.id) - 55 FROM triage.chat_messages m WHERE m.session_id = :b;
+SELECT is((SELECT r.texts[1] FROM triage.read_chat_reply('default', NULL, :b) r), 'the story so far',
+	'the summary of the ticket, which is made of internal notes too, is not for who writes to the customer');
+DELETE FROM triage.chat_tickets WHERE session_id = :b;
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('x', 7000) FROM generate_series(1, 10);
 SELECT is((SELECT format('%s %s', cardinality(r.texts), sum(octet_length(t)) <= 24576 + 8000) FROM triage.read_chat_reply('default', NULL, :b) r, unnest(r.texts) t GROUP BY r.texts),
 	'5 t', 'and not above 24 kB but for the last one that begins below');

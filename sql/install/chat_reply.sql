@@ -15,6 +15,7 @@ AS $$
 DECLARE
 	most_bytes CONSTANT int := 24576;			-- of the messages together
 	longest CONSTANT int := 8000;				-- characters of one
+	most_files CONSTANT int := 20;				-- of one
 	settings record;
 	chat record;
 	history record;
@@ -40,9 +41,12 @@ BEGIN
 			SELECT b.*, sum(octet_length(b.text)) OVER (ORDER BY b.id DESC) - octet_length(b.text) AS bytes_after
 				FROM (
 					SELECT m.id, m.role, left(m.content, longest) || coalesce((
-								SELECT string_agg(format(E'\n[file: %s, %s]', a.file_name, a.file_type), '' ORDER BY a.id)
-									FROM triage.chat_attachments a
-									WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id), '') AS text
+								SELECT string_agg(format(E'\n[file: %s, %s]', f.file_name, f.file_type), '' ORDER BY f.id)
+									FROM (SELECT a.id, a.file_name, a.file_type
+											FROM triage.chat_attachments a
+											WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id
+											ORDER BY a.id
+											LIMIT most_files) f), '') AS text
 						FROM triage.chat_messages m
 						WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
 							AND m.id >= chat.context_start

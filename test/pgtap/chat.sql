@@ -405,6 +405,8 @@ DELETE FROM triage.chat_tickets WHERE session_id = :b;
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('x', 7000) FROM generate_series(1, 10);
 SELECT is((SELECT format('%s %s', cardinality(r.texts), sum(octet_length(t)) <= 24576 + 8000) FROM triage.read_chat_reply('default', NULL, :b) r, unnest(r.texts) t GROUP BY r.texts),
 	'5 t', 'and not above 24 kB but for the last one that begins below');
+SELECT triage.attach_file(max(m.id), 'https://x', 'f' || i) AS f FROM triage.chat_messages m, generate_series(1, 30) i WHERE m.session_id = :b GROUP BY i ORDER BY i;
+SELECT is((SELECT count(*) FROM triage.read_chat_reply('default', NULL, :b) r, regexp_matches(r.texts[cardinality(r.texts)], '\[file: ', 'g')), 20::bigint, 'nor more than 20 files of a message');
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('ä', 100000);
 SELECT is((SELECT format('%s %s', length(r.texts[cardinality(r.texts)]), cardinality(r.texts) > 1) FROM triage.read_chat_reply('default', NULL, :b) r), '8000 t', 'one that is too long is cut');
 DELETE FROM triage.ai_jobs WHERE session_id = :b;

@@ -6,7 +6,7 @@
 
 OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck \
 	valgrindcheck soak eval-builtin reference deps help \
-	clientscheck prisma-schema
+	clientscheck prisma-schema seedscheck
 OWN_TARGETS += bench-data
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
@@ -23,7 +23,7 @@ REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments a
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store purge_restore \
-	events_out_of_order accept_accept chat_post chat_reply chat_locks handoff
+	events_out_of_order consumer_added accept_accept chat_post chat_reply chat_locks handoff
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -47,6 +47,7 @@ pgtapcheck:     ; $(RUN) pgtap
 isolationcheck: ; $(RUN) isolation
 e2echeck:       ; $(RUN) e2e
 valgrindcheck:  ; $(RUN) valgrind
+seedscheck:     ; $(RUN) pgtap e2e seeds
 clientscheck:   ; @test/lib/deps.sh check-all
 	$(RUN) clients
 soak:           ; @test/lib/deps.sh check
@@ -83,6 +84,7 @@ help:
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo 'make clientscheck    ORMs, drivers and a pooler against the extension; installs them from npm and Debian'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'
+	@echo 'make seedscheck      the pgTAP and end-to-end tests, and what was asked for, item by item, with the tests that prove it'
 	@echo 'make soak            everything goes wrong at once, then the ledger must balance; MINUTES=10; SEED=n repeats a run'
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
@@ -109,7 +111,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
-PG = budget builtin_provider calls claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
+PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
 	inspect jobs kinds launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield

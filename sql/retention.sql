@@ -48,6 +48,32 @@ SELECT * FROM pg_temp.kept;
 UPDATE triage.retention SET keep = '100 days' WHERE target = 'deleted_tickets';
 SELECT * FROM triage.apply_retention();
 SELECT * FROM pg_temp.kept;
+-- summaries that others replaced; and conversations, when they are archived and their ticket is finished
+INSERT INTO triage.chat_sessions (tenant_id, metadata) SELECT 'retention', jsonb_build_object('n', i) FROM generate_series(1, 5) AS i;
+INSERT INTO triage.chat_messages (tenant_id, session_id, content) SELECT 'retention', s.id, 'said' FROM triage.chat_sessions s WHERE s.metadata ? 'n';
+SELECT count(triage.link_session(s.id, pg_temp.ticket('t' || (s.metadata ->> 'n')), 'origin')) FROM triage.chat_sessions s WHERE s.metadata ->> 'n' IN ('1', '2');
+SELECT triage.resolve_ticket(pg_temp.ticket('t2')) > 0;
+INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, superseded_at)
+	SELECT 'retention', s.id, 'summary ' || i, CASE WHEN i > 0 THEN now() - i * interval '200 days' END
+		FROM triage.chat_sessions s, generate_series(0, 2) AS i WHERE s.metadata ->> 'n' IN ('3', '4');
+SET session_replication_role = replica;
+-- 1 to 4 are archived for long, 1 with an open ticket; 5 is resolved for as long
+UPDATE triage.chat_sessions SET status = CASE WHEN metadata ->> 'n' = '5' THEN 'resolved' ELSE 'archived' END::triage.session_status,
+		ended_at = now() - interval '2 years', updated_at = now() - CASE WHEN metadata ->> 'n' = '4' THEN interval '20 days' ELSE interval '2 years' END
+	WHERE tenant_id = 'retention';
+RESET session_replication_role;
+CREATE VIEW pg_temp.talks AS
+	SELECT (SELECT string_agg(s.metadata ->> 'n', ' ' ORDER BY s.id) FROM triage.chat_sessions s WHERE s.tenant_id = 'retention') AS sessions,
+		(SELECT count(*) FROM triage.chat_messages m WHERE m.tenant_id = 'retention') AS messages,
+		(SELECT string_agg(c.summary, ', ' ORDER BY c.id) FROM triage.conversation_summaries c WHERE c.tenant_id = 'retention') AS summaries;
+SELECT * FROM triage.apply_retention(1) WHERE target = 'superseded_results';
+SELECT * FROM triage.apply_retention(10) WHERE target = 'superseded_results';
+SELECT * FROM pg_temp.talks;
+UPDATE triage.retention SET keep = '1 year' WHERE target = 'archived_sessions';
+SELECT * FROM triage.apply_retention(1) WHERE target = 'archived_sessions';
+SELECT * FROM pg_temp.talks;
+SELECT * FROM triage.apply_retention() WHERE target = 'archived_sessions';
+SELECT * FROM pg_temp.talks;
 -- the ledger's younger rows are as safe as before
 SELECT * FROM pg_temp.outcome('DELETE FROM triage.ai_runs WHERE tenant_id = ''retention''');
 SELECT * FROM pg_temp.outcome('UPDATE triage.ai_runs SET cost = 0 WHERE tenant_id = ''retention''');

@@ -11,7 +11,7 @@ sandbox_enter "$top" test/run.sh "$@"
 . test/lib/server.sh
 . test/lib/suites.sh
 
-DEFAULT="lint unit fuzz regress pgtap isolation e2e soak"
+DEFAULT="lint unit fuzz regress pgtap isolation e2e seeds soak"
 SLOW="clients valgrind sanitized bench"
 
 if [ "${1:-}" = --all ]; then

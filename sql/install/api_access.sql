@@ -32,7 +32,7 @@ AS $$
 				'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
-				'delete_ticket add_comment request_triage lock_ticket check_category check_ticket_text '
+				'delete_ticket add_comment request_triage lock_ticket check_tenant check_category check_ticket_text '
 				'check_ticket_changes ensure_person ensure_agent'),
 			('agent', 'function', 'EXECUTE', 'accept_draft edit_draft reject_draft correct_result'),
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),
@@ -108,7 +108,7 @@ AS $$
 			('owner', 'function', '',
 				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels '
-				'health_worker health_queue health_providers health_runs health_failures health_budgets latest_runs library_state '
+				'health_worker health_queue health_providers health_runs health_failures health_prompts health_budgets latest_runs library_state '
 				'provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
 				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),

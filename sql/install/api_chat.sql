@@ -75,6 +75,7 @@ DECLARE
 	previous text;
 BEGIN
 	PERFORM triage.check_schema();
+	PERFORM triage.check_tenant();
 	IF customer_id IS NOT NULL THEN
 		PERFORM triage.ensure_person(customer_id, 'customer', customer_email);
 	END IF;
@@ -103,7 +104,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) IS
-	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters or metadata is no object';
+	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters or metadata is no object, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.end_session(session_id bigint, by_client boolean DEFAULT false) RETURNS boolean
@@ -190,6 +191,14 @@ BEGIN
 			USING ERRCODE = 'unique_violation', SCHEMA = 'triage', TABLE = 'chat_tickets', CONSTRAINT = 'chat_tickets_one_origin',
 				HINT = 'Link further tickets as followup or related.';
 	END IF;
+	SELECT l.session_id INTO known
+		FROM triage.chat_tickets l
+		WHERE l.tenant_id = tenant AND l.ticket_id = link_session.ticket_id AND l.relation = 'origin';
+	IF FOUND AND relation = 'origin' THEN
+		RAISE EXCEPTION 'ticket % began as another chat session: %', ticket_id, known.session_id
+			USING ERRCODE = 'unique_violation', SCHEMA = 'triage', TABLE = 'chat_tickets', CONSTRAINT = 'chat_tickets_one_session',
+				HINT = 'Link further sessions as followup or related.';
+	END IF;
 	INSERT INTO triage.chat_tickets (tenant_id, session_id, ticket_id, relation)
 		VALUES (tenant, link_session.session_id, link_session.ticket_id, link_session.relation)
 		RETURNING id INTO new_id;
@@ -197,7 +206,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) IS
-	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise or the session has another origin';
+	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session';
 REVOKE ALL ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) FROM PUBLIC;
 
 -- Messages -----------------------------------------------------------------------------------------------------------

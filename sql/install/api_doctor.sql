@@ -301,10 +301,17 @@ AS $$
 			'-- let the endpoint speak https, or put a TLS proxy before it; then ALTER SYSTEM SET triage.allowed_origins = ...'
 		FROM triage.exposed_origins() e
 	UNION ALL
-	SELECT 'no prompt', format('tenant %s has no active prompt: its tickets wait for a language model', t.id),
-			format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %L AND kind = ''triage'' AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L AND kind = ''triage'');', t.id)
+	SELECT 'no prompt', format('tenant %s has no active prompt of kind %s: its %s wait for a language model', t.id, k.kind,
+				CASE k.kind WHEN 'triage' THEN 'tickets' WHEN 'chat_reply' THEN 'customers' ELSE 'summaries' END),
+			CASE WHEN EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = k.kind)
+				THEN format('UPDATE triage.prompts SET is_active = true WHERE tenant_id = %1$L AND kind = %2$L AND version = (SELECT max(version) FROM triage.prompts WHERE tenant_id = %1$L AND kind = %2$L);',
+					t.id, k.kind)
+				ELSE format('SELECT triage.load_default_vocabulary(%L);', t.id) END
 		FROM triage.tenants t
-		WHERE NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = 'triage' AND p.is_active)
+		CROSS JOIN unnest(enum_range(NULL::triage.job_kind)) AS k (kind)
+		WHERE NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = k.kind AND p.is_active)
+			-- who has no chat needs no prompt for one
+			AND (k.kind = 'triage' OR EXISTS (SELECT FROM triage.ai_jobs j WHERE j.tenant_id = t.id AND j.kind = k.kind))
 	UNION ALL
 	SELECT 'no category', format('tenant %s has no active category: its tickets wait', t.id),
 			format('SELECT triage.load_default_vocabulary(%L); UPDATE triage.ticket_categories SET is_active = true WHERE tenant_id = %1$L;', t.id)

@@ -18,7 +18,7 @@ CREATE FUNCTION triage.emit_event(
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_emit_event';
 COMMENT ON FUNCTION triage.emit_event(text, text, bigint, bigint, bigint, jsonb, int) IS
-	'writes an event, unless no consumer wants the topic, which costs no statement; for trigger functions that run as the owner; topic: a label of type event_topic; object_id: the comment, message, result or job; labels: a JSON object of labels and ids, never a text that somebody wrote; version: the ticket''s; returns nothing; raises 22P02 for a topic that does not exist and that a consumer of all topics would get, 22004 without tenant or topic';
+	'writes an event, unless no consumer wants the topic, which costs no statement; for trigger functions that run as the owner; topic: a label of type event_topic; object_id: the comment, message, escalation, result or job; labels: a JSON object of labels and ids, never a text that somebody wrote; version: the ticket''s; returns nothing; raises 22P02 for a topic that does not exist and that a consumer of all topics would get, 22004 without tenant or topic';
 REVOKE ALL ON FUNCTION triage.emit_event(text, text, bigint, bigint, bigint, jsonb, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.event_generation() RETURNS int
@@ -52,6 +52,30 @@ CREATE FUNCTION triage.ticket_comments_event() RETURNS trigger
 COMMENT ON FUNCTION triage.ticket_comments_event() IS
 	'trigger of ticket_comments: writes the event of a new comment or a changed text, if a consumer wants it; raises nothing';
 REVOKE ALL ON FUNCTION triage.ticket_comments_event() FROM PUBLIC;
+
+CREATE FUNCTION triage.chat_sessions_event() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_chat_sessions_event';
+COMMENT ON FUNCTION triage.chat_sessions_event() IS
+	'trigger of chat_sessions: writes the event of a session that began, ended or was archived, if a consumer wants it; raises nothing';
+REVOKE ALL ON FUNCTION triage.chat_sessions_event() FROM PUBLIC;
+
+CREATE FUNCTION triage.chat_messages_event() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_chat_messages_event';
+COMMENT ON FUNCTION triage.chat_messages_event() IS
+	'trigger of chat_messages: writes the event of a new message, if a consumer wants it; raises nothing';
+REVOKE ALL ON FUNCTION triage.chat_messages_event() FROM PUBLIC;
+
+CREATE FUNCTION triage.ticket_escalations_event() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_ticket_escalations_event';
+COMMENT ON FUNCTION triage.ticket_escalations_event() IS
+	'trigger of ticket_escalations: writes the event of an escalation, if a consumer wants it; raises nothing';
+REVOKE ALL ON FUNCTION triage.ticket_escalations_event() FROM PUBLIC;
 
 -- Parts --------------------------------------------------------------------------------------------------------------
 
@@ -179,7 +203,8 @@ BEGIN
 	END IF;
 	-- Whoever changes tickets now commits before this does, or goes on after it and finds the consumer: so a copy of the
 	-- tables that is taken after this, and the events, are the whole between them.
-	LOCK TABLE triage.ticket_comments, triage.tickets IN EXCLUSIVE MODE;
+	-- Not EXCLUSIVE: whoever has only locked a ticket so far need not end first, and could not, with his comment waiting.
+	LOCK TABLE triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	LOCK TABLE triage.event_consumers IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (
 		SELECT FROM triage.event_consumers c
@@ -195,7 +220,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.add_consumer(text, text[], boolean) IS
-	'adds a reader of events, to be found under this name; topics: labels of type event_topic, NULL is all of them; all_tenants: events of all tenants, else of the current one; it gets what is changed after this commits: for tickets and comments that is exact, as it waits for open transactions that change them and holds new ones up until it commits; returns nothing; raises 22023 for an invalid name or topic, 42710 when the name is taken, 42501 for all tenants when the role is held to some';
+	'adds a reader of events, to be found under this name; topics: labels of type event_topic, NULL is all of them; all_tenants: events of all tenants, else of the current one; it gets what is changed after this commits: for tickets, comments and messages that is exact, as it waits for open transactions that change them and holds new ones up until it commits; returns nothing; raises 22023 for an invalid name or topic, 42710 when the name is taken, 42501 for all tenants when the role is held to some';
 REVOKE ALL ON FUNCTION triage.add_consumer(text, text[], boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.drop_consumer(consumer text) RETURNS void

@@ -39,6 +39,7 @@ DECLARE
 	now_set record;
 BEGIN
 	PERFORM triage.check_schema();
+	PERFORM triage.check_tenant();
 	IF jsonb_typeof(settings) IS DISTINCT FROM 'object' THEN
 		RAISE EXCEPTION 'settings must be a JSON object'
 			USING ERRCODE = 'invalid_parameter_value', HINT = format('The keys it may have: %s.', keys);
@@ -119,7 +120,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.set_chat_settings(jsonb) IS
-	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500); a key that is absent stays as it is, null switches a rule off; see table chat_settings; switching the bot off hands the conversations that wait for its answer to people; returns nothing; raises 22023 naming the key, 42501 without rights on the table';
+	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500); a key that is absent stays as it is, null switches a rule off; see table chat_settings; switching the bot off hands the conversations that wait for its answer to people; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
 REVOKE ALL ON FUNCTION triage.set_chat_settings(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.handoff_cause(answer jsonb, failed_turns int, replies int, min_confidence numeric,
@@ -584,6 +585,8 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 	session bigint;
 	trouble text;
+	handed_back boolean;
+	new_version int;
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.lock_ticket(ticket_id, expected_version);
@@ -601,8 +604,14 @@ BEGIN
 				HINT = 'triage.set_chat_settings(''{"bot_enabled": true}'') switches it on.';
 	END IF;
 	-- that the customer has the last word and waits for an answer is seen by the triggers of chat
-	PERFORM triage.set_handler(tenant, ticket_id, 'ai');
-	RETURN (SELECT t.version FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = hand_back_to_ai.ticket_id);
+	handed_back := triage.set_handler(tenant, ticket_id, 'ai');
+	SELECT t.version INTO new_version
+		FROM triage.tickets t
+		WHERE t.tenant_id = tenant AND t.id = hand_back_to_ai.ticket_id;
+	IF handed_back THEN
+		PERFORM triage.emit_event(tenant, 'ticket.handed_back', ticket_id, session, version => new_version);
+	END IF;
+	RETURN new_version;
 END
 $$;
 COMMENT ON FUNCTION triage.hand_back_to_ai(bigint, int) IS
@@ -814,7 +823,9 @@ BEGIN
 					FROM triage.ticket_talk(read_summarize.tenant_id, read_summarize.ticket_id, max_items) k),
 			item AS (
 				SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, left(t.description, max_text) AS content
-					FROM ticket t WHERE t.description ~ '\S'
+					-- of a ticket that was opened from a conversation it is the first message
+					FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
+						SELECT FROM talk k WHERE k.speaker = 'customer' AND k.content = left(t.description, max_text))
 				UNION ALL
 				-- stands for what is too old to be shown
 				SELECT 1, 0, 'summary', s.summary

@@ -450,6 +450,49 @@ COMMENT ON FUNCTION triage.health_budgets() IS
 	'part of health(): checks the budgets; raises nothing';
 REVOKE ALL ON FUNCTION triage.health_budgets() FROM PUBLIC;
 
+-- The worker puts a job whose tenant has no prompt for it off again and again, so those that are not due count as well.
+CREATE FUNCTION triage.health_prompts()
+	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+	SET enable_seqscan = off
+	SET enable_bitmapscan = off
+	SET enable_sort = off
+	SET jit = off
+AS $$
+DECLARE
+	n record;
+BEGIN
+	-- who may ask this may not know the tenants
+	SELECT count(DISTINCT w.tenant_id) AS tenants, sum(w.jobs) AS jobs, string_agg(DISTINCT w.kind::text, ', ') AS kinds, min(w.since) AS since
+		INTO n
+		FROM (
+			SELECT j.tenant_id, j.kind, count(*) AS jobs, min(j.created_at) AS since
+				FROM unnest(enum_range(NULL::triage.ticket_priority)) AS p (priority)
+				CROSS JOIN LATERAL (
+					SELECT q.tenant_id, q.kind, q.created_at, q.lease_until
+						FROM triage.ai_jobs q
+						WHERE q.priority = p.priority
+						ORDER BY q.run_at, q.id
+						LIMIT 1000) j
+				WHERE j.lease_until IS NULL AND j.created_at < statement_timestamp() - interval '1 minute'
+				GROUP BY j.tenant_id, j.kind) w
+		-- builtin reads none
+		WHERE EXISTS (SELECT FROM triage.providers p WHERE p.enabled AND p.api <> 'builtin')
+			AND NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = w.tenant_id AND p.kind = w.kind AND p.is_active);
+	check_name := 'prompts';
+	level := CASE WHEN n.tenants = 0 THEN 'ok' ELSE 'warning' END;
+	since := n.since;
+	what := CASE WHEN n.tenants = 0 THEN 'no job waits for a prompt'
+		ELSE format('%s jobs of %s tenants wait because there is no active prompt of their kind: %s', n.jobs, n.tenants, n.kinds) END;
+	what_to_do := CASE WHEN level > 'ok' THEN 'SELECT * FROM triage.doctor() WHERE finding = ''no prompt'';' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION triage.health_prompts() IS
+	'part of health(): checks whether jobs, among the first 1000 of each priority, wait for a prompt that their tenant does not have; raises nothing';
+REVOKE ALL ON FUNCTION triage.health_prompts() FROM PUBLIC;
+
 CREATE FUNCTION triage.health_failures()
 	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
 	LANGUAGE plpgsql STABLE
@@ -499,6 +542,7 @@ BEGIN
 	PERFORM triage.check_schema();
 	RETURN QUERY SELECT * FROM triage.health_queue();
 	RETURN QUERY SELECT * FROM triage.health_providers();
+	RETURN QUERY SELECT * FROM triage.health_prompts();
 	RETURN QUERY SELECT * FROM triage.health_failures();
 	RETURN QUERY SELECT * FROM triage.health_runs();
 	RETURN QUERY SELECT * FROM triage.health_budgets();

@@ -301,6 +301,7 @@ BEGIN
 		RAISE EXCEPTION 'batch_size must be between 1 and 10000, not %', coalesce(batch_size::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'A batch is one transaction; a thousand rows are enough.';
 	END IF;
+	PERFORM triage.check_tenant();
 	PERFORM triage.check_import_labels(coalesce(labels, '{}'));
 	columns := triage.import_columns(source_table, coalesce(columns, '{}'), target);
 	IF target <> 'tickets' AND ticket_source IS NULL THEN

@@ -6,6 +6,7 @@ CREATE FUNCTION triage.apply_retention(max_rows int DEFAULT 10000) RETURNS TABLE
 AS $$
 DECLARE
 	rule record;
+	results bigint;
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows < 1 THEN
@@ -31,6 +32,22 @@ BEGIN
 						-- what people said of a model is kept as long as the ticket
 						AND NOT EXISTS (SELECT FROM triage.ai_feedback f WHERE f.tenant_id = r.tenant_id AND f.result_id = r.id)
 						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+				GET DIAGNOSTICS results = ROW_COUNT;
+				DELETE FROM triage.conversation_summaries x WHERE x.ctid = ANY (ARRAY (
+					SELECT s.ctid FROM triage.conversation_summaries s WHERE s.superseded_at < rule.before
+						LIMIT max_rows - results FOR UPDATE SKIP LOCKED));
+			WHEN 'archived_sessions' THEN
+				-- nothing changes an archived session, so updated_at is when it was archived
+				DELETE FROM triage.chat_sessions x WHERE x.ctid = ANY (ARRAY (
+					SELECT s.ctid FROM triage.chat_sessions s
+						WHERE s.status = 'archived' AND s.updated_at < rule.before
+							-- who works on the ticket reads the conversation
+							AND NOT EXISTS (
+								SELECT FROM triage.chat_tickets l
+									JOIN triage.tickets t ON t.tenant_id = l.tenant_id AND t.id = l.ticket_id
+									WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
+										AND t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL)
+						LIMIT max_rows FOR UPDATE OF s SKIP LOCKED));
 			WHEN 'events' THEN
 				deleted := triage.trim_events(rule.before, max_rows);
 				target := rule.target;
@@ -41,6 +58,9 @@ BEGIN
 		END CASE;
 		IF rule.target <> 'deleted_tickets' THEN
 			GET DIAGNOSTICS deleted = ROW_COUNT;
+		END IF;
+		IF rule.target = 'superseded_results' THEN
+			deleted := deleted + results;
 		END IF;
 		target := rule.target;
 		RETURN NEXT;

@@ -161,73 +161,63 @@ BEGIN
 	RETURN NEXT;
 
 	relation := 'comment_edits';
-	IF to_regclass('triage.comment_edits') IS NOT NULL THEN
-		UPDATE triage.comment_edits e SET old_content = blank
-			WHERE e.tenant_id = tenant AND e.comment_id = ANY (said) AND e.old_content NOT IN ('', blank);
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
-	END IF;
+	UPDATE triage.comment_edits e SET old_content = blank
+		WHERE e.tenant_id = tenant AND e.comment_id = ANY (said) AND e.old_content NOT IN ('', blank);
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
 	relation := 'comment_attachments';
-	IF to_regclass('triage.comment_attachments') IS NOT NULL THEN
-		UPDATE triage.comment_attachments a SET file_url = 'erased:', file_name = blank
-			WHERE a.tenant_id = tenant AND a.comment_id = ANY (said) AND a.file_name <> blank;
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
-	END IF;
+	UPDATE triage.comment_attachments a SET file_url = 'erased:', file_name = blank
+		WHERE a.tenant_id = tenant AND a.comment_id = ANY (said) AND a.file_name <> blank;
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
-	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
-		talks := ARRAY (
-			SELECT s.id FROM triage.chat_sessions s
-				WHERE s.tenant_id = tenant AND s.customer_id = person ORDER BY s.id FOR NO KEY UPDATE);
-		UPDATE triage.chat_sessions s SET metadata = '{}'
-			WHERE s.tenant_id = tenant AND s.id = ANY (talks) AND s.metadata <> '{}';
-		relation := 'chat_sessions';
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
+	talks := ARRAY (
+		SELECT s.id FROM triage.chat_sessions s
+			WHERE s.tenant_id = tenant AND s.customer_id = person ORDER BY s.id FOR NO KEY UPDATE);
+	UPDATE triage.chat_sessions s SET metadata = '{}'
+		WHERE s.tenant_id = tenant AND s.id = ANY (talks) AND s.metadata <> '{}';
+	relation := 'chat_sessions';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
-		said := ARRAY (
-			SELECT m.id FROM triage.chat_messages m
-				WHERE m.tenant_id = tenant AND (m.session_id = ANY (talks) OR m.author_id = person));
-		UPDATE triage.chat_messages m SET content = blank, metadata = CASE WHEN m.metadata IS NOT NULL THEN '{}'::jsonb END
-			WHERE m.tenant_id = tenant AND m.id = ANY (said) AND (m.content <> blank OR m.metadata <> '{}');
-		relation := 'chat_messages';
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
+	said := ARRAY (
+		SELECT m.id FROM triage.chat_messages m
+			WHERE m.tenant_id = tenant AND (m.session_id = ANY (talks) OR m.author_id = person));
+	UPDATE triage.chat_messages m SET content = blank, metadata = CASE WHEN m.metadata IS NOT NULL THEN '{}'::jsonb END
+		WHERE m.tenant_id = tenant AND m.id = ANY (said) AND (m.content <> blank OR m.metadata <> '{}');
+	relation := 'chat_messages';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
-		UPDATE triage.chat_attachments a SET file_url = 'erased:', file_name = blank
-			WHERE a.tenant_id = tenant AND a.message_id = ANY (said) AND a.file_name <> blank;
-		relation := 'chat_attachments';
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
+	UPDATE triage.chat_attachments a SET file_url = 'erased:', file_name = blank
+		WHERE a.tenant_id = tenant AND a.message_id = ANY (said) AND a.file_name <> blank;
+	relation := 'chat_attachments';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
-		UPDATE triage.ai_dead_letters d SET message = blank
-			WHERE d.tenant_id = tenant AND d.session_id = ANY (talks) AND d.message <> blank;
-		GET DIAGNOSTICS letters = ROW_COUNT;
-		UPDATE triage.ai_runs r SET error = blank
-			WHERE r.tenant_id = tenant AND r.session_id = ANY (talks) AND r.error <> blank;
-		GET DIAGNOSTICS runs = ROW_COUNT;
-		DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.session_id = ANY (talks);
-		GET DIAGNOSTICS jobs = ROW_COUNT;
-	END IF;
+	UPDATE triage.ai_dead_letters d SET message = blank
+		WHERE d.tenant_id = tenant AND d.session_id = ANY (talks) AND d.message <> blank;
+	GET DIAGNOSTICS letters = ROW_COUNT;
+	UPDATE triage.ai_runs r SET error = blank
+		WHERE r.tenant_id = tenant AND r.session_id = ANY (talks) AND r.error <> blank;
+	GET DIAGNOSTICS runs = ROW_COUNT;
+	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.session_id = ANY (talks);
+	GET DIAGNOSTICS jobs = ROW_COUNT;
 
-	IF to_regclass('triage.ticket_escalations') IS NOT NULL THEN
-		UPDATE triage.ticket_escalations e SET reason = blank
-			WHERE e.tenant_id = tenant AND (e.ticket_id = ANY (own) OR e.session_id = ANY (talks)) AND e.reason <> blank;
-		relation := 'ticket_escalations';
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
-	END IF;
+	UPDATE triage.ticket_escalations e SET reason = blank
+		WHERE e.tenant_id = tenant AND (e.ticket_id = ANY (own) OR e.session_id = ANY (talks)) AND e.reason <> blank;
+	relation := 'ticket_escalations';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
-	IF to_regclass('triage.conversation_summaries') IS NOT NULL THEN
-		UPDATE triage.conversation_summaries c
-			SET summary = blank, customer_request = CASE WHEN c.customer_request IS NOT NULL THEN blank END, open_questions = '{}'
-			WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (own) OR c.session_id = ANY (talks))
-				AND (c.summary <> blank OR c.customer_request <> blank OR c.open_questions <> '{}');
-		relation := 'conversation_summaries';
-		GET DIAGNOSTICS erased = ROW_COUNT;
-		RETURN NEXT;
-	END IF;
+	UPDATE triage.conversation_summaries c
+		SET summary = blank, customer_request = CASE WHEN c.customer_request IS NOT NULL THEN blank END, open_questions = '{}'
+		WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (own) OR c.session_id = ANY (talks))
+			AND (c.summary <> blank OR c.customer_request <> blank OR c.open_questions <> '{}');
+	relation := 'conversation_summaries';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
 	UPDATE triage.ticket_ai_results r
 		SET summary = CASE WHEN r.summary IS NOT NULL THEN blank END, draft_reply = blank

@@ -61,6 +61,23 @@ COMMENT ON FUNCTION triage.check_ticket_text(text, text) IS
 	'checks the texts of a ticket before they are stored; returns nothing; raises 23514 when both are blank, or the subject exceeds 998 characters, or the description 1048576 bytes';
 REVOKE ALL ON FUNCTION triage.check_ticket_text(text, text) FROM PUBLIC;
 
+-- What the foreign key says, said so that a mistyped triage.tenant is recognised.
+CREATE FUNCTION triage.check_tenant() RETURNS void
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM triage.tenants n WHERE n.id = triage.current_tenant()) THEN
+		RAISE EXCEPTION 'tenant "%" does not exist', left(triage.current_tenant(), 100)
+			USING ERRCODE = 'foreign_key_violation',
+				HINT = 'SET triage.tenant to one that does, or make it with triage.create_tenant.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION triage.check_tenant() IS
+	'returns when the current tenant is there; raises 23503 else';
+REVOKE ALL ON FUNCTION triage.check_tenant() FROM PUBLIC;
+
 CREATE FUNCTION triage.check_category(category text, current text DEFAULT NULL) RETURNS void
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -115,6 +132,7 @@ BEGIN
 	IF FOUND THEN
 		RETURN known;
 	END IF;
+	PERFORM triage.check_tenant();
 	INSERT INTO triage.people (tenant_id, id, role, email)
 		VALUES (triage.current_tenant(), person_id, ensure_person.role, ensure_person.email)
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING
@@ -128,7 +146,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ensure_person(text, triage.person_role, text) IS
-	'creates a person of the current tenant on first sight, with that role and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters';
+	'creates a person of the current tenant on first sight, with that role and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.ensure_person(text, triage.person_role, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ensure_agent(agent_id text) RETURNS void
@@ -191,6 +209,7 @@ BEGIN
 		END IF;
 
 		IF i = 1 THEN
+			PERFORM triage.check_tenant();
 			PERFORM triage.check_ticket_text(subject, description);
 			PERFORM triage.check_category(category);
 			PERFORM triage.check_tags(tags);
@@ -226,7 +245,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) IS
-	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 23503 for an unknown category';
+	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 23503 for an unknown category or tenant';
 REVOKE ALL ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) FROM PUBLIC;
 
 -- Changing -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 -- model's.  Tickets have source 'demo', people an id that begins with 'demo-': by these remove_demo() knows them.
 --
 -- Dates lie in the past, so the triggers that would write the present, ask for triage or tell the host application are
--- off while it loads: that locks tickets and comments against writers for the moment it takes.
+-- off while it loads: that locks tickets, comments and messages against writers for the moment it takes.
 
 CREATE FUNCTION triage.demo_scenarios()
 	RETURNS TABLE (scenario int, category text, urgency triage.ticket_priority, sentiment int, subject text, description text,
@@ -382,7 +382,7 @@ AS $$
 			CASE WHEN f.resolution IS NOT NULL THEN c.created_at + d.wait * 3 + interval '1 hour' END,
 			CASE WHEN f.status = 'closed' THEN c.created_at + d.wait * 3 + interval '4 days' END,
 			CASE WHEN f.status IN ('pending', 'on_hold', 'review') THEN c.created_at + d.wait * 1.5 END,
-			e.fate IN (4, 7, 8, 11, 12, 17, 18) AND d.n % 3 <> 0 AND to_regclass('triage.chat_sessions') IS NOT NULL,
+			e.fate IN (4, 7, 8, 11, 12, 17, 18) AND d.n % 3 <> 0,
 			triage.demo_fill(s.subject, d.n, c.created_at),
 			triage.demo_fill(
 				CASE WHEN s.sentiment < 7 THEN triage.demo_pick(d.n, 23, ARRAY['Hello,', 'Good morning,', 'Dear support team,', 'Hi,',
@@ -701,11 +701,9 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 				HINT = 'Demonstration data do not go beside real ones. Make a tenant for them: SELECT triage.create_tenant(''demo''); SET triage.tenant = ''demo'';';
 	END IF;
-	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
-		IF EXISTS (SELECT FROM triage.chat_sessions s WHERE s.tenant_id = tenant) THEN
-			RAISE EXCEPTION 'tenant "%" has conversations of its own', tenant
-				USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Make a tenant for the demonstration: SELECT triage.create_tenant(''demo'');';
-		END IF;
+	IF EXISTS (SELECT FROM triage.chat_sessions s WHERE s.tenant_id = tenant) THEN
+		RAISE EXCEPTION 'tenant "%" has conversations of its own', tenant
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Make a tenant for the demonstration: SELECT triage.create_tenant(''demo'');';
 	END IF;
 	SELECT string_agg(DISTINCT s.category, ', ') INTO missing
 		FROM triage.demo_scenarios() s
@@ -734,8 +732,8 @@ BEGIN
 		RAISE EXCEPTION 'tickets must be between 1 and 10000, not %', coalesce(tickets::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'From 50 on every status and every way to be handled is among them.';
 	END IF;
-	-- comments first, as whoever writes one; from here on nobody else's ticket can come in
-	LOCK TABLE triage.ticket_comments, triage.tickets, triage.people IN SHARE ROW EXCLUSIVE MODE;
+	-- in the order of whoever writes a message or a comment; from here on nobody else's ticket can come in
+	LOCK TABLE triage.people, triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM triage.check_place_for_demo();
 
 	-- those that are on and no others, so that what somebody has switched off stays off
@@ -754,12 +752,8 @@ BEGIN
 	PERFORM triage.load_demo_tickets(tickets, as_of);
 	PERFORM triage.load_demo_history(tickets, as_of);
 	PERFORM triage.load_demo_comments(tickets, as_of);
-	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
-		PERFORM triage.load_demo_conversations(tickets, as_of);
-	END IF;
-	IF to_regclass('triage.ticket_escalations') IS NOT NULL THEN
-		PERFORM triage.load_demo_escalations(tickets, as_of);
-	END IF;
+	PERFORM triage.load_demo_conversations(tickets, as_of);
+	PERFORM triage.load_demo_escalations(tickets, as_of);
 	FOREACH switch IN ARRAY switches LOOP
 		EXECUTE format(switch, 'ENABLE');
 	END LOOP;
@@ -780,26 +774,22 @@ DECLARE
 	person text;
 BEGIN
 	PERFORM triage.check_schema();
-	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
-		-- tickets are locked before sessions
-		PERFORM FROM triage.tickets t
-			WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$'
-			ORDER BY t.id FOR UPDATE;
-		sessions := ARRAY (
-			SELECT s.id
-				FROM triage.chat_sessions s
-				JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
-				JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
-				WHERE s.tenant_id = triage.current_tenant() AND t.source = 'demo'
-					AND t.external_id = 'demo-' || (s.metadata ->> 'demo')
-				ORDER BY s.id);
-	END IF;
+	-- tickets are locked before sessions
+	PERFORM FROM triage.tickets t
+		WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$'
+		ORDER BY t.id FOR UPDATE;
+	sessions := ARRAY (
+		SELECT s.id
+			FROM triage.chat_sessions s
+			JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
+			JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
+			WHERE s.tenant_id = triage.current_tenant() AND t.source = 'demo'
+				AND t.external_id = 'demo-' || (s.metadata ->> 'demo')
+			ORDER BY s.id);
 	DELETE FROM triage.tickets t
 		WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$';
 	GET DIAGNOSTICS removed = ROW_COUNT;
-	IF to_regclass('triage.chat_sessions') IS NOT NULL THEN
-		DELETE FROM triage.chat_sessions s WHERE s.tenant_id = triage.current_tenant() AND s.id = ANY (sessions);
-	END IF;
+	DELETE FROM triage.chat_sessions s WHERE s.tenant_id = triage.current_tenant() AND s.id = ANY (sessions);
 	FOR person IN
 		SELECT p.id FROM triage.people p
 			WHERE p.tenant_id = triage.current_tenant() AND p.id ~ '^demo-(admin|agent|customer)-'

@@ -451,7 +451,7 @@ BEGIN
 	CREATE TABLE IF NOT EXISTS triage.retention (
 		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
 		keep   interval,
-		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets',
+		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets', 'archived_sessions',
 			'events')),
 		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
 	PERFORM triage.install_event_tables();

@@ -82,7 +82,7 @@ BEGIN
 		CONSTRAINT chat_attachments_byte_size CHECK (byte_size >= 0));
 	CREATE INDEX IF NOT EXISTS chat_attachments_message ON triage.chat_attachments (tenant_id, message_id);
 
-	-- A session has at most one ticket that it began as: its origin.
+	-- A session has at most one ticket that it began as, its origin, and a ticket began as one session at most.
 	CREATE TABLE IF NOT EXISTS triage.chat_tickets (
 		tenant_id  text NOT NULL DEFAULT triage.current_tenant(),
 		id         bigint GENERATED ALWAYS AS IDENTITY,
@@ -97,6 +97,8 @@ BEGIN
 		CONSTRAINT chat_tickets_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE);
 	CREATE UNIQUE INDEX IF NOT EXISTS chat_tickets_one_origin ON triage.chat_tickets (tenant_id, session_id)
+		WHERE relation = 'origin';
+	CREATE UNIQUE INDEX IF NOT EXISTS chat_tickets_one_session ON triage.chat_tickets (tenant_id, ticket_id)
 		WHERE relation = 'origin';
 	CREATE INDEX IF NOT EXISTS chat_tickets_ticket ON triage.chat_tickets (tenant_id, ticket_id);
 END
@@ -176,6 +178,7 @@ BEGIN
 			('chat_overview', 'created_at', 'when it began'),
 			('chat_overview', 'updated_at', 'when it last changed or a message was written; with id the order to list it in'),
 			('chat_overview', 'ended_at', 'when it was resolved or archived'),
+			('chat_overview', 'summary', 'what it has come to: the current summary of the session, else of its origin ticket; null: there is none'),
 			('ai_jobs', 'session_id', 'the chat session to work on; null: it is about a ticket'),
 			('ai_dead_letters', 'session_id', 'the chat session that was to be worked on; null: it was about a ticket'),
 			('ai_runs', 'session_id', 'the chat session, which may be gone; null: it was about a ticket')
@@ -219,7 +222,12 @@ BEGIN
 				CASE WHEN j.lease_until > now() THEN 'processing'
 					WHEN j.id IS NOT NULL THEN 'pending'
 					WHEN d.id IS NOT NULL THEN 'ai_failed' END AS reply_state,
-				s.created_at, s.updated_at, s.ended_at
+				s.created_at, s.updated_at, s.ended_at,
+				coalesce(
+					(SELECT c.summary FROM triage.conversation_summaries c
+						WHERE c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.superseded_at IS NULL),
+					(SELECT c.summary FROM triage.conversation_summaries c
+						WHERE c.tenant_id = o.tenant_id AND c.ticket_id = o.ticket_id AND c.superseded_at IS NULL)) AS summary
 			FROM triage.chat_sessions s
 			LEFT JOIN triage.chat_tickets o
 				ON o.tenant_id = s.tenant_id AND o.session_id = s.id AND o.relation = 'origin'

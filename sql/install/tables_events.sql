@@ -17,7 +17,7 @@ CREATE TYPE triage.event_topic AS ENUM
 	 'chat.session_started', 'chat.message_posted', 'chat.session_ended', 'chat.session_archived',
 	 'person.erased');
 COMMENT ON TYPE triage.event_topic IS
-	'what an event tells of; object_id and labels by topic: ticket.created (status, priority, category), ticket.updated (fields: the columns that changed), ticket.status_changed (from, to, resolution), ticket.assigned (from, to), ticket.escalated and ticket.handed_back (cause), ticket.deleted (by delete_ticket), ticket.purged (the row is gone), comment.created and comment.edited (the comment; visibility, author_role), result.stored (the result; category, urgency, sentiment_score, needs_human, confidence), result.corrected (the result; fields), job.failed (the job; kind, class, attempts), draft.accepted, draft.edited and draft.rejected (the result; comment, similarity), chat topics (the message where there is one; role), person.erased (person)';
+	'what an event tells of; object_id and labels by topic: ticket.created (status, priority, category), ticket.updated (fields: the columns that changed), ticket.status_changed (from, to, resolution), ticket.assigned (from, to), ticket.escalated (the escalation; cause), ticket.handed_back (to the AI), ticket.deleted (by delete_ticket), ticket.purged (the row is gone), comment.created and comment.edited (the comment; visibility, author_role), result.stored (the result; category, urgency, sentiment_score, needs_human, confidence), result.corrected (the result; person, fields), job.failed (the job; kind, class, attempts), draft.accepted, draft.edited and draft.rejected (the result; person, comment, similarity), chat.session_started and chat.session_archived, chat.message_posted (the message; role), chat.session_ended (status, and the ticket''s resolution, which says who ended it), person.erased (person)';
 
 CREATE FUNCTION triage.install_event_tables() RETURNS void
 	LANGUAGE plpgsql
@@ -87,7 +87,7 @@ BEGIN
 	COMMENT ON COLUMN triage.events.topic IS 'what it tells of';
 	COMMENT ON COLUMN triage.events.ticket_id IS 'the ticket, which may be gone; NULL: none is concerned';
 	COMMENT ON COLUMN triage.events.session_id IS 'the chat session, which may be gone; NULL: none is concerned';
-	COMMENT ON COLUMN triage.events.object_id IS 'the comment, message, result or job, by topic; NULL: the event is about the ticket or session itself';
+	COMMENT ON COLUMN triage.events.object_id IS 'the comment, message, escalation, result or job, by topic; NULL: the event is about the ticket or session itself';
 	COMMENT ON COLUMN triage.events.version IS 'the ticket''s after the change; NULL: not known, or no ticket';
 	COMMENT ON COLUMN triage.events.actor IS 'triage.actor, which the session claims; else the session''s role; triage: a result';
 	COMMENT ON COLUMN triage.events.labels IS 'a JSON object by topic, see type event_topic; never a text that somebody wrote';
@@ -131,6 +131,19 @@ BEGIN
 		AFTER UPDATE OF content ON triage.ticket_comments
 		FOR EACH ROW WHEN (OLD.content IS DISTINCT FROM NEW.content)
 		EXECUTE FUNCTION triage.ticket_comments_event();
+	CREATE OR REPLACE TRIGGER chat_sessions_started_event
+		AFTER INSERT ON triage.chat_sessions
+		FOR EACH ROW EXECUTE FUNCTION triage.chat_sessions_event();
+	CREATE OR REPLACE TRIGGER chat_sessions_over_event
+		AFTER UPDATE ON triage.chat_sessions
+		FOR EACH ROW WHEN (OLD.status <> NEW.status AND NEW.status <> 'active')
+		EXECUTE FUNCTION triage.chat_sessions_event();
+	CREATE OR REPLACE TRIGGER chat_messages_event
+		AFTER INSERT ON triage.chat_messages
+		FOR EACH ROW EXECUTE FUNCTION triage.chat_messages_event();
+	CREATE OR REPLACE TRIGGER ticket_escalations_event
+		AFTER INSERT ON triage.ticket_escalations
+		FOR EACH ROW EXECUTE FUNCTION triage.ticket_escalations_event();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_event_triggers() IS

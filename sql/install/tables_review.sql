@@ -95,6 +95,7 @@ DECLARE
 					GROUP BY y.tenant_id, y.result_id) f ON f.tenant_id = r.tenant_id AND f.result_id = r.id) a
 	$sql$;
 BEGIN
+	-- NULL and not 0 where nobody can review: a 0 would say that nobody had
 	EXECUTE format($view$
 		CREATE OR REPLACE VIEW triage.ai_quality WITH (security_invoker = true) AS
 			SELECT a.tenant_id, a.kind, a.provider, a.model, a.prompt_version,
@@ -102,17 +103,17 @@ BEGIN
 					count(*) FILTER (WHERE a.outcome = 'refused') AS refused,
 					count(*) FILTER (WHERE a.outcome = 'unusable_answer') AS unusable_answers,
 					count(d.id) AS given_up,
-					count(a.result_id) AS results,
-					count(*) FILTER (WHERE a.verdict = 'accepted') AS accepted,
-					count(*) FILTER (WHERE a.verdict = 'edited') AS edited,
-					count(*) FILTER (WHERE a.verdict = 'rejected') AS rejected,
+					CASE a.kind WHEN 'triage' THEN count(a.result_id) END AS results,
+					CASE a.kind WHEN 'triage' THEN count(*) FILTER (WHERE a.verdict = 'accepted') END AS accepted,
+					CASE a.kind WHEN 'triage' THEN count(*) FILTER (WHERE a.verdict = 'edited') END AS edited,
+					CASE a.kind WHEN 'triage' THEN count(*) FILTER (WHERE a.verdict = 'rejected') END AS rejected,
 					round(count(*) FILTER (WHERE a.verdict = 'accepted') / nullif(count(a.result_id), 0)::numeric, 4) AS accepted_share,
 					round(count(*) FILTER (WHERE a.verdict = 'edited') / nullif(count(a.result_id), 0)::numeric, 4) AS edited_share,
 					round(count(*) FILTER (WHERE a.verdict = 'rejected') / nullif(count(a.result_id), 0)::numeric, 4) AS rejected_share,
 					round(count(*) FILTER (WHERE a.result_id IS NOT NULL AND a.verdict IS NULL) / nullif(count(a.result_id), 0)::numeric, 4)
 						AS unreviewed_share,
 					round(avg(a.similarity), 3) AS mean_similarity,
-					count(a.corrections) AS looked_at,
+					CASE a.kind WHEN 'triage' THEN count(a.corrections) END AS looked_at,
 					round(count(*) FILTER (WHERE 'category' = ANY (a.corrections)) / nullif(count(a.corrections), 0)::numeric, 4)
 						AS category_corrected,
 					round(count(*) FILTER (WHERE 'urgency' = ANY (a.corrections)) / nullif(count(a.corrections), 0)::numeric, 4)
@@ -142,8 +143,8 @@ BEGIN
 	$view$, reviewed);
 
 	COMMENT ON VIEW triage.ai_quality IS
-		'what became of the answers of each model and version of a prompt: refused, unusable or stored, and what people made of what was stored';
-	COMMENT ON COLUMN triage.ai_quality.kind IS 'what was asked of the model';
+		'what became of the answers of each model and version of a prompt, by kind: refused, unusable or stored, and what people made of what was stored';
+	COMMENT ON COLUMN triage.ai_quality.kind IS 'what was asked of the model; only what triage gives is reviewed: of other kinds, columns from results to sentiment_corrected are NULL';
 	COMMENT ON COLUMN triage.ai_quality.provider IS 'who was asked; NULL: the run is purged';
 	COMMENT ON COLUMN triage.ai_quality.model IS 'the model that answered';
 	COMMENT ON COLUMN triage.ai_quality.prompt_version IS 'version of the tenant''s prompt';

@@ -5,17 +5,6 @@ CREATE FUNCTION triage.install_ticket_views() RETURNS void
 	SET search_path = pg_catalog, pg_temp
 	SET client_min_messages = warning
 AS $install$
-DECLARE
-	conversation CONSTANT text := CASE WHEN to_regclass('triage.chat_tickets') IS NULL THEN 'NULL::bigint' ELSE $sql$
-		(SELECT s.session_id FROM triage.chat_tickets s
-			WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.relation = 'origin'
-			ORDER BY s.id LIMIT 1) $sql$ END;
-	-- LIMIT 1 instead of EXISTS, whose plan may be a look at all comments at once
-	ai_assisted CONSTANT text := CASE WHEN to_regprocedure('triage.ai_assisted(bigint, text)') IS NULL THEN $sql$
-		coalesce((SELECT true FROM triage.ticket_comments c
-			WHERE c.tenant_id = t.tenant_id AND c.ticket_id = t.id AND c.author_role = 'ai'
-				AND c.visibility = 'public' LIMIT 1), false) $sql$
-		ELSE 'triage.ai_assisted(t.id, t.tenant_id)' END;
 BEGIN
 	-- Each link from both sides, under a name for each direction.
 	CREATE OR REPLACE VIEW triage.linked_tickets WITH (security_invoker = true) AS
@@ -34,14 +23,15 @@ BEGIN
 			FROM triage.ticket_links l
 			JOIN triage.tickets o ON o.tenant_id = l.tenant_id AND o.id = l.ticket_id AND o.deleted_at IS NULL;
 
-	EXECUTE format($view$
-		CREATE OR REPLACE VIEW triage.helpdesk_tickets WITH (security_invoker = true) AS
-			SELECT t.id, t.subject AS title, t.description, t.priority, t.category, t.status, %s AS conversation_id,
-					t.assignee_id AS assigned_to, t.requester_id AS created_by,
-					%s AS ai_assisted,
-					t.created_at, t.updated_at, t.resolved_at, t.deleted_at, t.tenant_id
-				FROM triage.tickets t
-	$view$, conversation, ai_assisted);
+	CREATE OR REPLACE VIEW triage.helpdesk_tickets WITH (security_invoker = true) AS
+		SELECT t.id, t.subject AS title, t.description, t.priority, t.category, t.status,
+				(SELECT s.session_id FROM triage.chat_tickets s
+					WHERE s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.relation = 'origin'
+					ORDER BY s.id LIMIT 1) AS conversation_id,
+				t.assignee_id AS assigned_to, t.requester_id AS created_by,
+				triage.ai_assisted(t.id, t.tenant_id) AS ai_assisted,
+				t.created_at, t.updated_at, t.resolved_at, t.deleted_at, t.tenant_id
+			FROM triage.tickets t;
 
 	-- One entry a row, in columns that all kinds share.  A further kind is a further branch, whose first condition on a
 	-- ticket must be one that an index on (tenant_id, ticket_id) serves.
@@ -79,7 +69,22 @@ BEGIN
 		UNION ALL
 		SELECT l.tenant_id, l.ticket_id, l.created_at, 'link', l.link_id, l.created_by, NULL, l.other_subject,
 				jsonb_build_object('relation', l.relation, 'other_id', l.other_id)
-			FROM triage.linked_tickets l;
+			FROM triage.linked_tickets l
+		UNION ALL
+		SELECT o.tenant_id, o.ticket_id, m.created_at, 'message', m.id,
+				coalesce(m.author_id, CASE m.role WHEN 'assistant' THEN 'triage' END), NULL, m.content,
+				jsonb_build_object('role', m.role, 'session_id', m.session_id,
+					'attachments', (SELECT coalesce(jsonb_agg(jsonb_build_object('file_name', f.file_name, 'file_url', f.file_url,
+							'file_type', f.file_type, 'byte_size', f.byte_size) ORDER BY f.id), '[]')
+						FROM triage.chat_attachments f
+						WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id))
+			FROM triage.chat_tickets o
+			JOIN triage.chat_messages m ON m.tenant_id = o.tenant_id AND m.session_id = o.session_id
+			WHERE o.relation = 'origin'
+		UNION ALL
+		SELECT e.tenant_id, e.ticket_id, e.created_at, 'escalation', e.id, e.created_by, NULL, e.reason,
+				jsonb_build_object('cause', e.cause, 'session_id', e.session_id, 'session_role', e.session_role)
+			FROM triage.ticket_escalations e;
 
 	COMMENT ON VIEW triage.linked_tickets IS 'links between tickets, each from both sides; those to deleted tickets are left out';
 	COMMENT ON COLUMN triage.linked_tickets.ticket_id IS 'the ticket; ask by it';
@@ -110,12 +115,12 @@ BEGIN
 	COMMENT ON VIEW triage.ticket_timeline IS 'all that happened to a ticket, one entry a row; ask by ticket_id, by tenant_id too where row security does not bind, and order by happened_at, entry_id';
 	COMMENT ON COLUMN triage.ticket_timeline.ticket_id IS 'the ticket';
 	COMMENT ON COLUMN triage.ticket_timeline.happened_at IS 'when it happened';
-	COMMENT ON COLUMN triage.ticket_timeline.kind IS 'created, comment, change (of a column), assignment, ai_result or link';
+	COMMENT ON COLUMN triage.ticket_timeline.kind IS 'created, comment, message (of the conversation that the ticket began as), change (of a column), assignment, escalation, ai_result or link';
 	COMMENT ON COLUMN triage.ticket_timeline.entry_id IS 'id of the row it is about, in the table of its kind';
-	COMMENT ON COLUMN triage.ticket_timeline.actor IS 'who did it: a person''s id or an actor; of an ai_result: triage';
+	COMMENT ON COLUMN triage.ticket_timeline.actor IS 'who did it: a person''s id or an actor; of an ai_result and of the AI''s message: triage; null: not known';
 	COMMENT ON COLUMN triage.ticket_timeline.visibility IS 'of a comment: whether the customer sees it; else null';
-	COMMENT ON COLUMN triage.ticket_timeline.content IS 'the subject, the comment''s text, the changed column''s name, the agent''s id, the result''s summary or the other ticket''s subject';
-	COMMENT ON COLUMN triage.ticket_timeline.details IS 'what else is known, by kind; a change has old and new, a comment its attachments and edited_at';
+	COMMENT ON COLUMN triage.ticket_timeline.content IS 'the subject, the comment''s or the message''s text, the changed column''s name, the agent''s id, the escalation''s reason, the result''s summary or the other ticket''s subject';
+	COMMENT ON COLUMN triage.ticket_timeline.details IS 'what else is known, by kind; a change has old and new, a comment its attachments and edited_at, a message its role and attachments, an escalation its cause';
 END
 $install$;
 COMMENT ON FUNCTION triage.install_ticket_views() IS

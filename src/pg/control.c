@@ -155,6 +155,7 @@ triage_worker_start(PG_FUNCTION_ARGS)
 	refuse_in_recovery();
 	config_connect();
 	home_check();
+	worker_await_leaving();
 	spi_prepare(&plan, "UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL "
 				"WHERE stopped_at IS NOT NULL", 0);
 	spi_execute(plan, NULL, NULL, 0);

@@ -91,6 +91,22 @@ key_add(KeyList *list, TupleTableSlot *slot, const TicketShape *shape)
 	rows_add(&list->rows, slot->tts_values[assignee], slot->tts_isnull[assignee]);
 }
 
+/* ensure_agent() says the same for the functions; this is for plain SQL. */
+static void
+refuse_customers(KeyList *list)
+{
+	bool		null;
+
+	if (rows_execute_fresh(&list->rows,
+						   "SELECT p.id FROM u JOIN triage.people p ON p.tenant_id = u.tenant_id AND p.id = u.assignee_id "
+						   "WHERE p.role = 'customer' LIMIT 1", NULL, 0) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("a customer cannot be assigned a ticket"),
+				 errdetail("Person \"%s\" has the role customer.", TextDatumGetCString(spi_value(0, 1, &null))),
+				 errhint("Set the role in triage.people to agent or admin first.")));
+}
+
 static void
 log_assignments(KeyList *list, bool may_be_open)
 {
@@ -113,6 +129,7 @@ log_assignments(KeyList *list, bool may_be_open)
 						   &actor, 1, TEXTOID);
 		return;
 	}
+	refuse_customers(list);
 	rows_execute(&list->rows, &open_plan,
 				 "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
 				 "SELECT u.tenant_id, u.id, u.assignee_id, $1, clock_timestamp() FROM u WHERE u.assignee_id IS NOT NULL",

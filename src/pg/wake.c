@@ -108,7 +108,8 @@ look_up_target(void)
 		return;
 	if (config_worker_stopped())
 		return;
-	start_wanted = target == NULL && (start_demanded || triage_autostart) && worker_role_may_serve(MyDatabaseId);
+	/* what can be found may be on its way out; of two, the second leaves at once, and the launcher starts but one */
+	start_wanted = (start_demanded || (target == NULL && triage_autostart)) && worker_role_may_serve(MyDatabaseId);
 	/* whatever its last worker found there, now there is work */
 	launch_wanted = triage_shared != NULL;
 }

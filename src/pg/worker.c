@@ -46,6 +46,8 @@
 #define SLOT_LOCK_KEY 0x74726961
 #define SLOT_LOCK_FIELD4 7
 #define MAX_ONESHOT_SLOTS 16
+/* Not a slot: see worker_await_leaving(). */
+#define LEAVING_LOCK 0xFFFF
 
 /* May it still connect here?  Every so many looks whether it is in the way. */
 #define CLOSED_LOOKS 10
@@ -105,6 +107,27 @@ lock_slot(int slot)
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, SLOT_LOCK_KEY, slot, SLOT_LOCK_FIELD4);
 	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+worker_await_leaving(void)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, SLOT_LOCK_KEY, LEAVING_LOCK, SLOT_LOCK_FIELD4);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+/* False: somebody is about to want this worker.  Kept to the end of the process. */
+static bool
+begin_to_leave(void)
+{
+	bool		begun;
+
+	StartTransactionCommand();
+	begun = lock_slot(LEAVING_LOCK);
+	CommitTransactionCommand();
+	return begun;
 }
 
 /* The resident worker's slot is 0; a one-shot worker takes the first that is free. */
@@ -355,7 +378,7 @@ work(const WorkerArgs *args, WorkerEntry *entry)
 	if (leave == LEAVE_FOR_NOW && triage_shared)
 		shmem_request_worker(MyDatabaseId, false, true);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
-	if (leave == LEAVE_FOR_NOW || shutdown_requested || !dispatch_still_unwanted(d))
+	if (leave == LEAVE_FOR_NOW || shutdown_requested || !begin_to_leave() || !dispatch_still_unwanted(d))
 		return 1;
 	shmem_set_unwanted(MyDatabaseId, true);
 	return 0;

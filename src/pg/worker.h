@@ -15,4 +15,10 @@ typedef struct WorkerReport
 	pg_atomic_uint32 finished;	/* jobs whose fate was written */
 } WorkerReport;
 
+/*
+ * Waits for a worker of this database that has looked for the last time whether it is wanted, and lets none do so until
+ * the transaction ends: what that is about to say must not be missed.
+ */
+extern void worker_await_leaving(void);
+
 #endif

@@ -13,15 +13,18 @@ SET intervalstyle = postgres;
 -- without the library its settings are not known
 LOAD 'triage';
 
-CREATE TEMP TABLE chapter (id int, title text, intro text);
-INSERT INTO chapter VALUES
+-- id: for the list below; position: where it stands
+CREATE TEMP TABLE chapter (id int, position serial, title text, intro text);
+INSERT INTO chapter (id, title, intro) VALUES
 	(1, 'Tickets', 'What an application calls.'),
+	(10, 'Chat and handover', 'Conversations with a customer, answered by the AI or by people, and how they change hands.'),
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
+	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
+	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
 	(3, 'External workers', 'The queue''s protocol in SQL, for a worker that is not part of the server.'),
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
 	(6, 'Installation', ''),
-	(9, 'Events', 'The outbox: what happened, for programs outside the database.'),
 	(7, 'Internal functions', 'Called by the functions, triggers, policies and views above; not meant to be called otherwise.'),
 	(8, 'Trigger functions', '');
 
@@ -31,8 +34,6 @@ INSERT INTO place (chapter, name)
 		FROM (VALUES
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
-			(1, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
-			(5, 'set_chat_settings chat_settings_of'),
 			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
 			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation conversation_trouble '
 				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
@@ -42,28 +43,31 @@ INSERT INTO place (chapter, name)
 			(7, 'check_comment_text check_custom_fields check_external_id check_file_url check_tags follow_up follow_ups '
 				'install_comment_tables install_ticket_views lock_comment orphans tickets_tagged'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
-			(1, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
+			(10, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
+			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
+			(10, 'set_chat_settings chat_settings_of'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
-			(1, 'accept_draft edit_draft reject_draft correct_result ai_assisted text_similarity'),
 			(9, 'add_consumer read_events confirm_events drop_consumer'),
+			(9, 'accept_draft edit_draft reject_draft correct_result ai_assisted text_similarity'),
 			(7, 'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
 				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
 			(6, 'load_demo remove_demo'),
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
-			(1, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
-			(6, 'purge_deleted erase_person erasure_list set_syncing syncing'),
+			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
+			(11, 'purge_deleted erase_person erasure_list'),
+			(6, 'set_syncing syncing'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '
-				'explain_job explain_results explain_runs exposed_origins health_budgets health_failures health_providers health_queue '
+				'explain_job explain_results explain_runs exposed_origins health_budgets health_failures health_prompts health_providers health_queue '
 				'health_runs health_worker hold_reason latest_runs library_state prompt_sha256 provider_troubles queue_head secret_refusal '
-				'check_category check_pg_cron check_provider_endpoint check_schema check_ticket_changes check_ticket_text ensure_agent '
+				'check_category check_pg_cron check_provider_endpoint check_schema check_tenant check_ticket_changes check_ticket_text ensure_agent '
 				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
 				'install_chat_tables install_chat_comments install_chat_triggers install_chat_views lock_chat check_message ensure_author '
 				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary '
@@ -141,7 +145,7 @@ SELECT CASE WHEN p.position = min(p.position) OVER (PARTITION BY c.id)
 		|| E'\n```sql\n' || pg_temp.signature(f.oid) || E'\n```\n' || pg_temp.md(upper(left(f.comment, 1)) || substr(f.comment, 2)) || '.'
 		|| CASE WHEN f.is_definer THEN ' Runs with its owner''s rights.' ELSE '' END
 	FROM place p JOIN chapter c ON c.id = p.chapter JOIN func f ON f.name = p.name
-	ORDER BY p.chapter, p.position, f.oid::regprocedure::text COLLATE "C";
+	ORDER BY c.position, p.position, f.oid::regprocedure::text COLLATE "C";
 
 CREATE TEMP TABLE rel AS
 	SELECT c.oid, c.relname::text AS name, c.relkind, coalesce(obj_description(c.oid, 'pg_class'), '') AS comment

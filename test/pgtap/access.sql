@@ -29,7 +29,7 @@ INSERT INTO pg_temp.callable
 			('reader agent admin', 'current_actor check_schema written_here search_tickets list_tickets wait_for_triage worker_counters '
 				'health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 hold_reason'),
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
-				'add_comment request_triage lock_ticket check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
+				'add_comment request_triage lock_ticket check_tenant check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('reader agent admin', 'tickets_tagged'),
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
@@ -57,7 +57,7 @@ INSERT INTO pg_temp.callable
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
-				'health_failures health_budgets latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
+				'health_failures health_prompts health_budgets latest_runs library_state provider_troubles queue_head secret_refusal doctor_schema doctor_vacuum '
 				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins access_list access_levels clear_access set_worker_policies '
 				'grant_access revoke_access allow_tenant disallow_tenant'),
 			('reader agent admin', 'conversation search_messages'),

@@ -1,6 +1,6 @@
 -- The audit trail: one row for each changed column, whoever changes it and however, and nobody rewrites it.
 \ir prepare.psql
-SELECT plan(42);
+SELECT plan(44);
 
 CREATE FUNCTION pg_temp.trail(external_id text) RETURNS SETOF text
 	LANGUAGE sql
@@ -117,6 +117,9 @@ UPDATE triage.tickets SET assignee_id = 'bob' WHERE external_id = 'f';
 SELECT is(pg_temp.assigned('f'), 'ann by boss (past), bob by boss', 'the next one ends the first');
 UPDATE triage.tickets SET assignee_id = 'bob', subject = 'y' WHERE external_id = 'f';
 SELECT is(pg_temp.assigned('f'), 'ann by boss (past), bob by boss', 'the same one is no change');
+INSERT INTO triage.people (id) VALUES ('a customer');
+SELECT throws_ok($$UPDATE triage.tickets SET assignee_id = 'a customer' WHERE external_id = 'f'$$, '23514', 'a customer cannot be assigned a ticket', 'plain SQL assigns no customer');
+SELECT throws_ok($$INSERT INTO triage.tickets (description, assignee_id) VALUES ('x', 'a customer')$$, '23514', 'a customer cannot be assigned a ticket', 'nor does an insert');
 UPDATE triage.tickets SET assignee_id = NULL WHERE external_id = 'f';
 SELECT is(pg_temp.assigned('f'), 'ann by boss (past), bob by boss (past)', 'nobody has it');
 UPDATE triage.tickets SET assignee_id = 'ann' WHERE external_id IN ('f', 'e');

@@ -278,7 +278,8 @@ SELECT is(pg_temp.owed(:l), 'fence 0 waits', 'who answers it does not change');
 SELECT is(triage.link_session(:l, :k, 'related'), :link::bigint, 'once');
 SELECT triage.link_session(:l, :k2, 'followup') AS link2 \gset
 SELECT is((SELECT count(*) FROM triage.chat_tickets l WHERE l.session_id = :l), 2::bigint, 'a session has any number of tickets');
-SELECT is(pg_temp.told(format(v.command, :l, :k, pg_temp.origin(:p))), v.told, v.command)
+SELECT triage.create_ticket('of a letter', 'x') AS k0 \gset
+SELECT is(pg_temp.told(format(v.command, :l, :k, :k0)), v.told, v.command)
 	FROM (VALUES
 		($$SELECT triage.link_session(%s, %s, 'followup')$$, '23505 chat session N is linked to ticket N already, as related'),
 		($$SELECT triage.link_session(%s, -1)$$, 'P0002 ticket -N does not exist'),
@@ -288,6 +289,9 @@ SELECT is(pg_temp.told(format(v.command, :l, :k, pg_temp.origin(:p))), v.told, v
 SELECT is(pg_temp.owed(:l), 'none', 'with an origin ticket that is people''s, the AI does not answer any more');
 SELECT triage.create_ticket('fourth', 'x') AS k3 \gset
 SELECT is(pg_temp.told(format('SELECT triage.link_session(%s, %s, ''origin'')', :l, :k3)), '23505 chat session N has an origin ticket already: N', 'one origin a session [seed 21] [seed 23]');
+SELECT triage.start_session() AS other \gset
+SELECT is(pg_temp.told(format('SELECT triage.link_session(%s, %s, ''origin'')', :other, (SELECT l.ticket_id FROM triage.chat_tickets l WHERE l.session_id = :l AND l.relation = 'origin'))),
+	'23505 ticket N began as another chat session: N', 'and one session an origin ticket [seed 22]');
 
 -- Attachments --------------------------------------------------------------------------------------------------------------------
 
@@ -352,6 +356,11 @@ SELECT is((SELECT concat_ws(' ', o.has_ticket, o.ticket_id = pg_temp.origin(:t),
 SELECT is((SELECT concat_ws(' ', o.has_ticket, o.handler, coalesce(o.reply_state, 'none owed')) FROM triage.chat_overview o WHERE o.id = :s), 't human none owed', 'and one that people handle');
 SELECT is((SELECT concat_ws(' ', o.last_role, o.waiting_since) FROM triage.chat_overview o WHERE o.id = :u), 'user', 'nobody waits in one that is over');
 SELECT is((SELECT concat_ws(' ', o.has_ticket, o.messages, o.last_message_id) FROM triage.chat_overview o WHERE o.id = :visitor), 'f 0', 'nor in an empty one');
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES ('default', pg_temp.origin(:t), 'of the ticket');
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :t), 'of the ticket', 'what it has come to, of its ticket');
+INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, superseded_at) VALUES ('default', :t, 'an old one', now()), ('default', :t, 'of the session', NULL);
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :t), 'of the session', 'or of itself, if there is one');
+SELECT is((SELECT o.summary FROM triage.chat_overview o WHERE o.id = :visitor), NULL, 'or nothing');
 
 -- The worker's side -------------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(317);
+SELECT plan(318);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -311,6 +311,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 		SELECT id, pg_temp.session('b'), ticket_id, 'related' FROM triage.chat_tickets$$),
 	('chat_tickets_pair_key', $$INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT pg_temp.session('a'), pg_temp.ticket('a'), 'related'$$),
 	('chat_tickets_one_origin', $$UPDATE triage.chat_tickets SET relation = 'origin'$$),
+	('chat_tickets_one_session', $$INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (pg_temp.session('b'), pg_temp.ticket('a'))$$),
 	('chat_tickets_session_fkey', $$UPDATE triage.chat_tickets SET session_id = pg_temp.session('foreign')$$),
 	('chat_tickets_ticket_fkey', $$UPDATE triage.chat_tickets SET ticket_id = pg_temp.ticket('foreign') WHERE relation = 'origin'$$),
 	('ai_runs_pkey', $$INSERT INTO triage.ai_runs (tenant_id, id, job_id, ticket_id, kind, fence, outcome) OVERRIDING SYSTEM VALUE
@@ -397,7 +398,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 
 SELECT is(pg_temp.outcome(r.command), concat_ws(' ', CASE
 			WHEN r.name LIKE '%\_fkey' THEN '23503'
-			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_per_session|one_origin|one_current|assignments_current)$' THEN '23505'
+			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_per_session|one_origin|one_session|one_current|assignments_current)$' THEN '23505'
 			ELSE '23514' END, r.name),
 		left(regexp_replace(r.command, '\s+', ' ', 'g'), 120))
 	FROM pg_temp.refused r

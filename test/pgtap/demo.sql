@@ -107,7 +107,10 @@ SELECT bag_eq('SELECT pg_temp.tickets_of(''again'')', 'SELECT pg_temp.tickets_of
 
 -- From fifty tickets on
 SET LOCAL triage.tenant = 'fifty';
+SELECT triage.add_consumer('relay');
 SELECT triage.load_demo(50);
+SELECT is_empty('SELECT FROM triage.events', 'a consumer of events is told of none of it');
+SELECT triage.drop_consumer('relay');
 SELECT set_eq('SELECT DISTINCT pg_temp.state(status, resolution, handler, assignee_id) FROM triage.tickets WHERE tenant_id = ''fifty''',
 	'{OPEN_AI_HANDLING,PENDING_HUMAN_ASSIGNMENT,ACTIVE_HUMAN_CHAT,CLOSED_RESOLVED,CLOSED_BY_CLIENT}'::text[],
 	'fifty tickets show the five states [seed 13] [seed 14] [seed 15] [seed 16] [seed 17]');
@@ -115,8 +118,6 @@ SELECT is((SELECT count(DISTINCT t.status) FROM triage.tickets t WHERE t.tenant_
 SELECT is((SELECT count(DISTINCT t.category) FROM triage.tickets t WHERE t.tenant_id = 'fifty'), 5::bigint, 'and all categories');
 
 -- Conversations
-SELECT to_regclass('triage.support_tickets') IS NOT NULL AS chats \gset
-\if :chats
 SELECT set_eq('SELECT DISTINCT status FROM triage.support_tickets WHERE tenant_id = ''fifty''', 'SELECT unnest(enum_range(NULL::triage.support_status))',
 	'fifty tickets have conversations in all five states [seed 13] [seed 14] [seed 15] [seed 16] [seed 17]');
 SELECT cmp_ok((SELECT count(*) FROM triage.support_tickets s WHERE s.tenant_id = 'show' AND s.escalation_reason IS NOT NULL AND s.initial_summary IS NOT NULL), '>', 20::bigint,
@@ -126,11 +127,17 @@ SELECT is_empty($$SELECT 1 FROM triage.chat_messages m JOIN triage.chat_sessions
 	WHERE m.tenant_id = 'show' AND NOT m.created_at BETWEEN s.created_at AND coalesce(s.ended_at, now())$$, 'within their session');
 SELECT is_empty($$SELECT m.id FROM triage.chat_messages m WHERE m.tenant_id = 'show' AND (m.content ~ '[{}]' OR m.run_id IS NOT NULL)$$, 'no place is left open, and no run named');
 SELECT is((SELECT count(*) FROM triage.ai_jobs), 0::bigint, 'no reply or summary is asked for');
+SELECT is_empty($$SELECT s.id FROM triage.support_tickets s WHERE s.tenant_id = 'show' AND s.status IN ('PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT')
+	AND (s.escalation_reason IS NULL OR s.initial_summary IS NULL)$$, 'whoever waits for people, or has them, was handed over for a reason [seed 14] [seed 15]');
+SELECT is_empty($$SELECT o.id FROM triage.chat_overview o JOIN triage.support_tickets s ON s.conversation_id = o.id AND s.tenant_id = o.tenant_id
+	WHERE o.tenant_id = 'show' AND (o.messages < 2 OR o.summary IS DISTINCT FROM CASE WHEN s.escalation_reason IS NOT NULL THEN s.initial_summary END)$$,
+	'the list of conversations has their messages and summaries [seed 38]');
+SELECT set_eq($$SELECT DISTINCT l.kind FROM triage.ticket_timeline l JOIN triage.support_tickets s ON s.id = l.ticket_id AND s.tenant_id = l.tenant_id
+	WHERE l.tenant_id = 'show'$$, '{created,comment,message,escalation,change,assignment,ai_result}'::text[], 'and their timelines all that happened [seed 58]');
 SELECT triage.create_tenant('visited');
 INSERT INTO triage.chat_sessions (tenant_id) VALUES ('visited');
 SET LOCAL triage.tenant = 'visited';
 SELECT is(pg_temp.outcome('SELECT triage.load_demo()'), '55000', 'a tenant with a conversation is refused');
-\endif
 
 -- They can be worked with [seed 96] ------------------------------------------------------------------------------------------------
 

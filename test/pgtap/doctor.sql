@@ -122,10 +122,18 @@ SELECT pg_temp.provoke(p.what, p.harm, p.finding)
 		('a worker that was stopped', 'SELECT triage.worker_stop()', 'worker stopped'),
 		('no enabled provider', 'UPDATE triage.providers SET enabled = false', 'no provider'),
 		('a tenant without prompt', 'UPDATE triage.prompts SET is_active = false', 'no prompt'),
+		('a tenant without a prompt for what its customers wait for',
+			'SELECT triage.post_message(triage.start_session(), ''x''); UPDATE triage.prompts SET is_active = false WHERE kind = ''chat_reply''', 'no prompt'),
+		('a tenant that never had a prompt for summaries',
+			'SELECT triage.request_session_summary(triage.start_session()); SET LOCAL session_replication_role = replica; DELETE FROM triage.prompts WHERE kind = ''summarize''; SET LOCAL session_replication_role = origin', 'no prompt'),
 		('a tenant without category', 'UPDATE triage.ticket_categories SET is_active = false', 'no category'),
 		('a tenant with nothing', 'INSERT INTO triage.tenants (id) VALUES (''O''''Neill''); INSERT INTO triage.prompts (tenant_id, kind, version, system_text) VALUES (''O''''Neill'', ''triage'', 1, ''x'')',
 			'no category')
 		) AS p (what, harm, finding);
+ROLLBACK TO a;
+
+UPDATE triage.prompts SET is_active = false WHERE kind <> 'triage';
+SELECT is(pg_temp.found('no prompt'), 0::bigint, 'a tenant without conversations needs no prompt for them');
 ROLLBACK TO a;
 
 -- Money ----------------------------------------------------------------------------------------------------------------------------

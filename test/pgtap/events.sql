@@ -65,7 +65,6 @@ SELECT results_eq($$SELECT e.topic::text, e.object_id, e.labels FROM triage.even
 		('result.stored', %2$s, '{"category": "technical", "urgency": "medium", "sentiment_score": 3, "needs_human": true}'),
 		('result.corrected', %2$s, '{"person": "ann", "fields": ["sentiment_score"]}'),
 		('draft.rejected', %2$s, '{"person": "ann"}'),
-		('ticket.updated', NULL, '{"fields": ["handler"]}'),
 		('comment.created', %3$s, '{"visibility": "public", "author_role": "agent"}'),
 		('draft.edited', %2$s, '{"person": "bob", "comment": %3$s, "similarity": 0.667}'),
 		('ticket.status_changed', NULL, '{"from": "open", "to": "resolved", "resolution": "resolved"}'),
@@ -85,6 +84,63 @@ SELECT results_eq($$SELECT session_id, object_id, version, labels::text FROM tri
 SELECT triage.erase_person('carl');
 SELECT is((SELECT e.labels::text FROM triage.events e WHERE e.topic = 'person.erased' AND e.labels <> '{"a": 1}'), '{"person": "carl"}', 'who keeps copies is told of an erasure');
 SELECT triage.drop_consumer('all');
+DELETE FROM triage.events;
+
+-- Conversations --------------------------------------------------------------------------------------------------------
+
+SELECT triage.start_session('carl') AS idle \gset
+SELECT triage.post_message(:idle, 'secret');
+SELECT is_empty('SELECT FROM triage.events', 'a conversation writes no event while nobody wants any');
+SELECT triage.add_consumer('talk');
+SELECT triage.start_session('carl') AS s \gset
+SELECT triage.post_message(:s, 'secret') AS m1 \gset
+-- the bot's, as a worker stores it
+SELECT triage.store_chat_reply('default', NULL, :s, NULL, :m1, 'fake', 'fake-model',
+	'{"reply": "secret", "action": "escalate", "cause": "policy", "reason": "secret", "confidence": 0.9, "sentiment_score": 2}');
+SELECT l.ticket_id AS o FROM triage.chat_tickets l WHERE l.session_id = :s \gset
+SELECT max(m.id) AS m2 FROM triage.chat_messages m WHERE m.session_id = :s \gset
+SELECT x.id AS x1 FROM triage.ticket_escalations x WHERE x.session_id = :s \gset
+SELECT triage.hand_back_to_ai(:o), triage.hand_back_to_ai(:o);
+SELECT triage.escalate_ticket(:o, 'customer_request', 'secret');
+SELECT max(x.id) AS x2 FROM triage.ticket_escalations x WHERE x.session_id = :s \gset
+SELECT triage.end_session(:s, by_client => true), triage.archive_session(:s), triage.archive_session(:s);
+SELECT results_eq($$SELECT e.topic::text, e.ticket_id, e.object_id, e.labels FROM triage.events e
+		WHERE e.session_id = $$ || :s || ' ORDER BY e.id',
+	format($$VALUES ('chat.session_started', NULL::bigint, NULL::bigint, '{}'::jsonb),
+		('chat.message_posted', NULL, %1$s, '{"role": "user"}'),
+		('chat.message_posted', NULL, %2$s, '{"role": "assistant"}'),
+		('ticket.escalated', %3$s, %4$s, '{"cause": "policy"}'),
+		('ticket.handed_back', %3$s, NULL, '{}'),
+		('ticket.escalated', %3$s, %5$s, '{"cause": "customer_request"}'),
+		('chat.session_ended', %3$s, NULL, '{"status": "resolved", "resolution": "closed_by_client"}'),
+		('chat.session_archived', %3$s, NULL, '{}')$$, :m1, :m2, :o, :x1, :x2),
+	'a conversation''s life in events: from its start through the bot''s message, the handover and back, to the archive');
+SELECT is_empty('SELECT FROM triage.events e WHERE to_jsonb(e)::text ~ ''secret''', 'with nothing of what was said');
+SELECT is((SELECT count(*) FROM triage.events e WHERE e.ticket_id = :o AND e.session_id IS NOT NULL AND e.version IS NULL), 0::bigint,
+	'and with the version of its ticket');
+-- plain SQL
+DELETE FROM triage.events;
+INSERT INTO triage.chat_sessions (customer_id) VALUES ('carl') RETURNING id AS p \gset
+INSERT INTO triage.chat_messages (session_id, role, content) VALUES (:p, 'user', 'x'), (:p, 'system', 'y');
+UPDATE triage.chat_sessions SET metadata = '{"a": 1}' WHERE id = :p;
+UPDATE triage.chat_sessions SET status = 'resolved' WHERE id = :p;
+INSERT INTO triage.chat_messages (session_id, role, content) VALUES (:p, 'user', 'z');
+SELECT results_eq($$SELECT e.topic || ' ' || e.labels FROM triage.events e WHERE e.session_id = $$ || :p || ' ORDER BY e.id',
+	$$VALUES ('chat.session_started {}'), ('chat.message_posted {"role": "user"}'), ('chat.message_posted {"role": "system"}'),
+		('chat.session_ended {"status": "resolved", "resolution": null}'), ('chat.message_posted {"role": "user"}')$$,
+	'plain INSERT and UPDATE are told as well, and no change of another column');
+-- a role that may write no events
+CREATE ROLE regress_triage_chat;
+SELECT triage.grant_access('regress_triage_chat', 'agent');
+DELETE FROM triage.events;
+SET LOCAL ROLE regress_triage_chat;
+SELECT triage.start_session('carl', open_ticket => true) AS q \gset
+SELECT triage.post_message(:q, 'x');
+SELECT triage.escalate_session(:q, 'customer_request');
+RESET ROLE;
+SELECT is((SELECT string_agg(e.topic::text, ' ' ORDER BY e.id) FROM triage.events e WHERE e.session_id = :q),
+	'chat.session_started chat.message_posted ticket.escalated', 'what a role does that may write none is told');
+SELECT triage.drop_consumer('talk');
 DELETE FROM triage.events;
 
 -- Tenants ------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,21 @@ SELECT is(pg_temp.says('pause'), 'ann paused all work: a big import', 'who, and 
 SELECT is((SELECT since FROM triage.health() WHERE check_name = 'pause'), now(), 'since when');
 SELECT is((SELECT what_to_do FROM triage.health() WHERE check_name = 'pause'), 'SELECT triage.resume();', 'and how to go on');
 ROLLBACK TO a;
+SELECT triage.create_tenant('other');
+SELECT triage.post_message(triage.start_session(), 'hello?'), triage.request_session_summary(triage.start_session());
+SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'm');
+UPDATE triage.prompts SET is_active = false WHERE kind = 'chat_reply';
+SELECT is(pg_temp.level('prompts'), 'ok', 'a job that has just come may wait');
+-- as the worker puts it off
+UPDATE triage.ai_jobs SET created_at = statement_timestamp() - interval '2 minutes', run_at = statement_timestamp() + interval '1 minute';
+SELECT is(pg_temp.level('prompts'), 'warning', 'customers wait for a bot without a prompt');
+SELECT is(pg_temp.says('prompts'), '1 jobs of 1 tenants wait because there is no active prompt of their kind: chat_reply', 'and for which');
+SELECT is((SELECT since FROM triage.health() WHERE check_name = 'prompts'), (SELECT created_at FROM triage.ai_jobs WHERE kind = 'chat_reply'), 'since when');
+UPDATE triage.prompts SET is_active = false WHERE tenant_id = 'default';
+SELECT is(pg_temp.says('prompts'), '2 jobs of 1 tenants wait because there is no active prompt of their kind: chat_reply, summarize', 'summaries as well');
+UPDATE triage.providers SET enabled = false WHERE name = 'acme';
+SELECT is(pg_temp.level('prompts'), 'ok', 'builtin needs none');
+ROLLBACK TO a;
 SELECT triage.create_ticket('old', 'old', external_id => 'old') > 0;
 SELECT is(pg_temp.level('worker'), 'ok', 'a job that has just come needs no worker yet');
 UPDATE triage.ai_jobs SET run_at = statement_timestamp() - interval '2 minutes';

@@ -156,12 +156,18 @@ SET LOCAL session_replication_role = replica;		-- edits and links in number, wit
 INSERT INTO triage.comment_edits (tenant_id, comment_id, old_content, edited_by, session_role) SELECT 'default', c.id, 'x', 'x', 'x' FROM triage.ticket_comments c;
 INSERT INTO triage.comment_attachments (comment_id, file_url, file_name) SELECT c.id, 'x', 'x' FROM triage.ticket_comments c;
 INSERT INTO triage.ticket_links (ticket_id, kind, other_id) SELECT t.id, 'duplicate_of', t.id + 1 FROM triage.tickets t WHERE t.external_id LIKE 'n%' AND t.external_id <> 'n4000';
+INSERT INTO triage.chat_sessions (customer_id, metadata) SELECT 'carl', jsonb_build_object('n', n) FROM generate_series(1, 2000) n;
+INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT s.id, pg_temp.ticket('n' || (s.metadata ->> 'n')) FROM triage.chat_sessions s WHERE s.metadata ? 'n' AND s.metadata ->> 'n' <> '20';
+INSERT INTO triage.chat_messages (session_id, content) SELECT s.id, 'x' FROM triage.chat_sessions s, generate_series(1, 5);
+INSERT INTO triage.chat_attachments (message_id, file_url, file_name, file_type) SELECT m.id, '/x', 'x', 'x' FROM triage.chat_messages m WHERE m.id % 5 = 0;
+INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, cause, created_by, session_role) SELECT 'default', t.id, 'policy', 'x', 'x' FROM triage.tickets t WHERE t.external_id LIKE 'n%' AND t.external_id <> 'n20';
 RESET session_replication_role;
 SELECT pg_temp.ticket('n20') AS t \gset
 SELECT triage.edit_comment(triage.add_comment(:t, 'hello', 'carl'), 'hello!', 'carl');
 SELECT triage.attach_to_comment((SELECT max(c.id) FROM triage.ticket_comments c), '/a.png', 'a.png', 'image/png', 5);
 SELECT triage.update_ticket(:t, '{"priority": "urgent"}');
 SELECT triage.assign_ticket(:t, 'ann'), triage.link_tickets(:t, 'related', pg_temp.ticket('n1'));
+ANALYZE triage.chat_sessions, triage.chat_tickets, triage.chat_messages, triage.chat_attachments, triage.ticket_escalations;
 ANALYZE triage.tickets, triage.ticket_comments, triage.ticket_history, triage.ticket_assignments, triage.ticket_ai_results, triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 
 SET LOCAL ROLE regress_triage_agent;
@@ -171,6 +177,19 @@ SELECT set_eq(format('SELECT l.kind, l.content FROM triage.ticket_timeline l WHE
 SELECT results_eq(format($$SELECT l.actor, l.visibility::text, l.details ->> 'author_role', l.details ->> 'edited_at' IS NOT NULL, l.details -> 'attachments' FROM triage.ticket_timeline l
 		WHERE l.ticket_id = %s AND l.kind = 'comment' AND l.content = 'hello!'$$, :t),
 	$$VALUES ('carl', 'public', 'customer', true, '[{"byte_size": 5, "file_name": "a.png", "file_type": "image/png", "file_url": "/a.png"}]'::jsonb)$$, 'a comment with its files, and whether it was edited');
+SELECT triage.start_session('carl', open_ticket => true) AS s \gset
+SELECT triage.post_message(:s, 'my roof leaks') AS m \gset
+SELECT triage.attach_file(:m, '/roof.png', 'roof.png', 'image/png', 7);
+SELECT triage.post_message(:s, 'I pass you on', 'assistant');
+SELECT triage.escalate_session(:s, 'customer_request', 'asks for a person') AS o \gset
+SELECT triage.link_session(triage.start_session('carl'), :o, 'followup') > 0 AS linked \gset
+SELECT triage.post_message(l.session_id, 'another matter') > 0 AS posted FROM triage.chat_tickets l WHERE l.ticket_id = :o AND l.relation = 'followup' \gset
+SELECT results_eq(format($$SELECT l.kind, CASE WHEN l.kind = 'message' THEN l.actor END, l.content, l.details - '{session_role,session_id}'::text[] FROM triage.ticket_timeline l
+		WHERE l.ticket_id = %s AND l.kind IN ('message', 'escalation') ORDER BY l.kind DESC, l.entry_id$$, :o),
+	$$VALUES ('message', 'carl', 'my roof leaks', '{"role": "user", "attachments": [{"byte_size": 7, "file_name": "roof.png", "file_type": "image/png", "file_url": "/roof.png"}]}'::jsonb),
+		('message', 'triage', 'I pass you on', '{"role": "assistant", "attachments": []}'),
+		('escalation', NULL, 'asks for a person', '{"cause": "customer_request"}')$$,
+	'[seed 58] so has it the messages of its own conversation, with their files, and why people took over');
 SELECT is((SELECT l.details - 'session_role' FROM triage.ticket_timeline l WHERE l.ticket_id = :t AND l.content = 'priority'), '{"old": "low", "new": "urgent"}', 'a change with both values');
 SELECT is((SELECT count(*) FROM triage.ticket_timeline l JOIN triage.tickets t ON t.id = l.ticket_id WHERE t.tenant_id = 'other'), 0::bigint, 'of the own tenant only');
 SET LOCAL triage.tenant = 'other';

@@ -83,6 +83,7 @@ INSERT INTO pg_temp.screen
 		FROM (VALUES
 			('triage.ticket_timeline', 'a ticket''s timeline', format('SELECT * FROM triage.ticket_timeline WHERE ticket_id = %s ORDER BY happened_at, entry_id', :'ticket')),
 			('triage.helpdesk_tickets', 'a ticket in seed 001''s words', format('SELECT * FROM triage.helpdesk_tickets WHERE id = %s', :'ticket')),
+			('triage.chat_overview', 'conversations, newest first', 'SELECT * FROM triage.chat_overview ORDER BY updated_at DESC, id DESC LIMIT 50'),
 			('triage.chat_messages', 'a search of conversations for a rare word', 'SELECT * FROM triage.search_messages(''lot76x'')'))
 			AS v (relation, name, query)
 		WHERE to_regclass(v.relation) IS NOT NULL;

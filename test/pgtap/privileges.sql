@@ -158,7 +158,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'chat_messages_before', 'chat_messages_after', 'chat_sessions_over', 'chat_tickets_before', 'tickets_chat', 'search_messages',
 		'read_chat_reply', 'lock_chat_reply', 'store_chat_reply', 'give_up_chat_reply',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
-		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event',
+		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event', 'chat_sessions_event', 'chat_messages_event', 'ticket_escalations_event',
 		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
 		'escalate_session', 'escalate_ticket', 'escalate_for', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
 		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',

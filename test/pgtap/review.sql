@@ -164,6 +164,16 @@ SELECT is((SELECT string_agg(concat_ws(' ', q.model, q.kind, q.answers, q.result
 		FROM triage.ai_quality q WHERE q.provider = 'external'),
 	E'm1 triage 5 5 1 1 1 0.2000 0.2000 0.2000 0.4000 0.786 4 0.2500 0.0000 0.2500\nm2 triage 1 1 1 0 0 1.0000 0.0000 0.0000 0.0000 1.000 1 0.0000 0.0000 0.0000',
 	'ai_quality counts verdicts and corrections by model [seed 121]');
+INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
+	SELECT 'default', -7, triage.start_session(), 'chat_reply', 'high', 3, 1, 'refused', 'x', now();
+INSERT INTO triage.ai_runs (tenant_id, job_id, session_id, kind, fence, provider, model, prompt_version, outcome, error, finished_at)
+	SELECT 'default', v.job, 1, v.kind::triage.job_kind, 3, 'talker', 'm', 1, v.outcome::triage.run_outcome, CASE WHEN v.outcome <> 'succeeded' THEN 'x' END, now()
+		FROM (VALUES (-5, 'chat_reply', 'succeeded'), (-6, 'chat_reply', 'succeeded'), (-7, 'chat_reply', 'refused'), (-8, 'chat_reply', 'stale'),
+			(-9, 'summarize', 'succeeded'), (-10, 'summarize', 'unusable_answer')) AS v (job, kind, outcome);
+SELECT results_eq($$SELECT q.kind::text, q.answers, q.refused, q.unusable_answers, q.given_up, q.results, q.rejected, q.looked_at, q.unreviewed_share
+		FROM triage.ai_quality q WHERE q.provider = 'talker' ORDER BY q.kind$$,
+	$$VALUES ('chat_reply', 3::bigint, 1::bigint, 0::bigint, 1::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::numeric),
+		('summarize', 2, 0, 1, 0, NULL, NULL, NULL, NULL)$$, 'and answers of each kind, of which only tickets'' are reviewed');
 SELECT is((SELECT string_agg(concat_ws(' ', c.model, c.confidence_from, c.confidence_to, c.results, c.looked_at, c.uncorrected, coalesce(c.uncorrected_share::text, '-')), ', '
 			ORDER BY c.model, c.confidence_from) FROM triage.ai_calibration c),
 	'm1 0.5 0.6 2 1 0 0.0000, m1 0.9 1.0 3 3 3 1.0000, m2 0.2 0.3 1 1 1 1.0000', 'ai_calibration compares confidence with corrections');

@@ -409,7 +409,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('ai_calibration', 'tenant_id kind provider model prompt_version confidence_from confidence_to results looked_at uncorrected uncorrected_share'),
 	('event_consumers_status', 'tenant name topics confirmed pending oldest_pending_at lag read_at confirmed_at created_at created_by'),
 	('chat_overview', 'id public_id tenant_id customer_id language status has_ticket ticket_id ticket_status handler assignee_id messages '
-		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at'),
+		'last_message_id last_role last_message last_message_at waiting_since reply_state created_at updated_at ended_at summary'),
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '

@@ -188,7 +188,7 @@ INSERT INTO pg_temp.call VALUES
 		'LATERAL triage.receive_reply(pg_catalog.int8larger($victim, pg_catalog.int8(v)), ''x''::pg_catalog.text) r', '22012'),
 	-- their triggers
 	('INSERT INTO triage.chat_messages (session_id, content) SELECT pg_catalog.max(s.id), ''x'' FROM triage.chat_sessions s', 'ok'),
-	('INSERT INTO triage.chat_tickets (session_id, ticket_id) SELECT triage.start_session(), $victim', 'ok'),
+	('INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT triage.start_session(), $victim, ''related''', 'ok'),
 	('UPDATE triage.chat_sessions SET status = ''resolved'' WHERE status OPERATOR(pg_catalog.=) ''active''', 'ok'),
 	('INSERT INTO triage.tickets (description, assignee_id) VALUES (''x'', NULL)', 'ok'),
 	('UPDATE triage.tickets SET subject = ''other'', status = ''in_progress''', 'ok'),

@@ -194,5 +194,20 @@ SELECT is(pg_temp.refusal(format('SELECT FROM triage.search_tickets(%s)', c.quer
 	FROM (VALUES ('repeat(''x '', 500)', 'ok'), ('repeat(''x'', 1001)', '22023 | the query is too long: 1001 characters | Search for at most 1000 characters: some words that matter.'),
 		('repeat(''word '', 400000)', '22023 | the query is too long: 2000000 characters | Search for at most 1000 characters: some words that matter.')) c (query, refusal);
 
+-- A mistyped tenant ----------------------------------------------------------------------------------------------------
+
+SET LOCAL triage.tenant = 'defualt';
+SELECT is(pg_temp.refusal(c), '23503 | tenant "defualt" does not exist | SET triage.tenant to one that does, or make it with triage.create_tenant.', c)
+	FROM unnest(ARRAY['SELECT triage.create_ticket(''x'', ''x'')', 'SELECT triage.create_ticket(''x'', ''x'', ''carl'')',
+		'SELECT triage.create_ticket(''x'', ''x'', category => ''billing'')', 'SELECT triage.start_session()', 'SELECT triage.start_session(''carl'', true)',
+		'SELECT triage.ensure_person(''carl'')', 'SELECT triage.ensure_agent(''ann'')', 'SELECT triage.set_chat_settings(''{"auto_close": true}'')']) c;
+SET LOCAL ROLE regress_triage_agent;
+SELECT is(pg_temp.refusal('SELECT triage.create_ticket(''x'', ''x'')'), '23503 | tenant "defualt" does not exist | SET triage.tenant to one that does, or make it with triage.create_tenant.',
+	'an agent''s role is told the same');
+SET LOCAL triage.tenant = 'other';
+SELECT is(pg_temp.refusal('SELECT triage.create_ticket(''x'', ''x'', ''carl'')'), 'ok', 'and not of one that is there');
+RESET ROLE;
+RESET triage.tenant;
+
 SELECT finish();
 ROLLBACK;

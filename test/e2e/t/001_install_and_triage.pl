@@ -63,11 +63,13 @@ SQL2
 
 # A ticket that is rolled back is never heard of; one statement with many rows brings all of them.
 sql($node, "BEGIN; INSERT INTO triage.tickets (external_id, description) VALUES ('gone', 'never committed'); ROLLBACK");
+my $began = time;
 sql($node, <<'SQL');
 INSERT INTO triage.tickets (external_id, description)
 	SELECT 'bulk-' || i, 'The invoice number ' || i || ' is wrong.' FROM generate_series(1, 300) i
 SQL
 all_done($node);
+cmp_ok(time - $began, '<', 60, 'well above a hundred tickets a minute, and seven [seed 157] [seed 158]');
 is(sql($node, <<'SQL'), '300|300', 'a statement with 300 rows brings 300 results');
 SELECT count(*), count(DISTINCT r.ticket_id) FROM triage.ticket_ai_results r
 	JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.external_id LIKE 'bulk-%' AND r.superseded_at IS NULL
@@ -99,7 +101,7 @@ sql($node, "SELECT triage.uninstall(confirm => 'delete all tickets')", 'second')
 sql($node, 'DROP EXTENSION triage', 'second');
 wait_for_worker($node, 0, 'second');
 is(sql($node, "SELECT count(*) FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'triage')", 'second'),
-	0, 'uninstall() and DROP EXTENSION leave no relation and no worker');
+	0, 'uninstall() and DROP EXTENSION leave no relation and no worker [seed 76] [seed 139]');
 
 $node->stop;
 unlike(log_since($node), qr/PANIC|was terminated by signal|WARNING/, 'the server log is clean');

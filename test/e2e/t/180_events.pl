@@ -115,6 +115,30 @@ all_done($node);
 is(sql($node, q(SELECT topic, labels, actor, ticket_id FROM triage.read_events('failures'))),
 	'job.failed|{"kind": "triage", "class": "bad_request", "attempts": 1}|triage|' . id_of($node, 'bad'), 'what is given up is told');
 
+# conversations: of customers and of the AI, whose messages a worker without rights on the outbox writes
+sql($node, q(SELECT triage.add_consumer('talk', '{chat.session_started,chat.message_posted}')));
+my @talkers = map {
+	start_sql($node, <<SQL)
+DO \$\$
+DECLARE
+	s bigint := triage.start_session('TOKEN-talker$_');
+BEGIN
+	FOR i IN 1 .. 10 LOOP
+		PERFORM triage.post_message(s, 'TOKEN-talk$_' || 'x' || i);
+		COMMIT;
+		PERFORM pg_sleep(random() * 0.05);
+	END LOOP;
+END
+\$\$
+SQL
+} 1 .. 4;
+$_->() for @talkers;
+all_done($node);
+is(sql($node, q(SELECT count(*), count(DISTINCT object_id) FROM triage.read_events('talk', 1000) WHERE topic = 'chat.message_posted')),
+	sql($node, 'SELECT count(*), count(*) FROM triage.chat_messages'), 'as many messages posted as there are messages');
+is(sql($node, q(SELECT string_agg(DISTINCT labels ->> 'role', ' ') FROM triage.read_events('talk', 1000))), 'assistant user', 'the bot\'s, too');
+is(sql($node, q(SELECT count(*) FROM triage.read_events('talk', 1000) WHERE topic = 'chat.session_started')), 4, 'each after its session\'s start');
+
 $node->stop;
 unlike(log_since($node), qr/PANIC|was terminated by signal|deadlock|WARNING/, 'the server log is clean');
 done_testing();

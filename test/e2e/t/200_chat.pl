@@ -60,6 +60,7 @@ is(sql($node, "SELECT count(*) FROM triage.chat_tickets WHERE session_id = $plai
 ################ with one ################
 
 use_model($node, $model);
+sql($node, q(SELECT triage.add_consumer('relay', '{chat.session_started,chat.message_posted,chat.session_ended,ticket.escalated}')));
 my $s = start(q('carl', open_ticket => true));
 post($s, 'TOKEN-hello My printer jams');
 all_done($node);
@@ -129,6 +130,15 @@ post($refused, 'TOKEN-refused [[fake status=400]] hello');
 wait_for($node, "SELECT handler FROM triage.chat_overview WHERE id = $refused", 'human', 'the session whose reply failed');
 is(sql($node, "SELECT count(*) FROM triage.ai_dead_letters WHERE session_id = $refused AND kind = 'chat_reply'"), 1, 'a reply that is given up is on record');
 is(sql($node, "SELECT count(*) FROM triage.chat_messages WHERE session_id = $refused AND role = 'assistant'"), 0, 'and nothing was said');
+
+sql($node, q(SELECT triage.end_session(id, by_client => true) FROM triage.chat_sessions WHERE id = ) . $escalated);
+is(sql($node, <<SQL), 'chat.session_started, chat.message_posted user, chat.message_posted assistant, ticket.escalated customer_request, chat.message_posted user, chat.session_ended closed_by_client', 'a consumer is told of it, in order');
+SELECT string_agg(concat_ws(' ', e.topic, coalesce(e.labels ->> 'role', e.labels ->> 'cause', e.labels ->> 'resolution')), ', ' ORDER BY e.position)
+	FROM triage.read_events('relay', 1000) e WHERE e.session_id = $escalated
+SQL
+is(sql($node, q(SELECT count(*) FROM triage.read_events('relay', 1000) WHERE topic = 'ticket.escalated' AND session_id = ) . $refused . q( AND labels ->> 'cause' = 'ai_failed')), 1,
+	'and that the AI failed');
+sql($node, q(SELECT triage.drop_consumer('relay')));
 
 ################ a crash ################
 

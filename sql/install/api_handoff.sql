@@ -633,7 +633,9 @@ DECLARE
 	mood CONSTANT numeric := (answer ->> 'sentiment_score')::numeric;
 	mood_before numeric;
 BEGIN
-	SELECT (m.metadata ->> 'sentiment_score')::numeric INTO mood_before
+	-- an application may have written of its own what it calls an assistant's, with any metadata
+	SELECT CASE WHEN jsonb_typeof(m.metadata -> 'sentiment_score') = 'number' THEN (m.metadata ->> 'sentiment_score')::numeric END
+		INTO mood_before
 		FROM triage.chat_messages m
 		WHERE m.tenant_id = mark_turn.tenant_id AND m.session_id = mark_turn.session_id AND m.role = 'assistant'
 			AND m.id < message_id AND m.id > after_message
@@ -707,7 +709,7 @@ BEGIN
 	SELECT count(*)::int AS replies,
 			(count(*) FILTER (WHERE a.id > coalesce(a.last_good, 0)))::int AS failed
 			INTO turns
-		FROM (SELECT m.id, max(m.id) FILTER (WHERE NOT coalesce((m.metadata ->> 'failed_turn')::boolean, false)) OVER () AS last_good
+		FROM (SELECT m.id, max(m.id) FILTER (WHERE coalesce(m.metadata -> 'failed_turn' <> 'true', true)) OVER () AS last_good
 				FROM triage.chat_messages m
 				WHERE m.tenant_id = follow_chat_reply.tenant_id AND m.session_id = follow_chat_reply.session_id
 					AND m.role = 'assistant' AND m.id > after_message) a;

@@ -18,6 +18,7 @@ DECLARE
 	most_files CONSTANT int := 20;				-- of one
 	settings record;
 	chat record;
+	question bigint;
 	history record;
 BEGIN
 	SELECT c.bot_enabled, c.history_messages INTO settings FROM triage.chat_settings_of(read_chat_reply.tenant_id) c;
@@ -32,8 +33,19 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- the newest messages that fit, one more than fits at least, so that there is always the last
-	SELECT max(w.id) AS last_id, min(w.id) AS first_id, bool_or(w.role = 'user') AS asked,
+	SELECT m.id INTO question
+		FROM triage.chat_messages m
+		WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
+			AND m.role = 'user' AND m.id >= chat.context_start
+		ORDER BY m.id DESC
+		LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+
+	-- The newest messages that fit, one more than fits at least, so that there is always the last; and what the customer
+	-- said last, however much the application has written since.
+	SELECT max(w.id) AS last_id, min(w.id) AS first_id,
 			array_agg(CASE w.role WHEN 'user' THEN 'customer' ELSE w.role::text END ORDER BY w.id) AS speakers,
 			array_agg(w.text ORDER BY w.id) AS texts
 		INTO history
@@ -49,13 +61,13 @@ BEGIN
 											LIMIT most_files) f), '') AS text
 						FROM triage.chat_messages m
 						WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
-							AND m.id >= chat.context_start
-						ORDER BY m.id DESC
-						LIMIT settings.history_messages) b) w
-		WHERE w.bytes_after < most_bytes;
-	IF NOT coalesce(history.asked, false) THEN
-		RETURN;
-	END IF;
+							AND m.id = ANY (question || ARRAY (
+								SELECT n.id FROM triage.chat_messages n
+									WHERE n.tenant_id = read_chat_reply.tenant_id AND n.session_id = read_chat_reply.session_id
+										AND n.id >= chat.context_start
+									ORDER BY n.id DESC
+									LIMIT settings.history_messages))) b) w
+		WHERE w.bytes_after < most_bytes OR w.id = question;
 
 	version := history.last_id;
 	heading := coalesce(nullif(chat.subject, 'Chat'), '');

@@ -395,6 +395,19 @@ SELECT is(pg_temp.owed(:g), 'none', 'and no reply is owed');
 SELECT triage.give_up_chat_reply('default', NULL, :u, 'refused', 'x');
 SELECT is(pg_temp.origin(:u), NULL, 'but not one that is over');
 
+-- what the application writes does not hide what the customer asked
+SELECT triage.start_session() AS q \gset
+SELECT triage.post_message(:q, 'the question') AS asked \gset
+SELECT triage.post_message(:q, repeat('page ', 1600), 'system') AS f FROM generate_series(1, 60);
+SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], cardinality(r.texts)) FROM triage.read_chat_reply('default', NULL, :q) r), 'customer the question 5',
+	'the last message of the customer is told, however much the application wrote since');
+-- an application's own messages, with metadata of its own
+SELECT triage.start_session() AS own \gset
+SELECT triage.post_message(:own, 'I was another bot', 'assistant', metadata => '{"failed_turn": "perhaps", "sentiment_score": "calm", "confidence": "no"}') AS f;
+SELECT triage.post_message(:own, 'hm') AS asked \gset
+SELECT lives_ok(format('SELECT triage.store_chat_reply(''default'', NULL, %s, 1, %s, ''p'', ''m'', %L)', :own, :asked, '{"reply": "r", "action": "answer", "sentiment_score": 6, "confidence": 0.9}'),
+	'do not keep the AI from answering');
+
 -- what the model is told is bounded
 SELECT triage.start_session() AS b \gset
 INSERT INTO triage.chat_messages (session_id, role, content)

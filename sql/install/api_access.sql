@@ -93,6 +93,7 @@ AS $$
 			('worker', 'function', 'EXECUTE',
 				'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply chat_settings_of'),
 			('worker', 'relation', 'SELECT', 'chat_settings'),
+			('worker', 'relation', 'SELECT', 'chat_tickets'),
 			('worker', 'relation', 'SELECT', 'schema_version worker_control providers prompts ticket_categories'),
 			('worker', 'relation', 'SELECT, UPDATE (category, priority)', 'tickets'),
 			('worker', 'relation', 'SELECT, UPDATE, DELETE', 'ai_jobs'),

@@ -18,29 +18,36 @@ DECLARE
 	session record;
 	origin bigint;
 BEGIN
-	SELECT l.ticket_id INTO origin
-		FROM triage.chat_tickets l
-		WHERE l.tenant_id = lock_chat.tenant_id AND l.session_id = lock_chat.session_id AND l.relation = 'origin';
-	IF FOUND THEN
-		PERFORM FROM triage.tickets t WHERE t.id = origin AND t.tenant_id = lock_chat.tenant_id FOR NO KEY UPDATE;
-	END IF;
-	SELECT s.status, s.customer_id INTO session
-		FROM triage.chat_sessions s
-		WHERE s.id = lock_chat.session_id AND s.tenant_id = lock_chat.tenant_id
-		FOR NO KEY UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'chat session % does not exist', coalesce(session_id::text, 'NULL')
-			USING ERRCODE = 'no_data_found', HINT = 'Sessions of other tenants cannot be reached.';
-	END IF;
-	IF origin IS NULL THEN
-		-- opened while the session's lock was waited for: its maker has committed, so nobody waits for us and holds it
+	FOR i IN 1 .. 3 LOOP
 		SELECT l.ticket_id INTO origin
 			FROM triage.chat_tickets l
 			WHERE l.tenant_id = lock_chat.tenant_id AND l.session_id = lock_chat.session_id AND l.relation = 'origin';
 		IF FOUND THEN
 			PERFORM FROM triage.tickets t WHERE t.id = origin AND t.tenant_id = lock_chat.tenant_id FOR NO KEY UPDATE;
 		END IF;
-	END IF;
+		-- Opened while the session's lock was waited for, it is to be locked before the session: the block lets go of that.
+		BEGIN
+			SELECT s.status, s.customer_id INTO session
+				FROM triage.chat_sessions s
+				WHERE s.id = lock_chat.session_id AND s.tenant_id = lock_chat.tenant_id
+				FOR NO KEY UPDATE;
+			IF NOT FOUND THEN
+				RAISE EXCEPTION 'chat session % does not exist', coalesce(session_id::text, 'NULL')
+					USING ERRCODE = 'no_data_found', HINT = 'Sessions of other tenants cannot be reached.';
+			ELSIF origin IS NULL AND EXISTS (
+				SELECT FROM triage.chat_tickets l
+					WHERE l.tenant_id = lock_chat.tenant_id AND l.session_id = lock_chat.session_id AND l.relation = 'origin')
+			THEN
+				RAISE EXCEPTION 'chat session % got a ticket meanwhile', session_id
+					USING ERRCODE = 'serialization_failure', HINT = 'Retry.';
+			END IF;
+			EXIT;
+		EXCEPTION WHEN serialization_failure THEN
+			IF i = 3 THEN
+				RAISE;
+			END IF;
+		END;
+	END LOOP;
 	RETURN QUERY SELECT session.status, session.customer_id, origin;
 END
 $$;

@@ -102,10 +102,25 @@ BEGIN
 			history_messages = coalesce((settings ->> 'history_messages')::numeric::int, now_set.history_messages),
 			updated_at = now()
 		WHERE s.tenant_id = triage.current_tenant();
+
+	-- who was promised an answer is heard by people
+	IF now_set.bot_enabled AND (settings ->> 'bot_enabled')::boolean IS FALSE THEN
+		FOR entry IN
+			SELECT j.session_id FROM triage.ai_jobs j
+				WHERE j.tenant_id = triage.current_tenant() AND j.kind = 'chat_reply'
+				ORDER BY j.session_id
+		LOOP
+			BEGIN
+				PERFORM triage.escalate_session(entry.session_id, 'policy');
+			EXCEPTION WHEN object_not_in_prerequisite_state OR no_data_found THEN
+				NULL;					-- ended or deleted meanwhile: nobody waits
+			END;
+		END LOOP;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION triage.set_chat_settings(jsonb) IS
-	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500); a key that is absent stays as it is, null switches a rule off; see table chat_settings; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
+	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500); a key that is absent stays as it is, null switches a rule off; see table chat_settings; switching the bot off hands the conversations that wait for its answer to people; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
 REVOKE ALL ON FUNCTION triage.set_chat_settings(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.handoff_cause(answer jsonb, failed_turns int, replies int, min_confidence numeric,
@@ -618,7 +633,9 @@ DECLARE
 	mood CONSTANT numeric := (answer ->> 'sentiment_score')::numeric;
 	mood_before numeric;
 BEGIN
-	SELECT (m.metadata ->> 'sentiment_score')::numeric INTO mood_before
+	-- an application may have written of its own what it calls an assistant's, with any metadata
+	SELECT CASE WHEN jsonb_typeof(m.metadata -> 'sentiment_score') = 'number' THEN (m.metadata ->> 'sentiment_score')::numeric END
+		INTO mood_before
 		FROM triage.chat_messages m
 		WHERE m.tenant_id = mark_turn.tenant_id AND m.session_id = mark_turn.session_id AND m.role = 'assistant'
 			AND m.id < message_id AND m.id > after_message
@@ -692,7 +709,7 @@ BEGIN
 	SELECT count(*)::int AS replies,
 			(count(*) FILTER (WHERE a.id > coalesce(a.last_good, 0)))::int AS failed
 			INTO turns
-		FROM (SELECT m.id, max(m.id) FILTER (WHERE NOT coalesce((m.metadata ->> 'failed_turn')::boolean, false)) OVER () AS last_good
+		FROM (SELECT m.id, max(m.id) FILTER (WHERE coalesce(m.metadata -> 'failed_turn' <> 'true', true)) OVER () AS last_good
 				FROM triage.chat_messages m
 				WHERE m.tenant_id = follow_chat_reply.tenant_id AND m.session_id = follow_chat_reply.session_id
 					AND m.role = 'assistant' AND m.id > after_message) a;

@@ -15,12 +15,14 @@ AS $$
 DECLARE
 	most_bytes CONSTANT int := 24576;			-- of the messages together
 	longest CONSTANT int := 8000;				-- characters of one
+	most_files CONSTANT int := 20;				-- of one
 	settings record;
 	chat record;
+	question bigint;
 	history record;
 BEGIN
 	SELECT c.bot_enabled, c.history_messages INTO settings FROM triage.chat_settings_of(read_chat_reply.tenant_id) c;
-	SELECT coalesce(s.context_start, 0) AS context_start, t.subject, l.ticket_id INTO chat
+	SELECT coalesce(s.context_start, 0) AS context_start, t.subject INTO chat
 		FROM triage.chat_sessions s
 		LEFT JOIN triage.chat_tickets l ON l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
 		LEFT JOIN triage.tickets t ON t.tenant_id = l.tenant_id AND t.id = l.ticket_id
@@ -31,8 +33,19 @@ BEGIN
 		RETURN;
 	END IF;
 
-	-- the newest messages that fit, one more than fits at least, so that there is always the last
-	SELECT max(w.id) AS last_id, min(w.id) AS first_id, bool_or(w.role = 'user') AS asked,
+	SELECT m.id INTO question
+		FROM triage.chat_messages m
+		WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
+			AND m.role = 'user' AND m.id >= chat.context_start
+		ORDER BY m.id DESC
+		LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+
+	-- The newest messages that fit, one more than fits at least, so that there is always the last; and what the customer
+	-- said last, however much the application has written since.
+	SELECT max(w.id) AS last_id, min(w.id) AS first_id,
 			array_agg(CASE w.role WHEN 'user' THEN 'customer' ELSE w.role::text END ORDER BY w.id) AS speakers,
 			array_agg(w.text ORDER BY w.id) AS texts
 		INTO history
@@ -40,18 +53,21 @@ BEGIN
 			SELECT b.*, sum(octet_length(b.text)) OVER (ORDER BY b.id DESC) - octet_length(b.text) AS bytes_after
 				FROM (
 					SELECT m.id, m.role, left(m.content, longest) || coalesce((
-								SELECT string_agg(format(E'\n[file: %s, %s]', a.file_name, a.file_type), '' ORDER BY a.id)
-									FROM triage.chat_attachments a
-									WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id), '') AS text
+								SELECT string_agg(format(E'\n[file: %s, %s]', f.file_name, f.file_type), '' ORDER BY f.id)
+									FROM (SELECT a.id, a.file_name, a.file_type
+											FROM triage.chat_attachments a
+											WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id
+											ORDER BY a.id
+											LIMIT most_files) f), '') AS text
 						FROM triage.chat_messages m
 						WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
-							AND m.id >= chat.context_start
-						ORDER BY m.id DESC
-						LIMIT settings.history_messages) b) w
-		WHERE w.bytes_after < most_bytes;
-	IF NOT coalesce(history.asked, false) THEN
-		RETURN;
-	END IF;
+							AND m.id = ANY (question || ARRAY (
+								SELECT n.id FROM triage.chat_messages n
+									WHERE n.tenant_id = read_chat_reply.tenant_id AND n.session_id = read_chat_reply.session_id
+										AND n.id >= chat.context_start
+									ORDER BY n.id DESC
+									LIMIT settings.history_messages))) b) w
+		WHERE w.bytes_after < most_bytes OR w.id = question;
 
 	version := history.last_id;
 	heading := coalesce(nullif(chat.subject, 'Chat'), '');
@@ -64,11 +80,9 @@ BEGIN
 	THEN
 		SELECT array_prepend('summary', history.speakers), array_prepend(u.summary, history.texts) INTO speakers, texts
 			FROM triage.conversation_summaries u
-			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.superseded_at IS NULL
-				AND (u.session_id = read_chat_reply.session_id OR u.ticket_id = chat.ticket_id)
-				AND u.up_to_message >= chat.context_start
-			ORDER BY u.up_to_message DESC
-			LIMIT 1;
+			-- not that of the ticket: it is made of the agents' notes, too, and the customer reads what becomes of this
+			WHERE u.tenant_id = read_chat_reply.tenant_id AND u.session_id = read_chat_reply.session_id
+				AND u.superseded_at IS NULL AND u.up_to_message >= chat.context_start;
 		IF NOT FOUND THEN
 			speakers := history.speakers;
 			texts := history.texts;
@@ -78,7 +92,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.read_chat_reply(text, bigint, bigint) IS
-	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the latest summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
+	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the session''s current summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_chat_reply(text, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])

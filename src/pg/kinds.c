@@ -326,10 +326,15 @@ kinds_give_up(const Job *job)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (will_pass(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
+		/* before anything else is thrown: an abort ends one level only, and would leave the transaction and its locks */
 		RollbackAndReleaseCurrentSubTransaction();
+		if (will_pass(error->sqlerrcode))
+		{
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = resources;
+			ReThrowError(error);
+		}
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s job %lld was given up, but nobody could be told: %s", kind_name(job->kind), (long long) job->id,

@@ -285,13 +285,19 @@ record_lost(uint64 rows)
 #define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at, " \
 	"j.session_id, j.kind::text"
 /*
- * A dead letter's foreign key waits for whoever holds the ticket or session, and all would wait with it: such a job is left
- * for the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
+ * A dead letter's foreign key waits for whoever holds the ticket or session, and who is told of a session's writes to it and
+ * to its origin ticket: all would wait with it, and with jobs in hand that whoever holds them may come to want.  Such a job
+ * is left for the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
  */
 #define WITH_FREE_SUBJECT "LEFT JOIN LATERAL (SELECT t.id FROM triage.tickets t " \
 	"WHERE t.tenant_id = q.tenant_id AND t.id = q.ticket_id FOR KEY SHARE SKIP LOCKED) AS ticket ON true " \
+	"LEFT JOIN LATERAL (SELECT t.id FROM triage.chat_tickets o JOIN triage.tickets t ON t.tenant_id = o.tenant_id AND t.id = o.ticket_id " \
+	"WHERE o.tenant_id = q.tenant_id AND o.session_id = q.session_id AND o.relation = 'origin' " \
+	"FOR NO KEY UPDATE OF t SKIP LOCKED) AS origin ON true " \
 	"LEFT JOIN LATERAL (SELECT s.id FROM triage.chat_sessions s " \
-	"WHERE s.tenant_id = q.tenant_id AND s.id = q.session_id FOR KEY SHARE SKIP LOCKED) AS session ON true "
+	"WHERE s.tenant_id = q.tenant_id AND s.id = q.session_id AND (origin.id IS NOT NULL OR NOT EXISTS (" \
+	"SELECT FROM triage.chat_tickets o WHERE o.tenant_id = s.tenant_id AND o.session_id = s.id AND o.relation = 'origin')) " \
+	"FOR NO KEY UPDATE SKIP LOCKED) AS session ON true "
 #define SUBJECT_IS_FREE "AND coalesce(ticket.id, session.id) IS NOT NULL "
 
 int

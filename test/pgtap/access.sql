@@ -128,7 +128,7 @@ INSERT INTO pg_temp.usable VALUES
 	('chat_sessions',      'status',        'r', 'raw', 'raw', 'r'),
 	('chat_messages',      'content',       'r', 'ra',  'ra',  ''),
 	('chat_attachments',   'file_url',      'r', 'ra',  'ra',  ''),
-	('chat_tickets',       'relation',      'r', 'ra',  'ra',  ''),
+	('chat_tickets',       'relation',      'r', 'ra',  'ra',  'r'),
 	('chat_overview',      NULL,            'r', 'r',   'r',   ''),
 	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
 	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),

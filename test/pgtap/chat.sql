@@ -395,6 +395,19 @@ SELECT is(pg_temp.owed(:g), 'none', 'and no reply is owed');
 SELECT triage.give_up_chat_reply('default', NULL, :u, 'refused', 'x');
 SELECT is(pg_temp.origin(:u), NULL, 'but not one that is over');
 
+-- what the application writes does not hide what the customer asked
+SELECT triage.start_session() AS q \gset
+SELECT triage.post_message(:q, 'the question') AS asked \gset
+SELECT triage.post_message(:q, repeat('page ', 1600), 'system') AS f FROM generate_series(1, 60);
+SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], cardinality(r.texts)) FROM triage.read_chat_reply('default', NULL, :q) r), 'customer the question 5',
+	'the last message of the customer is told, however much the application wrote since');
+-- an application's own messages, with metadata of its own
+SELECT triage.start_session() AS own \gset
+SELECT triage.post_message(:own, 'I was another bot', 'assistant', metadata => '{"failed_turn": "perhaps", "sentiment_score": "calm", "confidence": "no"}') AS f;
+SELECT triage.post_message(:own, 'hm') AS asked \gset
+SELECT lives_ok(format('SELECT triage.store_chat_reply(''default'', NULL, %s, 1, %s, ''p'', ''m'', %L)', :own, :asked, '{"reply": "r", "action": "answer", "sentiment_score": 6, "confidence": 0.9}'),
+	'do not keep the AI from answering');
+
 -- what the model is told is bounded
 SELECT triage.start_session() AS b \gset
 INSERT INTO triage.chat_messages (session_id, role, content)
@@ -404,9 +417,18 @@ SELECT is((SELECT format('%s %s %s', cardinality(r.texts) = c.history_messages, 
 INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, up_to_message) SELECT 'default', :b, 'the story so far', max(m.id) - 60 FROM triage.chat_messages m WHERE m.session_id = :b;
 SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], r.texts[cardinality(r.texts)]) FROM triage.read_chat_reply('default', NULL, :b) r),
 	'summary the story so far m199', 'after the latest summary, when older ones are left out');
+INSERT INTO triage.tickets (source, subject, description, handler) VALUES ('chat', 'x', 'x', 'ai') RETURNING id AS noted \gset
+SELECT triage.link_session(:b, :noted, 'origin') AS link \gset
+INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary, up_to_message)
+	SELECT 'default', :noted, 'agents think that he lies', max(m.id) - 55 FROM triage.chat_messages m WHERE m.session_id = :b;
+SELECT is((SELECT r.texts[1] FROM triage.read_chat_reply('default', NULL, :b) r), 'the story so far',
+	'the summary of the ticket, which is made of internal notes too, is not for who writes to the customer');
+DELETE FROM triage.chat_tickets WHERE session_id = :b;
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('x', 7000) FROM generate_series(1, 10);
 SELECT is((SELECT format('%s %s', cardinality(r.texts), sum(octet_length(t)) <= 24576 + 8000) FROM triage.read_chat_reply('default', NULL, :b) r, unnest(r.texts) t GROUP BY r.texts),
 	'5 t', 'and not above 24 kB but for the last one that begins below');
+SELECT triage.attach_file(max(m.id), 'https://x', 'f' || i) AS f FROM triage.chat_messages m, generate_series(1, 30) i WHERE m.session_id = :b GROUP BY i ORDER BY i;
+SELECT is((SELECT count(*) FROM triage.read_chat_reply('default', NULL, :b) r, regexp_matches(r.texts[cardinality(r.texts)], '\[file: ', 'g')), 20::bigint, 'nor more than 20 files of a message');
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('ä', 100000);
 SELECT is((SELECT format('%s %s', length(r.texts[cardinality(r.texts)]), cardinality(r.texts) > 1) FROM triage.read_chat_reply('default', NULL, :b) r), '8000 t', 'one that is too long is cut');
 DELETE FROM triage.ai_jobs WHERE session_id = :b;

@@ -256,6 +256,13 @@ SELECT is(concat_ws(' | ', pg_temp.state('off'), pg_temp.escalations('off'), pg_
 	'where the bot is switched off, a customer''s message goes to people at once');
 SELECT is(pg_temp.outcome(format('SELECT triage.hand_back_to_ai(%s)', pg_temp.ticket_of('off'))), '55000', 'and nothing can be handed to it');
 DELETE FROM triage.chat_settings;
+SELECT triage.start_session('carl', language => 'waits') AS waits, triage.start_session('carl', open_ticket => true, language => 'opened') AS opened \gset
+SELECT triage.post_message(:waits, 'hello') > 0 AS said, triage.post_message(:opened, 'hello') > 0 AS also \gset
+SELECT triage.set_chat_settings('{"bot_enabled": false}');
+SELECT is(concat_ws(' | ', pg_temp.state(v.name), pg_temp.escalations(v.name), pg_temp.jobs(v.name)), v.becomes, 'when it is switched off, who waits for it is heard by people: ' || v.name)
+	FROM (VALUES ('waits', 'PENDING_HUMAN_ASSIGNMENT | policy | summarize ticket high fence 0'),
+		('opened', 'PENDING_HUMAN_ASSIGNMENT | policy | summarize ticket high fence 0')) v (name, becomes);
+DELETE FROM triage.chat_settings;
 
 SELECT is(triage.handoff_cause(v.answer::jsonb, v.failed, v.replies, 0.3, 8, 3, 30)::text, v.cause, format('%s, %s failed, %s replies', v.answer, v.failed, v.replies))
 	FROM (VALUES

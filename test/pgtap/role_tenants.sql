@@ -1,7 +1,7 @@
 -- Roles that are held to tenants: what role_tenants lists for the session's role is all that current_tenant() gives it, by
 -- every door, for the role that logged in and for the one taken with SET ROLE.
 \ir prepare.psql
-SELECT plan(50);
+SELECT plan(54);
 
 CREATE ROLE regress_triage_one;				-- tenant one
 CREATE ROLE regress_triage_both;			-- tenants one and two
@@ -17,6 +17,8 @@ SELECT triage.allow_tenant(v.role, v.tenant)
 		('regress_triage_default', 'one'), ('regress_triage_default', 'default')) v (role, tenant);
 INSERT INTO triage.tickets (tenant_id, external_id, description) VALUES ('one', 'one', 'parrot'), ('two', 'two', 'parrot'), ('default', 'default', 'parrot');
 SELECT pg_temp.ticket('one') AS one, pg_temp.ticket('two') AS two \gset
+INSERT INTO triage.chat_sessions (tenant_id) VALUES ('two') RETURNING id AS chat \gset
+INSERT INTO triage.chat_sessions (tenant_id, status, ended_at) VALUES ('two', 'archived', now()) RETURNING id AS archived \gset
 
 CREATE FUNCTION pg_temp.told(command text) RETURNS text
 	LANGUAGE plpgsql
@@ -94,6 +96,11 @@ INSERT INTO triage.tickets (external_id, description) VALUES ('plain', 'x');
 SELECT is((SELECT string_agg(DISTINCT t.tenant_id, ' ') FROM triage.tickets t WHERE t.external_id IN ('new', 'plain')), 'one', 'which is its tenant''s');
 SELECT is(pg_temp.told('INSERT INTO triage.tickets (tenant_id, description) VALUES (''two'', ''x'')'),
 	'42501 new row violates row-level security policy for table "tickets"', 'another tenant''s it cannot write');
+SELECT is(pg_temp.told(format('INSERT INTO triage.chat_messages (tenant_id, session_id, content) VALUES (''two'', %s, ''x'')', v.id)),
+		'42501 new row violates row-level security policy for table "chat_messages"', 'nor learn of its chats: ' || v.name)
+	FROM (VALUES ('active', :chat), ('archived', :archived), ('none', 0)) v (name, id);
+SELECT is(pg_temp.told(format('INSERT INTO triage.chat_tickets (tenant_id, session_id, ticket_id) VALUES (''two'', %s, %s)', :chat, :two)),
+	'42501 new row violates row-level security policy for table "chat_tickets"', 'nor link them');
 SET LOCAL triage.tenant = 'two';
 SELECT is(pg_temp.told(v.command), '42501 role "regress_triage_one" may not work for tenant "two"', v.command)
 	FROM (VALUES ('SELECT count(*) FROM triage.tickets'), ('SELECT count(*) FROM triage.inbox'), ('SELECT count(*) FROM triage.ticket_history'),

@@ -333,14 +333,8 @@ BEGIN
 	ELSIF current_status = 'archived' THEN
 		RAISE EXCEPTION 'chat message % belongs to an archived session', message_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Archived is final: start a new session.';
-	ELSIF file_url ~ '[[:cntrl:][:space:]]' OR file_url !~ '^([a-zA-Z][a-zA-Z0-9+.-]*:|[^:]*$|[^:]*[/?#])'
-		OR file_url ~* '^(javascript|data|vbscript|blob|filesystem|about):'
-	THEN
-		RAISE EXCEPTION 'file_url is not a safe address'
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'chat_attachments',
-				CONSTRAINT = 'chat_attachments_file_url_safe',
-				HINT = 'Give the address of a file, such as https://..., without blanks; javascript:, data: and the like are refused.';
 	END IF;
+	PERFORM triage.check_file_url(file_url);
 	INSERT INTO triage.chat_attachments (tenant_id, message_id, file_url, file_name, file_type, byte_size)
 		VALUES (tenant, attach_file.message_id, attach_file.file_url, attach_file.file_name,
 			coalesce(attach_file.file_type, 'application/octet-stream'), attach_file.byte_size)
@@ -349,7 +343,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.attach_file(bigint, text, text, text, bigint) IS
-	'attaches a file to a chat message and returns the attachment''s id; file_url: where it is, up to 2000 characters; file_name: as people see it; file_type: its MIME type; byte_size: in bytes; raises P0002 when there is no such message, 55000 when its session is archived, 23514 for an address that a browser would run (javascript:, data: and the like) or that has blanks or control characters, or a name, type or size out of range, 23502 when the address or the name is missing';
+	'attaches a file to a chat message and returns the attachment''s id; file_url: where it is, up to 2000 characters; file_name: as people see it; file_type: its MIME type; byte_size: in bytes; raises P0002 when there is no such message, 55000 when its session is archived, 22023 for an address that is missing or too long, that a browser would run (javascript:, data: and the like) or that has blanks or control characters, 23514 for a name, type or size out of range, 23502 when the name is missing';
 REVOKE ALL ON FUNCTION triage.attach_file(bigint, text, text, text, bigint) FROM PUBLIC;
 
 -- Reading ------------------------------------------------------------------------------------------------------------

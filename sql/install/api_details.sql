@@ -94,6 +94,7 @@ CREATE FUNCTION triage.tickets_tagged(tags text[], max_rows int) RETURNS bigint[
 	SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off
 	SET enable_indexscan = off				-- a LIMIT makes the planner hope for an early hit on another index
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

@@ -12,7 +12,7 @@ CREATE FUNCTION triage.set_syncing("on" boolean) RETURNS void
 	LANGUAGE c STRICT
 	AS 'MODULE_PATHNAME', 'triage_set_syncing';
 COMMENT ON FUNCTION triage.set_syncing(boolean) IS
-	'says that what this transaction writes from now on, or no more, is a copy of what happened elsewhere: tickets take any status and keep the updated_at they are given, comments neither reopen nor answer; history is written as ever, and triage.auto_triage says whether the model is asked; setting triage.syncing shows it, and only this function sets it, which agents may not call; raises nothing';
+	'says that what this transaction writes from now on, or no more, is a copy of what happened elsewhere: tickets take any status and keep the updated_at they are given, comments neither reopen nor answer, events are ticket.copied and comment.copied and no others; history is written as ever, and triage.auto_triage says whether the model is asked; setting triage.syncing shows it, and only this function sets it, which agents may not call; raises nothing';
 REVOKE ALL ON FUNCTION triage.set_syncing(boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.syncing() RETURNS boolean
@@ -424,6 +424,10 @@ BEGIN
 							WHERE t.tenant_id = tenant AND t.source = import_sieve.ticket_source AND t.external_id = r.value ->> 'ticket'
 								AND p.erased_at IS NOT NULL)
 						THEN '55000 its ticket''s requester was erased'
+					-- "never" and "always" are no times: such a ticket would lead every list, and no interval can be computed
+					WHEN concat_ws(' ', r.value ->> 'created_at', r.value ->> 'updated_at', r.value ->> 'first_response_at',
+							r.value ->> 'resolved_at', r.value ->> 'closed_at', r.value ->> 'deleted_at') ~* 'infinity'
+						THEN '22008 a date of it is infinite'
 					WHEN target = 'history' THEN NULL
 					WHEN NOT coalesce(words -> 'status' ? (r.value ->> 'status'), r.value ->> 'status' IS NULL)
 						THEN format('22023 status %s is not known: say in labels what it is', quote_literal(left(r.value ->> 'status', 100)))
@@ -456,11 +460,15 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 	stored bigint;
 BEGIN
-	-- in order of id, as everybody who inserts several should
+	-- in one statement and in order of id, as everybody who inserts several should: two imports at once have the same people
 	INSERT INTO triage.people (tenant_id, id, role, display_name, email)
-		SELECT tenant, r.value ->> 'requester_id', 'customer', max(left(r.value ->> 'requester_name', 500)), max(r.value ->> 'requester_email')
-			FROM unnest(rows) r (value) WHERE r.value ->> 'requester_id' IS NOT NULL
-			GROUP BY 2 ORDER BY 2
+		SELECT tenant, p.id, CASE WHEN bool_or(p.assigned) THEN 'agent' ELSE 'customer' END::triage.person_role,
+				max(left(p.name, 500)), max(p.email)
+			FROM unnest(rows) r (value)
+			CROSS JOIN LATERAL (VALUES (r.value ->> 'requester_id', false, r.value ->> 'requester_name', r.value ->> 'requester_email'),
+				(r.value ->> 'assignee_id', true, NULL, NULL)) p (id, assigned, name, email)
+			WHERE p.id IS NOT NULL
+			GROUP BY p.id ORDER BY p.id
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING;
 	-- who has tickets assigned is no customer only, whatever he was seen as first
 	INSERT INTO triage.people AS p (tenant_id, id, role)
@@ -659,7 +667,7 @@ BEGIN
 				GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT;
 				INSERT INTO triage.import_errors (tenant_id, import_id, row_key, person, state, message)
 					VALUES (triage.current_tenant(), import_try.import_id, rows[1] ->> 'external_id',
-						coalesce(rows[1] ->> 'requester_id', rows[1] ->> 'author_id'), SQLSTATE, left(failure, 1000));
+						coalesce(rows[1] ->> 'requester_id', rows[1] ->> 'author_id', md5(lower(rows[1] ->> 'requester_email'))), SQLSTATE, left(failure, 1000));
 				failed := 1;
 				RETURN;
 			END IF;
@@ -703,6 +711,11 @@ BEGIN
 			USING ERRCODE = 'no_data_found', HINT = 'Imports are in triage.imports; those of other tenants cannot be reached.';
 	ELSIF job.finished_at IS NOT NULL THEN
 		RETURN false;
+	ELSIF job.started_by <> current_user THEN
+		-- a view runs its functions with the rights of whoever reads it
+		RAISE EXCEPTION 'import % was begun by role "%"', import_id, job.started_by
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = 'Only that role goes on with it. Begin one of your own: what is here already is skipped.';
 	END IF;
 	SELECT r.* INTO batch FROM triage.import_read(import_id) r;
 	batch.rows := coalesce(batch.rows, '{}');
@@ -713,7 +726,8 @@ BEGIN
 		told AS (
 			INSERT INTO triage.import_errors (tenant_id, import_id, row_key, person, state, message)
 				SELECT tenant, import_batch.import_id, batch.rows[s.n] ->> 'external_id',
-						coalesce(batch.rows[s.n] ->> 'requester_id', batch.rows[s.n] ->> 'author_id'), s.state, s.message
+						coalesce(batch.rows[s.n] ->> 'requester_id', batch.rows[s.n] ->> 'author_id',
+							md5(lower(batch.rows[s.n] ->> 'requester_email'))), s.state, s.message
 					FROM sieve s WHERE s.state <> '' ORDER BY s.n)
 		SELECT array_agg(s.n), count(*) FILTER (WHERE s.state = ''), count(*) FILTER (WHERE s.state <> '')
 			INTO sieved, known, bad FROM sieve s;
@@ -741,7 +755,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.import_batch(bigint) IS
-	'imports the next batch of an import that import_start() began, or that was cut short; returns whether to call it again; for drivers that cannot CALL a procedure that commits; raises P0002 when there is no such import, and what reading the source table raises';
+	'imports the next batch of an import that import_start() began, or that was cut short; returns whether to call it again; for drivers that cannot CALL a procedure that commits; raises P0002 when there is no such import, 42501 when another role began it, and what reading the source table raises';
 REVOKE ALL ON FUNCTION triage.import_batch(bigint) FROM PUBLIC;
 
 -- Whole imports --------------------------------------------------------------------------------------------------------
@@ -775,7 +789,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) IS
-	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 2D000 inside a transaction block unless commit_batches is false';
+	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 42501 when another role began it, 2D000 inside a transaction block unless commit_batches is false';
 REVOKE ALL ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.import_progress(import_id bigint, OUT imported bigint, OUT skipped bigint, OUT failed bigint)

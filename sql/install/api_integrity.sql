@@ -40,6 +40,7 @@ BEGIN
 					format('status is %s, closed_at %s', t.status, coalesce(t.closed_at::text, 'none'))),
 				(t.waiting_since IS NOT NULL AND t.status IN ('resolved', 'closed'), 'times',
 					format('status is %s, and somebody waits since %s', t.status, t.waiting_since)),
+				(t.search IS NULL, 'search', 'no search finds it: an update of its subject or description mends that'),
 				(t.version < 1, 'version', format('version is %s', t.version))) p (wrong, problem, detail)
 			WHERE (tenant IS NULL OR t.tenant_id = tenant) AND p.wrong
 		UNION ALL
@@ -53,12 +54,22 @@ BEGIN
 		SELECT j.tenant_id, j.ticket_id, 'job', format('job %s waits, and %s was given up', j.id, d.id)
 			FROM triage.ai_jobs j
 			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.ticket_id = j.ticket_id AND d.kind = j.kind
+			WHERE tenant IS NULL OR j.tenant_id = tenant
+		UNION ALL
+		SELECT j.tenant_id, NULL, 'job', format('job %s is to answer in chat session %s, which is archived', j.id, j.session_id)
+			FROM triage.ai_jobs j
+			JOIN triage.chat_sessions s ON s.tenant_id = j.tenant_id AND s.id = j.session_id
+			WHERE (tenant IS NULL OR j.tenant_id = tenant) AND j.kind = 'chat_reply' AND s.status = 'archived'
+		UNION ALL
+		SELECT j.tenant_id, NULL, 'job', format('job %s waits, and %s was given up', j.id, d.id)
+			FROM triage.ai_jobs j
+			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.session_id = j.session_id AND d.kind = j.kind
 			WHERE tenant IS NULL OR j.tenant_id = tenant;
 	RETURN QUERY SELECT * FROM triage.orphans(tenant);
 END
 $$;
 COMMENT ON FUNCTION triage.check_integrity(boolean) IS
-	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets that are over, rows that refer to nothing; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
+	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets and chats that are over, tickets that no search finds, rows that refer to nothing; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
 REVOKE ALL ON FUNCTION triage.check_integrity(boolean) FROM PUBLIC;
 
 -- Dynamic, from the catalogs: a table that is added later is looked at too.

@@ -78,7 +78,7 @@ AS $$
 			('ai_runs', 'kept', 'of the call', 'provider model request_id currency price'),
 			('ticket_ai_results', 'erased', 'made of the ticket''s text', 'summary draft_reply'),
 			('ticket_ai_results', 'kept', 'labels', 'category language'),
-			('ai_feedback', 'erased', 'on results of those tickets', 'reason'),
+			('ai_feedback', 'erased', 'by the person, and on results of those tickets', 'reason'),
 			('ai_feedback', 'kept', 'an id and labels', 'person_id corrections'),
 			('event_consumers', 'kept', 'set-up', 'tenant name topics seen batch created_by'),
 			('chat_sessions', 'erased', 'of the person''s sessions', 'metadata'),
@@ -87,13 +87,13 @@ AS $$
 			('chat_messages', 'kept', 'ids and labels', 'author_id language client_id'),
 			('chat_attachments', 'erased', 'of those messages; the files are the application''s', 'file_url file_name'),
 			('chat_attachments', 'kept', 'a media type', 'file_type'),
-			('ticket_escalations', 'erased', 'of those tickets and sessions', 'reason'),
+			('ticket_escalations', 'erased', 'by the person, and of those tickets and sessions', 'reason'),
 			('ticket_escalations', 'kept', 'who escalated', 'created_by session_role'),
 			('conversation_summaries', 'erased', 'of those tickets and sessions', 'summary customer_request open_questions'),
 			('conversation_summaries', 'kept', 'a label', 'language'),
 			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels xid'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
-			('import_errors', 'kept', 'ids and a SQLSTATE', 'row_key person state'),
+			('import_errors', 'kept', 'ids or the hash of an address, and a SQLSTATE', 'row_key person state'),
 			('imports', 'kept', 'names of tables and columns, labels, ids', 'target source_table source ticket_source columns labels last_key started_by'),
 			('tenants', 'kept', 'no person''s', 'id name'),
 			('role_tenants', 'kept', 'no person''s', ''),
@@ -128,7 +128,7 @@ DECLARE
 	blank CONSTANT text := '[erased]';
 	address text;
 	own bigint[];			-- tickets that the person requested
-	talks bigint[] := '{}';	-- the person's chat sessions
+	talks bigint[];			-- the person's chat sessions
 	said bigint[];			-- comments or messages that are erased, for what hangs on them
 	letters bigint := 0;	-- what was erased of AI work on sessions
 	runs bigint := 0;
@@ -140,12 +140,35 @@ BEGIN
 		RAISE EXCEPTION 'person % does not exist', coalesce(quote_literal(left(person, 200)), 'NULL')
 			USING ERRCODE = 'no_data_found', HINT = 'Persons are known by the id that the application gives them.';
 	END IF;
-	-- a ticket that came with an address and nobody's id is the person's whose address it is
-	own := ARRAY (
-		SELECT t.id FROM triage.tickets t
-			WHERE t.tenant_id = tenant
-				AND (t.requester_id = person OR (t.requester_id IS NULL AND lower(t.requester_email) = address))
-			ORDER BY t.id FOR NO KEY UPDATE);
+	-- Twice: whoever writes in the person's name at this moment holds his row, so that what they write is here once that
+	-- is locked, and is erased too.
+	FOR pass IN 1 .. 2 LOOP
+		-- A ticket that came with an address and nobody's id is the person's whose address it is; one without either, and
+		-- a session without a customer, that of the person whom the other of the two names.
+		own := ARRAY (
+			SELECT t.id FROM triage.tickets t
+				WHERE t.tenant_id = tenant AND (t.requester_id = person OR t.requester_id IS NULL) AND t.id IN (
+					SELECT x.id FROM triage.tickets x WHERE x.tenant_id = tenant AND x.requester_id = person
+					UNION ALL
+					SELECT x.id FROM triage.tickets x
+						WHERE x.tenant_id = tenant AND x.requester_id IS NULL AND lower(x.requester_email) = address
+					UNION ALL
+					SELECT c.ticket_id FROM triage.chat_sessions s
+						JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
+						WHERE s.tenant_id = tenant AND s.customer_id = person)
+				ORDER BY t.id FOR NO KEY UPDATE);
+		talks := ARRAY (
+			SELECT s.id FROM triage.chat_sessions s
+				WHERE s.tenant_id = tenant AND (s.customer_id = person OR s.customer_id IS NULL) AND s.id IN (
+					SELECT x.id FROM triage.chat_sessions x WHERE x.tenant_id = tenant AND x.customer_id = person
+					UNION ALL
+					SELECT c.session_id FROM triage.chat_tickets c
+						WHERE c.tenant_id = tenant AND c.ticket_id = ANY (own) AND c.relation = 'origin')
+				ORDER BY s.id FOR NO KEY UPDATE);
+		IF pass = 1 THEN
+			PERFORM FROM triage.people p WHERE p.tenant_id = tenant AND p.id = person FOR UPDATE;
+		END IF;
+	END LOOP;
 
 	relation := 'tickets';
 	erased := triage.erase_tickets(tenant, own);
@@ -172,9 +195,6 @@ BEGIN
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 
-	talks := ARRAY (
-		SELECT s.id FROM triage.chat_sessions s
-			WHERE s.tenant_id = tenant AND s.customer_id = person ORDER BY s.id FOR NO KEY UPDATE);
 	UPDATE triage.chat_sessions s SET metadata = '{}'
 		WHERE s.tenant_id = tenant AND s.id = ANY (talks) AND s.metadata <> '{}';
 	relation := 'chat_sessions';
@@ -206,7 +226,8 @@ BEGIN
 	GET DIAGNOSTICS jobs = ROW_COUNT;
 
 	UPDATE triage.ticket_escalations e SET reason = blank
-		WHERE e.tenant_id = tenant AND (e.ticket_id = ANY (own) OR e.session_id = ANY (talks)) AND e.reason <> blank;
+		WHERE e.tenant_id = tenant AND (e.ticket_id = ANY (own) OR e.session_id = ANY (talks) OR e.created_by = person)
+			AND e.reason <> blank;
 	relation := 'ticket_escalations';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
@@ -228,7 +249,8 @@ BEGIN
 
 	UPDATE triage.ai_feedback f SET reason = blank
 		FROM triage.ticket_ai_results r
-		WHERE f.tenant_id = tenant AND r.tenant_id = tenant AND r.id = f.result_id AND r.ticket_id = ANY (own) AND f.reason <> blank;
+		WHERE f.tenant_id = tenant AND r.tenant_id = tenant AND r.id = f.result_id AND (r.ticket_id = ANY (own) OR f.person_id = person)
+			AND f.reason <> blank;
 	relation := 'ai_feedback';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
@@ -270,7 +292,7 @@ BEGIN
 	END IF;
 
 	UPDATE triage.import_errors e SET message = blank
-		WHERE e.tenant_id = tenant AND e.person = $1 AND e.message <> blank;
+		WHERE e.tenant_id = tenant AND e.person IN ($1, md5(address)) AND e.message <> blank;
 	relation := 'import_errors';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
@@ -286,7 +308,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.erase_person(text) IS
-	'blanks what a person of the current tenant wrote and what was written about him: name and address; the tickets that he requested, deleted ones too, with their comments, history, results and errors; his comments elsewhere; calls off the AI''s work on these tickets; ids, times, labels and costs stay, and erasure_list() says which columns are which; can be run again; returns how many rows it changed of each table; not reached: write-ahead log, backups, replicas until they have replayed it, server logs, statistics of statements, columns that you added, and the old row versions until VACUUM; raises P0002 when there is no such person';
+	'blanks what a person of the current tenant wrote and what was written about him: name and address; the tickets that he requested, deleted ones too, with their comments, history, results and errors; his comments, messages and reasons elsewhere; calls off the AI''s work on these tickets; ids, times, labels and costs stay, and erasure_list() says which columns are which; can be run again; returns how many rows it changed of each table; not reached: write-ahead log, backups, replicas until they have replayed it, server logs, statistics of statements, columns that you added, the old row versions until VACUUM, and what the planner knows of columns until ANALYZE; raises P0002 when there is no such person';
 REVOKE ALL ON FUNCTION triage.erase_person(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.erase_tickets(tenant text, ids bigint[]) RETURNS bigint

@@ -108,6 +108,10 @@ BEGIN
 	SELECT r.draft_reply INTO STRICT draft
 		FROM triage.ticket_ai_results r
 		WHERE r.id = edit_draft.result_id AND r.tenant_id = triage.current_tenant();
+	IF draft = '[erased]' THEN
+		RAISE EXCEPTION 'the draft of result % was erased', result_id
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'triage.add_comment writes another reply.';
+	END IF;
 	-- where it came from: the source and the result, which also keeps it from being there twice
 	sent_as := triage.add_comment(ticket, final_text, author_id => person,
 		author_role => (SELECT p.role FROM triage.people p WHERE p.id = person AND p.tenant_id = triage.current_tenant()),
@@ -122,7 +126,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.edit_draft(bigint, text, text) IS
-	'sends the draft of a ticket''s current result with another wording: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict edited with the similarity of both texts (accepted, if nothing was changed); person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, or rejected by this person, or the ticket is closed, 23514 for a blank text or a person who is no agent';
+	'sends the draft of a ticket''s current result with another wording: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict edited with the similarity of both texts (accepted, if nothing was changed); person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank text or a person who is no agent';
 REVOKE ALL ON FUNCTION triage.edit_draft(bigint, text, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.accept_draft(result_id bigint, person_id text DEFAULT NULL) RETURNS bigint
@@ -137,7 +141,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.accept_draft(bigint, text) IS
-	'sends the draft of a ticket''s current result as it is: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict accepted; person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, or rejected by this person, or the ticket is closed, 23514 for a blank draft or a person who is no agent';
+	'sends the draft of a ticket''s current result as it is: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict accepted; person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank draft or a person who is no agent';
 REVOKE ALL ON FUNCTION triage.accept_draft(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.reject_draft(result_id bigint, reason text DEFAULT NULL, person_id text DEFAULT NULL) RETURNS void

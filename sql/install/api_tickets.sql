@@ -551,6 +551,7 @@ CREATE FUNCTION triage.search_tickets(query text, max_rows int DEFAULT 50, langu
 	SET client_min_messages = warning	-- a query of stop words finds nothing; no NOTICE need say so
 	SET plan_cache_mode = force_custom_plan
 	SET enable_seqscan = off
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();	-- read once, not once a row
@@ -623,6 +624,8 @@ CREATE FUNCTION triage.list_tickets(
 	-- rather read and sort them all, as it takes the labels of the filters for rarer than they are.
 	SET enable_seqscan = off
 	SET enable_sort = off
+	-- a sort that must be all the same, as that of the few tickets with rare tags, counts as dear enough to be compiled
+	SET jit = off
 AS $$
 DECLARE
 	filters text := '';

@@ -783,8 +783,9 @@ BEGIN
 			FROM triage.chat_sessions s
 			JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
 			JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
-			WHERE s.tenant_id = triage.current_tenant() AND t.source = 'demo'
-				AND t.external_id = 'demo-' || (s.metadata ->> 'demo')
+			-- not by their metadata, which are the application's to change
+			WHERE s.tenant_id = triage.current_tenant() AND s.customer_id ~ '^demo-customer-'
+				AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$'
 			ORDER BY s.id);
 	DELETE FROM triage.tickets t
 		WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$';

@@ -263,6 +263,9 @@ BEGIN
 		WHERE status NOT IN ('resolved', 'closed') AND deleted_at IS NULL;
 	CREATE INDEX IF NOT EXISTS tickets_requester ON triage.tickets (tenant_id, requester_id, created_at, id)
 		WHERE requester_id IS NOT NULL;
+	-- erase_person() looks for the tickets that came by mail
+	CREATE INDEX IF NOT EXISTS tickets_requester_email ON triage.tickets (tenant_id, lower(requester_email))
+		WHERE requester_id IS NULL AND requester_email IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_deleted ON triage.tickets (deleted_at) WHERE deleted_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS tickets_tags ON triage.tickets USING gin (tags) WHERE tags <> '{}';
 	CREATE INDEX IF NOT EXISTS tickets_search ON triage.tickets USING gin (search);

@@ -15,9 +15,10 @@ CREATE TYPE triage.event_topic AS ENUM
 	 'result.stored', 'result.corrected', 'job.failed',
 	 'draft.accepted', 'draft.edited', 'draft.rejected',
 	 'chat.session_started', 'chat.message_posted', 'chat.session_ended', 'chat.session_archived',
-	 'person.erased');
+	 'person.erased',
+	 'ticket.copied', 'comment.copied');
 COMMENT ON TYPE triage.event_topic IS
-	'what an event tells of; object_id and labels by topic: ticket.created (status, priority, category), ticket.updated (fields: the columns that changed), ticket.status_changed (from, to, resolution), ticket.assigned (from, to), ticket.escalated (the escalation; cause), ticket.handed_back (to the AI), ticket.deleted (by delete_ticket), ticket.purged (the row is gone), comment.created and comment.edited (the comment; visibility, author_role), result.stored (the result; category, urgency, sentiment_score, needs_human, confidence), result.corrected (the result; person, fields), job.failed (the job; kind, class, attempts), draft.accepted, draft.edited and draft.rejected (the result; person, comment, similarity), chat.session_started and chat.session_archived, chat.message_posted (the message; role), chat.session_ended (status, and the ticket''s resolution, which says who ended it), person.erased (person)';
+	'what an event tells of; object_id and labels by topic: ticket.created (status, priority, category), ticket.updated (fields: the columns that changed), ticket.status_changed (from, to, resolution), ticket.assigned (from, to), ticket.escalated (the escalation; cause), ticket.handed_back (to the AI), ticket.deleted (by delete_ticket), ticket.purged (the row is gone), comment.created and comment.edited (the comment; visibility, author_role), result.stored (the result; category, urgency, sentiment_score, needs_human, confidence), result.corrected (the result; person, fields), job.failed (the job; kind, class, attempts), draft.accepted, draft.edited and draft.rejected (the result; person, comment, similarity), chat.session_started and chat.session_archived, chat.message_posted (the message; role), chat.session_ended (status, and the ticket''s resolution, which says who ended it), person.erased (person), ticket.copied (status, priority, category) and comment.copied (the comment; visibility, author_role): what set_syncing() covers, as imports, whether new here or changed, and then no other topic tells of it';
 
 CREATE FUNCTION triage.install_event_tables() RETURNS void
 	LANGUAGE plpgsql

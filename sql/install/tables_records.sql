@@ -24,7 +24,7 @@ BEGIN
 		rows_imported  bigint NOT NULL DEFAULT 0,
 		rows_skipped   bigint NOT NULL DEFAULT 0,
 		rows_failed    bigint NOT NULL DEFAULT 0,
-		started_by     text NOT NULL DEFAULT session_user,
+		started_by     text NOT NULL DEFAULT current_user,
 		started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
 		updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
 		finished_at    timestamptz,
@@ -71,7 +71,7 @@ BEGIN
 	COMMENT ON COLUMN triage.imports.rows_imported IS 'rows brought in';
 	COMMENT ON COLUMN triage.imports.rows_skipped IS 'rows that were here already';
 	COMMENT ON COLUMN triage.imports.rows_failed IS 'rows turned down, each with a row of import_errors';
-	COMMENT ON COLUMN triage.imports.started_by IS 'the session user';
+	COMMENT ON COLUMN triage.imports.started_by IS 'the role that began it, with whose rights source_table is read: no other may go on with it';
 	COMMENT ON COLUMN triage.imports.started_at IS 'when it was begun';
 	COMMENT ON COLUMN triage.imports.updated_at IS 'when its last batch was done';
 	COMMENT ON COLUMN triage.imports.finished_at IS 'when every row had been read; null: it runs, or was cut short';
@@ -79,7 +79,7 @@ BEGIN
 	COMMENT ON COLUMN triage.import_errors.id IS 'numbers the errors';
 	COMMENT ON COLUMN triage.import_errors.import_id IS 'the import that met it';
 	COMMENT ON COLUMN triage.import_errors.row_key IS 'the row''s id in its table; null: it has none';
-	COMMENT ON COLUMN triage.import_errors.person IS 'requester or author of the row; erase_person() blanks the messages about his rows';
+	COMMENT ON COLUMN triage.import_errors.person IS 'requester or author of the row, or MD5 of the requester''s address in lower case where there is no id; erase_person() blanks the messages about his rows';
 	COMMENT ON COLUMN triage.import_errors.state IS 'SQLSTATE';
 	COMMENT ON COLUMN triage.import_errors.message IS 'what is wrong with it; may quote a value';
 	COMMENT ON COLUMN triage.import_errors.created_at IS 'when it was met';

@@ -23,6 +23,7 @@
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
+#include "pg/syncing.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -383,7 +384,10 @@ triage_ticket_comments_event(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be fired AFTER, FOR EACH ROW", "ticket_comments_event")));
-	event.topic = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "comment.created" : "comment.edited";
+	if (triage_syncing)			/* a copy sets nothing off: see ticket_events.c */
+		event.topic = "comment.copied";
+	else
+		event.topic = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "comment.created" : "comment.edited";
 	if (!events_wanted(event.topic))
 		return PointerGetDatum(NULL);
 	comment = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigtuple : trigger->tg_newtuple;

@@ -5,8 +5,9 @@
  *
  * What is copied has had its consequences where it came from.  So while the setting is on, any status may follow any
  * other, taking a ticket does not move it to in_progress, updated_at is what the writer says, an assignment counts from
- * the ticket's updated_at, and a comment neither reopens its ticket nor answers it.  History is written as ever, and
- * whether the model is asked is triage.auto_triage's business, as ever.
+ * the ticket's updated_at, a comment neither reopens its ticket nor answers it, and the outbox says that a row was
+ * copied and nothing more.  History is written as ever, and whether the model is asked is triage.auto_triage's business,
+ * as ever.
  *
  * Who may: the setting is internal, so neither SET, ALTER ROLE nor postgresql.conf can turn it on.  set_syncing() does,
  * and the right to execute that is the whole of the check: level admin has it, agents have not.  It is local to the

@@ -4,11 +4,16 @@
  *
  * Labels are enum labels, names of columns, and ids of people and categories: nothing that somebody wrote about the
  * ticket.  One change may be several events: a ticket that is assigned goes in_progress, too.
+ *
+ * What is a copy of something that happened elsewhere, and had its consequences there, is ticket.copied and nothing else:
+ * whoever sends mail at ticket.created must not send a hundred thousand because an old table is imported, and whoever
+ * keeps a copy of the tables must hear of each row.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
 #include "pg/events.h"
+#include "pg/syncing.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 
@@ -88,25 +93,30 @@ add_assigned(Events *events, const TicketShape *shape, TupleTableSlot *old, Tupl
 	pfree(labels.data);
 }
 
+static void
+add_ticket_as_it_is(Events *events, const TicketShape *shape, TupleTableSlot *ticket, const char *topic)
+{
+	Event		event = event_of(shape, ticket, topic);
+	StringInfoData labels;
+
+	if (!events_wanted(topic))
+		return;
+	initStringInfo(&labels);
+	appendStringInfoChar(&labels, '{');
+	add_enum(&labels, "status", shape, ticket, COL_STATUS);
+	add_enum(&labels, "priority", shape, ticket, COL_PRIORITY);
+	add_text(&labels, "category", shape, ticket, COL_CATEGORY);
+	appendStringInfoChar(&labels, '}');
+	event.labels = labels.data;
+	events_add(events, &event);
+	pfree(labels.data);
+}
+
 void
 events_add_created(Events *events, const TicketShape *shape, TupleTableSlot *ticket)
 {
-	Event		event = event_of(shape, ticket, "ticket.created");
-	StringInfoData labels;
-
-	if (events_wanted(event.topic))
-	{
-		initStringInfo(&labels);
-		appendStringInfoChar(&labels, '{');
-		add_enum(&labels, "status", shape, ticket, COL_STATUS);
-		add_enum(&labels, "priority", shape, ticket, COL_PRIORITY);
-		add_text(&labels, "category", shape, ticket, COL_CATEGORY);
-		appendStringInfoChar(&labels, '}');
-		event.labels = labels.data;
-		events_add(events, &event);
-		pfree(labels.data);
-	}
-	if (!is_null(shape, ticket, COL_ASSIGNEE_ID))
+	add_ticket_as_it_is(events, shape, ticket, triage_syncing ? "ticket.copied" : "ticket.created");
+	if (!triage_syncing && !is_null(shape, ticket, COL_ASSIGNEE_ID))
 		add_assigned(events, shape, NULL, ticket);
 }
 
@@ -174,6 +184,16 @@ events_add_updated(Events *events, const TicketShape *shape, TupleTableSlot *old
 	bool		deleted = is_null(shape, old, COL_DELETED_AT) && !is_null(shape, new, COL_DELETED_AT);
 	Event		event;
 
+	if (triage_syncing)
+	{
+		for (int att = 0; att < new->tts_tupleDescriptor->natts; att++)
+			if (changed[att])
+			{
+				add_ticket_as_it_is(events, shape, new, "ticket.copied");
+				break;
+			}
+		return;
+	}
 	add_fields(events, shape, new, changed, deleted);
 	if (changed[shape->attno[COL_STATUS] - 1] || changed[shape->attno[COL_RESOLUTION] - 1])
 		add_status_changed(events, shape, old, new);

@@ -124,7 +124,8 @@ log_assignments(KeyList *list, bool may_be_open)
 	{
 		rows_execute_fresh(&list->rows,
 						   "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
-						   "SELECT u.tenant_id, u.id, u.assignee_id, $1, t.updated_at FROM u JOIN triage.tickets t "
+						   "SELECT u.tenant_id, u.id, u.assignee_id, $1, least(t.updated_at, clock_timestamp()) "
+						   "FROM u JOIN triage.tickets t "
 						   "ON t.tenant_id = u.tenant_id AND t.id = u.id WHERE u.assignee_id IS NOT NULL",
 						   &actor, 1, TEXTOID);
 		return;

@@ -137,6 +137,24 @@ SELECT format(E'To:      %s\nSubject: Re: %s\n\n%s', requester_email, subject, d
 	LIMIT 1;
 SQL
 
+if [ "$status" -eq 0 ]; then
+	say 'A conversation: the bot answers, until a person does'
+	session=$(sql -c "SELECT triage.start_session('ada', open_ticket => true)")
+	sql -c "SELECT triage.post_message($session, 'Good morning, my invoice for October is missing. Where can I find it?')" >/dev/null
+	for ((i = 0; i < 600; i++)); do
+		[ "$(sql -c "SELECT count(*) FROM triage.ai_jobs WHERE session_id = $session")" -gt 0 ] || break
+		sleep 0.1
+	done
+	sql <<SQL >/dev/null
+SELECT triage.take_over_session($session, 'anna');
+SELECT triage.post_message($session, 'Good morning, this is Anna. I have just sent it to you again.', role => 'agent', author_id => 'anna');
+SQL
+	show <<SQL
+SELECT role, left(content, 110) AS message FROM triage.conversation($session);
+SELECT status, assigned_to_id, escalation_reason FROM triage.support_tickets WHERE conversation_id = $session;
+SQL
+fi
+
 say 'What it took (table triage.ai_runs: one row for each call)'
 show <<'SQL'
 SELECT provider, model, outcome, count(*) AS calls, round(avg(latency_ms)) AS avg_latency_ms, max(latency_ms) AS max_latency_ms,

@@ -195,6 +195,10 @@ SELECT is((SELECT count(*) FROM triage.tickets t WHERE t.tenant_id = 'bare'), 1:
 
 SET LOCAL triage.tenant = 'show';
 SELECT triage.create_ticket('mine', 'a real one', 'demo-customer-2') AS mine \gset
+-- what people do with the demonstration's rows makes them no rows of their own
+SELECT s.customer_id AS talker, s.id AS talk FROM triage.chat_sessions s WHERE s.tenant_id = 'show' AND s.customer_id <> 'demo-customer-2' ORDER BY s.id LIMIT 1 \gset
+SELECT triage.erase_person(:'talker');
+UPDATE triage.chat_sessions SET metadata = '{"page": "/"}' WHERE tenant_id = 'show' AND id = (SELECT max(x.id) FROM triage.chat_sessions x WHERE x.tenant_id = 'show' AND x.customer_id <> 'demo-customer-2');
 SELECT is(triage.remove_demo(), 200::bigint, 'all are removed');
 SELECT is((SELECT string_agg(p.id, ' ') FROM triage.people p WHERE p.tenant_id = 'show'), 'demo-customer-2', 'but a person whom another ticket names');
 SELECT is((SELECT string_agg(t.subject, ' ') FROM triage.tickets t WHERE t.tenant_id = 'show'), 'mine', 'and that ticket');

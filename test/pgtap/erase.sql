@@ -127,6 +127,48 @@ SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.tenant_id = 'default' A
 SELECT is(pg_temp.outcome('SELECT triage.erase_person(''nobody'')'), 'P0002', 'a person who is not there');
 SELECT is(pg_temp.outcome('SELECT triage.erase_person(NULL)'), 'P0002', 'or none at all');
 
+-- What a person said elsewhere, and what is the person's though no column says so --------------------------------------------------
+
+CREATE TABLE public.mails (id int PRIMARY KEY, subject text, email text, "createdAt" text);
+INSERT INTO public.mails VALUES (1, 'x', 'Dora@Example.com', 'HIDDENX at noon'), (2, 'x', 'joe@example.com', 'SHOWNX at noon');
+DO $$
+DECLARE
+	ticket CONSTANT bigint := triage.create_ticket('x', 'x', 'joe', external_id => 'j');
+	anonymous bigint;
+	named bigint;
+	other bigint;
+	job record;
+BEGIN
+	INSERT INTO triage.people (id, role, email) VALUES ('dora', 'agent', 'dora@example.com');
+	PERFORM triage.reprioritise(ticket, 'urgent');
+	SELECT * INTO STRICT job FROM triage.claim_jobs(1) j;
+	PERFORM triage.complete_job(job.job_id, job.fence, '{"category": "technical", "urgency": "low", "sentiment_score": 1, "draft_reply": "Dear Joe"}', 'm');
+	PERFORM triage.reject_draft(r.id, 'HIDDENX would not say so', 'dora') FROM triage.ticket_ai_results r WHERE r.ticket_id = ticket;
+	INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, cause, reason, created_by, session_role)
+		VALUES ('default', ticket, 'agent_takeover', 'HIDDENX knows him', 'dora', 'app'), ('default', ticket, 'agent_takeover', 'SHOWNX', 'ann', 'app');
+	INSERT INTO triage.chat_sessions (metadata) VALUES ('{"page": "HIDDENX"}') RETURNING id INTO anonymous;
+	INSERT INTO triage.chat_sessions (metadata) VALUES ('{"page": "SHOWNX"}') RETURNING id INTO other;
+	INSERT INTO triage.chat_sessions (customer_id) VALUES ('dora') RETURNING id INTO named;
+	INSERT INTO triage.tickets (external_id, description, requester_id) VALUES ('anonymous', 'x', 'dora'), ('named', 'HIDDENX', NULL), ('other', 'SHOWNX', NULL);
+	INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (anonymous, pg_temp.ticket('anonymous')), (named, pg_temp.ticket('named')),
+		(other, pg_temp.ticket('other'));
+	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT other, pg_temp.ticket('anonymous'), v FROM unnest(enum_range(NULL::triage.session_link)) v WHERE v <> 'origin' LIMIT 1;
+	INSERT INTO triage.chat_messages (session_id, content) VALUES (anonymous, 'I am HIDDENX'), (named, 'HIDDENX, too'), (other, 'SHOWNX');
+END
+$$;
+CALL triage.import_tickets('public.mails', commit_batches => false);
+SELECT pg_temp.ticket('j') AS joes \gset
+SELECT set_has('SELECT pg_temp.places(''HIDDENX'')', $$VALUES ('ai_feedback.reason'), ('ticket_escalations.reason'), ('chat_sessions.metadata'), ('chat_messages.content'),
+		('tickets.description'), ('import_errors.message')$$, '(the mark is there)');
+SELECT count(*) AS shown FROM pg_temp.places('SHOWNX') \gset
+SELECT triage.erase_person('dora');
+SELECT is_empty('SELECT pg_temp.places(''HIDDENX'')', 'an agent''s reasons, a chat without a name and its ticket, a row of an import that came by mail: all are found');
+SELECT is((SELECT count(*) FROM pg_temp.places('SHOWNX')), :shown::bigint, 'and nobody else''s');
+SELECT is(pg_temp.outcome(format('SELECT triage.%s', call)), '55000', 'a draft that was erased is not sent: ' || call)
+	FROM triage.ticket_ai_results r, unnest(ARRAY['accept_draft(%s, ''bob'')', 'edit_draft(%s, ''x'', ''bob'')']) AS c (pattern), format(c.pattern, r.id) AS call
+	WHERE r.tenant_id = 'default' AND r.ticket_id = pg_temp.ticket('c') AND r.superseded_at IS NULL;
+SELECT is((SELECT count(*) FROM triage.ticket_comments WHERE source = 'draft'), 0::bigint, 'to nobody');
+
 -- What is append-only stays so ----------------------------------------------------------------------------------------------------
 
 SELECT is(pg_temp.outcome(command), '42501', command)

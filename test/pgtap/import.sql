@@ -176,6 +176,29 @@ GRANT SELECT ON public.old TO regress_triage_admin;
 SELECT is(pg_temp.as_role('admin', 'CALL triage.import_tickets(''public.old'', commit_batches => false)'), 'TR000 done', 'then it works');
 SELECT is(pg_temp.as_role('admin', 'SELECT triage.import_store_history(''x'', ''{}'', ''{}'')'), '42501 permission denied for function import_store_history', 'history is the owner''s');
 
+-- Nobody is led to read what another role has put there ------------------------------------------------------------------------------------
+
+SET LOCAL ROLE regress_triage_admin;
+SELECT triage.import_start('tickets', 'public.old', '{}', '{}', 'trap', NULL, false, 1) AS trap \gset
+RESET ROLE;
+SELECT is(pg_temp.outcome(format('SELECT triage.import_batch(%s)', :trap)), '42501', 'the owner does not go on with an administrator''s import');
+SELECT triage.import_start('tickets', 'public.old', '{}', '{}', 'mine', NULL, false, 1) AS mine \gset
+SELECT is(left(pg_temp.as_role('admin', format(command, :mine)), 5), '42501', format('an administrator may not: ' || command, 'N'))
+	FROM (VALUES ('UPDATE triage.imports SET source_table = ''x'' WHERE id = %s'), ('UPDATE triage.imports SET columns = ''{}'' WHERE id = %s'),
+		('UPDATE triage.imports SET started_by = ''x'' WHERE id = %s'), ('SELECT triage.import_batch(%s)'),
+		('INSERT INTO triage.imports (tenant_id, target, source_table, source, columns, batch_size, started_by) VALUES (''default'', ''tickets'', ''x'', ''x'', ''{}'', %s, ''x'')')) AS c (command);
+SELECT is(pg_temp.as_role('admin', format('SELECT triage.import_batch(%s)', :trap)), 'TR000 done', 'he may go on with his own');
+SELECT is(triage.import_batch(:mine), true, 'and the owner with hers');
+
+-- Times that are none ------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE public.times (id text PRIMARY KEY, title text, "createdAt" timestamptz, "updatedAt" text);
+INSERT INTO public.times VALUES ('a', 'infinity in the text is none', '0044-03-15 BC', '2024-01-01'), ('b', 'x', 'infinity', NULL), ('c', 'x', '-infinity', NULL),
+	('d', 'x', '2024-01-01', ' Infinity ');
+SELECT is(pg_temp.import('''public.times'''), '1/0/3', 'a ticket that begins or ends never is turned down');
+SELECT is((SELECT string_agg(DISTINCT e.state || ' ' || e.message, ',') FROM triage.import_errors e WHERE e.row_key IN ('b', 'c', 'd')), '22008 a date of it is infinite', 'and it says why');
+SELECT is((SELECT t.created_at FROM triage.tickets t WHERE t.source = 'times'), '0044-03-15 BC'::timestamptz, 'an old one is not');
+
 -- What syncing suspends, and what not -------------------------------------------------------------------------------------------------
 
 SELECT t.id AS closed FROM triage.tickets t WHERE t.external_id = 'c5' \gset
@@ -190,6 +213,31 @@ SAVEPOINT s;
 SELECT triage.set_syncing(true);
 ROLLBACK TO s;
 SELECT is(triage.syncing(), false, 'a subtransaction that fails takes it back');
+
+-- What the outbox says of copies -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE public.told (id int PRIMARY KEY, title text, status text, "assignedTo" text, "createdAt" timestamptz);
+INSERT INTO public.told VALUES (1, 'a', 'OPEN', NULL, '2024-05-01'), (2, 'b', 'CLOSED', 'ann', '2024-05-02');
+CREATE TABLE public.told_comments (id int PRIMARY KEY, "ticketId" int, body text, "authorId" text, "createdAt" timestamptz);
+INSERT INTO public.told_comments VALUES (1, 1, 'x', 'carl', '2024-05-03'), (2, 2, 'y', 'ann', '2024-05-04');
+SELECT triage.add_consumer('webhooks', '{ticket.created,ticket.assigned,ticket.status_changed,ticket.updated,comment.created}');
+SELECT pg_temp.import('''public.told'''), pg_temp.import('''public.told_comments'', ticket_source => ''told''', 'comments');
+SELECT is_empty('SELECT FROM triage.events', 'an import sets no webhook off');
+SELECT triage.add_consumer('warehouse');
+SELECT pg_temp.import('''public.told'', source => ''told again''') AS "4", pg_temp.import('''public.told_comments'', ticket_source => ''told again'', source => ''told again''', 'comments') AS "5";
+SELECT triage.set_syncing(true);
+UPDATE triage.tickets SET status = 'on_hold' WHERE source = 'told again' AND external_id = '2';
+UPDATE triage.tickets SET updated_at = '2024-06-01' WHERE source = 'told again' AND external_id = '2';
+SELECT triage.set_syncing(false);
+UPDATE triage.tickets SET tags = '{x}' WHERE source = 'told again' AND external_id = '2';
+SELECT results_eq($$SELECT t.external_id, e.topic::text, e.labels FROM triage.events e JOIN triage.tickets t ON t.id = e.ticket_id ORDER BY e.id$$,
+	$$VALUES ('1'::text, 'ticket.copied'::text, '{"status": "open", "priority": "medium", "category": null}'::jsonb),
+		('2', 'ticket.copied', '{"status": "closed", "priority": "medium", "category": null}'),
+		('1', 'comment.copied', '{"visibility": "public", "author_role": "customer"}'),
+		('2', 'comment.copied', '{"visibility": "public", "author_role": "agent"}'),
+		('2', 'ticket.copied', '{"status": "on_hold", "priority": "medium", "category": null}'),
+		('2', 'ticket.updated', '{"fields": ["tags"]}')$$, 'who keeps a copy of the tables hears of each row, once');
+SELECT triage.drop_consumer('webhooks'), triage.drop_consumer('warehouse');
 
 -- A person who was erased does not come back ------------------------------------------------------------------------------------------
 

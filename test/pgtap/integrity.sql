@@ -58,6 +58,12 @@ SELECT is(pg_temp.after(c.command), c.found, c.command)
 		('UPDATE triage.tickets SET closed_at = NULL WHERE external_id = ''c''', 'c times: status is closed, closed_at none'),
 		('UPDATE triage.tickets SET waiting_since = now() WHERE external_id = ''c''', 'c times: status is closed, and somebody waits since N'),
 		('UPDATE triage.tickets SET version = 0 WHERE external_id = ''d''', 'd version: version is N'),
+		('UPDATE triage.tickets SET search = NULL WHERE external_id = ''d''', 'd search: no search finds it: an update of its subject or description mends that'),
+		('WITH s AS (INSERT INTO triage.chat_sessions (status, ended_at) VALUES (''archived'', now()) RETURNING id) INSERT INTO triage.ai_jobs (session_id, kind) SELECT s.id, ''chat_reply'' FROM s',
+			' job: job N is to answer in chat session N, which is archived'),
+		('WITH s AS (INSERT INTO triage.chat_sessions DEFAULT VALUES RETURNING id), j AS (INSERT INTO triage.ai_jobs (session_id, kind) SELECT s.id, ''chat_reply'' FROM s RETURNING *)
+			INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
+				SELECT j.tenant_id, -2, j.session_id, j.kind, j.priority, 1, 1, ''refused'', ''x'', now() FROM j', ' job: job N waits, and -N was given up'),
 		('INSERT INTO triage.ai_jobs (ticket_id) SELECT pg_temp.ticket(''c'')', 'c job: job N is for a ticket that is closed'),
 		('INSERT INTO triage.ai_jobs (ticket_id) SELECT pg_temp.ticket(''e'')', 'e job: job N is for a ticket that is deleted'),
 		('INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
@@ -66,12 +72,19 @@ SELECT is(pg_temp.after(c.command), c.found, c.command)
 		('UPDATE triage.comment_attachments SET comment_id = -1', ' orphan: a row of comment_attachments refers to a row of triage.ticket_comments that is not there (comment_attachments_comment_fkey)'),
 		('UPDATE triage.tickets SET requester_id = ''nobody'' WHERE external_id = ''b''', 'b orphan: a row of tickets refers to a row of triage.people that is not there (tickets_requester_fkey)')) c (command, found);
 
+-- What a copy says of the future contradicts nothing
+SELECT triage.set_syncing(true);
+INSERT INTO triage.tickets (external_id, description, assignee_id, updated_at) VALUES ('future', 'x', 'ann', now() + interval '1 day');
+SELECT triage.set_syncing(false);
+SELECT triage.assign_ticket(pg_temp.ticket('future'), 'bob');
+SELECT is(pg_temp.found(), NULL, 'a copy whose clock is fast, and is assigned here');
+
 -- Whose
 SET LOCAL session_replication_role = replica;
 INSERT INTO triage.tickets (tenant_id, external_id, description, assignee_id) VALUES ('other', 'foreign', 'x', 'nobody');
 RESET session_replication_role;
 SELECT is(pg_temp.found(), NULL, 'another tenant''s are not told');
-SELECT results_eq('SELECT DISTINCT i.tenant_id, i.problem FROM triage.check_integrity(all_tenants => true) i ORDER BY 2', $$VALUES ('other', 'assignment log'), ('other', 'orphan')$$, 'unless they are asked for');
+SELECT results_eq('SELECT DISTINCT i.tenant_id, i.problem FROM triage.check_integrity(all_tenants => true) i ORDER BY 2', $$VALUES ('other', 'assignment log'), ('other', 'orphan'), ('other', 'search')$$, 'unless they are asked for');
 CREATE ROLE regress_triage_admin;
 SELECT triage.grant_access('regress_triage_admin', 'admin');
 SET LOCAL ROLE regress_triage_admin;

@@ -150,7 +150,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		rows_imported bigint NOT NULL DEFAULT 0
 		rows_skipped bigint NOT NULL DEFAULT 0
 		rows_failed bigint NOT NULL DEFAULT 0
-		started_by text NOT NULL DEFAULT SESSION_USER
+		started_by text NOT NULL DEFAULT CURRENT_USER
 		started_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 		updated_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()
 		finished_at timestamp with time zone$$),
@@ -444,7 +444,8 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('comment_visibility', 'public internal'),
 		('event_topic', 'ticket.created ticket.updated ticket.status_changed ticket.assigned ticket.escalated ticket.handed_back ticket.deleted '
 			'ticket.purged comment.created comment.edited result.stored result.corrected job.failed draft.accepted draft.edited draft.rejected '
-			'chat.session_started chat.message_posted chat.session_ended chat.session_archived person.erased'),
+			'chat.session_started chat.message_posted chat.session_ended chat.session_archived person.erased '
+			'ticket.copied comment.copied'),
 		('feedback_verdict', 'accepted edited rejected'),
 		('health_level', 'ok warning critical'),
 		('job_kind', 'triage chat_reply summarize'),

@@ -40,26 +40,31 @@ static TimestampTz next_start = 0;
 static int	pause_ms = FIRST_PAUSE_MS;
 static bool told_of_slots = false;
 
-/* The worker this backend found last; its PGPROC stays where it is, its pid tells whether it is still the same. */
+/* Which the postmaster knows: a PGPROC may keep the pid of a process that is gone. */
+static bool
+is_worker(int pid)
+{
+	const char *type = GetBackgroundWorkerTypeByPid(pid);
+
+	return type != NULL && strcmp(type, WORKER_TYPE) == 0;
+}
+
+/* The worker this backend found last: its PGPROC stays where it is. */
 static PGPROC *known_proc = NULL;
 static int	known_pid = 0;
 
 static Latch *
 scan_proc_array(Oid database)
 {
-	if (known_proc && known_proc->pid == known_pid && known_proc->databaseId == database)
+	if (known_proc && known_proc->pid == known_pid && known_proc->databaseId == database && is_worker(known_pid))
 		return &known_proc->procLatch;
 	known_proc = NULL;
 	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
 	{
 		PGPROC	   *proc = &ProcGlobal->allProcs[i];
 		int			pid = proc->pid;
-		const char *type;
 
-		if (pid == 0 || proc->databaseId != database || !compat_is_background_worker(proc))
-			continue;
-		type = GetBackgroundWorkerTypeByPid(pid);
-		if (type == NULL || strcmp(type, WORKER_TYPE) != 0)
+		if (pid == 0 || proc->databaseId != database || !compat_is_background_worker(proc) || !is_worker(pid))
 			continue;
 		known_proc = proc;
 		known_pid = pid;

@@ -23,4 +23,21 @@ foreach my $preload (0, 1)
 	$node->stop;
 	unlike(log_since($node, 0), qr/PANIC|was terminated by signal/, 'nothing crashed');
 }
+
+# A session that has seen a worker knows when it is gone, and starts another.
+my $node = start_server('long_session');
+my $session = $node->background_psql('postgres');
+$session->query_safe("SELECT triage.create_ticket('One', 'x')");
+wait_for($node, "SELECT count(*) FROM triage.ai_runs", 1, 'the first answer');
+$session->query_safe("SELECT triage.create_ticket('Two', 'x')");
+wait_for($node, "SELECT count(*) FROM triage.ai_runs", 2, 'the second');
+sql($node, 'SELECT triage.worker_stop()');
+wait_for_worker($node, 0);
+# as an administrator who mends what a worker left for: nobody starts one
+sql($node, 'UPDATE triage.worker_control SET stopped_at = NULL, stopped_by = NULL');
+$session->query_safe("SELECT triage.create_ticket('Three', 'x')");
+wait_for($node, "SELECT count(*) FROM triage.ai_runs", 3, 'a ticket of the same session starts a worker');
+pass('a long session starts a worker anew');
+$session->quit;
+$node->stop;
 done_testing();

@@ -90,8 +90,9 @@ BEGIN
 					HINT = 'Start a new session, and link it with triage.link_session(session_id, ticket_id, ''followup'').';
 		END IF;
 	END IF;
-	-- whoever was written while the lock was waited for may have a higher id: readers go by the ids
-	IF EXISTS (
+	-- whoever was written while the lock was waited for may have a higher id: readers go by the ids.  And an id that nobody
+	-- drew would be higher than those of all messages to come.
+	IF NEW.id > pg_sequence_last_value(pg_get_serial_sequence('triage.chat_messages', 'id')::regclass) OR EXISTS (
 		SELECT FROM triage.chat_messages m
 			WHERE m.tenant_id = NEW.tenant_id AND m.session_id = NEW.session_id AND m.id > NEW.id)
 	THEN

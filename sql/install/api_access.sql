@@ -61,7 +61,8 @@ AS $$
 				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
 				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_output_limit set_budget '
 				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
-			('admin', 'function', 'EXECUTE', 'set_chat_settings'),
+			('admin', 'function', 'EXECUTE', 'set_chat_settings escalate_unanswered'),
+			('worker', 'function', 'EXECUTE', 'escalate_unanswered'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'chat_settings'),
 			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
 				'budget_status'),

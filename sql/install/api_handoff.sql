@@ -9,18 +9,18 @@
 CREATE FUNCTION triage.chat_settings_of(tenant_id text)
 	RETURNS TABLE (bot_enabled boolean, auto_close boolean, summarize_on_handoff boolean, min_confidence numeric,
 		unsure_below numeric, max_sentiment int, max_failed_turns int, max_replies int, reply_delay_ms int,
-		history_messages int)
+		history_messages int, max_wait_ms int)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY
 		SELECT s.bot_enabled, s.auto_close, s.summarize_on_handoff, s.min_confidence, s.unsure_below, s.max_sentiment,
-				s.max_failed_turns, s.max_replies, s.reply_delay_ms, s.history_messages
+				s.max_failed_turns, s.max_replies, s.reply_delay_ms, s.history_messages, s.max_wait_ms
 			FROM triage.chat_settings s
 			WHERE s.tenant_id = chat_settings_of.tenant_id;
 	IF NOT FOUND THEN				-- the columns' defaults; a test compares
-		RETURN QUERY SELECT true, false, true, 0.3::numeric, 0.6::numeric, 8, 3, 30, 0, 50;
+		RETURN QUERY SELECT true, false, true, 0.3::numeric, 0.6::numeric, 8, 3, 30, 0, 50, 120000;
 	END IF;
 END
 $$;
@@ -34,7 +34,7 @@ CREATE FUNCTION triage.set_chat_settings(settings jsonb) RETURNS void
 AS $$
 DECLARE
 	keys CONSTANT text := 'bot_enabled, auto_close, summarize_on_handoff, min_confidence, unsure_below, max_sentiment, '
-		'max_failed_turns, max_replies, reply_delay_ms, history_messages';
+		'max_failed_turns, max_replies, reply_delay_ms, history_messages, max_wait_ms';
 	entry record;
 	now_set record;
 BEGIN
@@ -57,7 +57,8 @@ BEGIN
 				('max_failed_turns', 'number', true, 1, 100, true),
 				('max_replies', 'number', true, 1, 10000, true),
 				('reply_delay_ms', 'number', false, 0, 60000, true),
-				('history_messages', 'number', false, 2, 500, true)) a (key, json_type, nullable, low, high, whole)
+				('history_messages', 'number', false, 2, 500, true),
+				('max_wait_ms', 'number', true, 1000, 86400000, true)) a (key, json_type, nullable, low, high, whole)
 				ON a.key = c.key
 			ORDER BY c.key
 	LOOP
@@ -100,6 +101,8 @@ BEGIN
 				ELSE now_set.max_replies END,
 			reply_delay_ms = coalesce((settings ->> 'reply_delay_ms')::numeric::int, now_set.reply_delay_ms),
 			history_messages = coalesce((settings ->> 'history_messages')::numeric::int, now_set.history_messages),
+			max_wait_ms = CASE WHEN settings ? 'max_wait_ms' THEN (settings ->> 'max_wait_ms')::numeric::int
+				ELSE now_set.max_wait_ms END,
 			updated_at = now()
 		WHERE s.tenant_id = triage.current_tenant();
 
@@ -120,7 +123,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.set_chat_settings(jsonb) IS
-	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500); a key that is absent stays as it is, null switches a rule off; see table chat_settings; switching the bot off hands the conversations that wait for its answer to people; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
+	'sets rules of the current tenant''s bot; settings: a JSON object of bot_enabled, auto_close, summarize_on_handoff (booleans), min_confidence, unsure_below (0 to 1), max_sentiment (1 to 10), max_failed_turns (1 to 100), max_replies (1 to 10000), reply_delay_ms (0 to 60000), history_messages (2 to 500), max_wait_ms (1000 to 86400000); a key that is absent stays as it is, null switches a rule off; see table chat_settings; switching the bot off hands the conversations that wait for its answer to people; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
 REVOKE ALL ON FUNCTION triage.set_chat_settings(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.handoff_cause(answer jsonb, failed_turns int, replies int, min_confidence numeric,
@@ -435,6 +438,41 @@ $$;
 COMMENT ON FUNCTION triage.escalate_for(text, bigint, triage.escalation_cause, text) IS
 	'escalate_session() for a tenant that is named, for triggers and the worker: does nothing and returns NULL where that would raise 55000, and cuts a longer reason at 1000 characters; raises P0002 when there is no such session';
 REVOKE ALL ON FUNCTION triage.escalate_for(text, bigint, triage.escalation_cause, text) FROM PUBLIC;
+
+-- The job is what says that a reply is owed, and since when.  A call in the air is left to come back.
+CREATE FUNCTION triage.escalate_unanswered(max_sessions int DEFAULT 100) RETURNS int
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	waiting record;
+	escalated int := 0;
+BEGIN
+	FOR waiting IN
+		SELECT j.tenant_id, j.session_id, c.max_wait_ms
+			FROM triage.ai_jobs j
+			CROSS JOIN LATERAL triage.chat_settings_of(j.tenant_id) c
+			WHERE j.session_id IS NOT NULL AND j.kind = 'chat_reply' AND j.lease_until IS NULL
+				AND j.created_at < now() - c.max_wait_ms * interval '1 millisecond'
+			ORDER BY j.tenant_id, j.session_id
+			LIMIT max_sessions
+	LOOP
+		BEGIN
+			IF triage.escalate_for(waiting.tenant_id, waiting.session_id, 'ai_failed',
+				format('no answer within %s seconds', round(waiting.max_wait_ms / 1000.0))) IS NOT NULL
+			THEN
+				escalated := escalated + 1;
+			END IF;
+		EXCEPTION WHEN lock_not_available OR no_data_found THEN
+			NULL;						-- somebody has it at this moment, or it is gone: the next time
+		END;
+	END LOOP;
+	RETURN escalated;
+END
+$$;
+COMMENT ON FUNCTION triage.escalate_unanswered(int) IS
+	'for the worker, every few seconds, and for schedulers where none runs: hands conversations of all tenants to people, with cause ai_failed, whose customer has waited for the AI longer than the tenant''s max_wait_ms, because no provider serves, a budget is used up, calls fail or work is paused; max_sessions: at most so many; returns how many; raises nothing of its own';
+REVOKE ALL ON FUNCTION triage.escalate_unanswered(int) FROM PUBLIC;
 
 CREATE FUNCTION triage.escalate_session(session_id bigint, cause triage.escalation_cause, reason text DEFAULT NULL) RETURNS bigint
 	LANGUAGE plpgsql SECURITY DEFINER

@@ -9,7 +9,7 @@
 
 CREATE FUNCTION triage.read_chat_reply(tenant_id text, ticket_id bigint, session_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
-	LANGUAGE plpgsql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -22,12 +22,17 @@ DECLARE
 	history record;
 BEGIN
 	SELECT c.bot_enabled, c.history_messages INTO settings FROM triage.chat_settings_of(read_chat_reply.tenant_id) c;
+	-- switched off since it was asked: whoever was promised an answer is heard by people
+	IF NOT settings.bot_enabled THEN
+		PERFORM triage.escalate_for(read_chat_reply.tenant_id, read_chat_reply.session_id, 'policy', 'the bot was switched off');
+		RETURN;
+	END IF;
 	SELECT coalesce(s.context_start, 0) AS context_start, t.subject INTO chat
 		FROM triage.chat_sessions s
 		LEFT JOIN triage.chat_tickets l ON l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
 		LEFT JOIN triage.tickets t ON t.tenant_id = l.tenant_id AND t.id = l.ticket_id
 		WHERE s.tenant_id = read_chat_reply.tenant_id AND s.id = read_chat_reply.session_id
-			AND s.status = 'active' AND settings.bot_enabled
+			AND s.status = 'active'
 			AND (l.id IS NULL OR t.handler = 'ai' AND t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL);
 	IF NOT FOUND THEN
 		RETURN;

@@ -248,6 +248,9 @@ BEGIN
 		CONSTRAINT tickets_resolution_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolution IS NOT NULL)),
 		CONSTRAINT tickets_resolved_at_when_finished CHECK ((status IN ('resolved', 'closed')) = (resolved_at IS NOT NULL)),
 		CONSTRAINT tickets_assigned_to_people CHECK (handler = 'human' OR assignee_id IS NULL),
+		-- an infinite time is a date that somebody could not read, and what is computed of it fails
+		CONSTRAINT tickets_times_finite CHECK (isfinite(created_at) AND isfinite(updated_at) AND isfinite(waiting_since)
+			AND isfinite(first_response_at) AND isfinite(resolved_at) AND isfinite(closed_at) AND isfinite(deleted_at)),
 		CONSTRAINT tickets_closed_at_when_closed CHECK ((status = 'closed') = (closed_at IS NOT NULL)))
 		WITH (fillfactor = 50);
 	CREATE INDEX IF NOT EXISTS tickets_inbox ON triage.tickets (tenant_id, waiting_since, id)

@@ -77,6 +77,7 @@ BEGIN
 		max_replies          int DEFAULT 30,
 		reply_delay_ms       int NOT NULL DEFAULT 0,
 		history_messages     int NOT NULL DEFAULT 50,
+		max_wait_ms          int DEFAULT 120000,
 		updated_at           timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT chat_settings_pkey PRIMARY KEY (tenant_id),
 		CONSTRAINT chat_settings_min_confidence CHECK (min_confidence BETWEEN 0 AND 1),
@@ -85,7 +86,8 @@ BEGIN
 		CONSTRAINT chat_settings_max_failed_turns CHECK (max_failed_turns BETWEEN 1 AND 100),
 		CONSTRAINT chat_settings_max_replies CHECK (max_replies BETWEEN 1 AND 10000),
 		CONSTRAINT chat_settings_reply_delay CHECK (reply_delay_ms BETWEEN 0 AND 60000),
-		CONSTRAINT chat_settings_history_messages CHECK (history_messages BETWEEN 2 AND 500));
+		CONSTRAINT chat_settings_history_messages CHECK (history_messages BETWEEN 2 AND 500),
+		CONSTRAINT chat_settings_max_wait CHECK (max_wait_ms BETWEEN 1000 AND 86400000));
 END
 $install$;
 COMMENT ON FUNCTION triage.install_handoff_tables() IS
@@ -181,6 +183,7 @@ BEGIN
 			('chat_settings', 'max_replies', 'so many answers in a session since the last handover hand over (usage_limit); null: off'),
 			('chat_settings', 'reply_delay_ms', 'the bot waits so long for a further message before it answers, in milliseconds'),
 			('chat_settings', 'history_messages', 'so many of a session''s newest messages are shown to the model, what is older as a summary'),
+			('chat_settings', 'max_wait_ms', 'a customer who has waited so long for the AI''s answer is handed to people (ai_failed), in milliseconds; null: waits for ever'),
 			('chat_settings', 'updated_at', 'when a setting was last set'),
 			('support_tickets', 'id', 'the ticket''s id'),
 			('support_tickets', 'conversation_id', 'the session that it began as'),

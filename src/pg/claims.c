@@ -18,6 +18,8 @@
 #define MAX_REQUEST (16 * 1024 * 1024)
 /* From the start of the queue again this often: late commits and leases that ran out lie behind the cursor. */
 #define RESCAN_MS 5000
+/* So often conversations are looked for whose customer has waited too long. */
+#define ESCALATE_MS 5000
 /* With no place free, a wake-up is no reason to claim; but is the worker wanted still? */
 #define CONTROL_MS 100
 
@@ -343,6 +345,29 @@ claim_under_budget(Dispatch *d, Claim *claim, ClaimRequest *request)
 		claim_last_resort(d, claim, request, terms->denied_tenants);
 }
 
+/* Also while nothing may be called: then above all customers wait for an answer that does not come. */
+static void
+escalate_work(Dispatch *d, void *arg)
+{
+	(void) arg;
+	claims_read_provider(d);
+	if (!d->unwanted)
+		kinds_escalate_unanswered();
+}
+
+static void
+escalate_unanswered(Dispatch *d, TimestampTz now)
+{
+	ErrorData  *error;
+
+	if (now < d->next_escalation)
+		return;
+	d->next_escalation = in_ms(now, ESCALATE_MS);
+	error = dispatch_transact(d, escalate_work, NULL, true);
+	if (error)
+		dispatch_report(error, "hand over conversations that wait");
+}
+
 /* False: this worker is to do nothing here and now. */
 static bool
 is_served(Dispatch *d)
@@ -487,6 +512,7 @@ claims_make(Dispatch *d, TimestampTz now)
 	if (now < d->paused_until)
 		return;
 	dispatch_show(d, "claiming jobs");
+	escalate_unanswered(d, now);
 	if (rescan)
 		reap(d, &claim);
 	error = dispatch_transact(d, claim_work, &claim, false);

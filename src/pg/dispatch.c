@@ -115,7 +115,7 @@ notice_clock(Dispatch *d, TimestampTz now)
 {
 	if (!clock_set_back(&d->last_turn, now))
 		return;
-	d->next_look = d->next_rescan = d->next_early_rescan = d->next_control = d->next_write = d->next_start = now;
+	d->next_look = d->next_rescan = d->next_early_rescan = d->next_control = d->next_write = d->next_start = d->next_escalation = now;
 	d->paused_until = d->halve_until = d->next_take_over = d->claims_checked_at = 0;
 	d->next_watch = Min(d->next_watch, now);
 	for (int i = 0; i < d->endpoint_count; i++)

@@ -59,6 +59,7 @@ struct Dispatch
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
 	TimestampTz next_rescan;
+	TimestampTz next_escalation;	/* of conversations that have waited too long */
 	TimestampTz next_early_rescan;	/* not before this, for a wake-up that brought nothing new */
 	TimestampTz next_control;
 	TimestampTz next_write;		/* when the gathered answers are due */

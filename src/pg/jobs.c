@@ -400,6 +400,8 @@ triage_reap_jobs(PG_FUNCTION_ARGS)
 	int			reaped;
 
 	config_connect();
+	/* first: it locks tickets, which come before jobs */
+	kinds_escalate_unanswered();
 	reaped = queue_reap(NULL, GetCurrentTimestamp());
 	SPI_finish();
 	if (reaped > 0)

@@ -344,3 +344,12 @@ kinds_give_up(const Job *job)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = resources;
 }
+
+void
+kinds_escalate_unanswered(void)
+{
+	static SPIPlanPtr plan;
+
+	spi_prepare(&plan, "SELECT triage.escalate_unanswered()", 0);
+	execute_as_triage(plan, NULL, NULL);
+}

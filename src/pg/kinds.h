@@ -28,6 +28,8 @@ extern void kinds_drop(Job *job);
 extern void kinds_lock(Job **jobs, int count);
 /* Stores an answer whose run has that id. */
 extern void kinds_store(const Job *job, int64 run_id);
+/* Hands conversations to people that have waited for the AI too long. */
+extern void kinds_escalate_unanswered(void);
 /* Tells that the job became a dead letter; an error of it is logged, unless waiting would help. */
 extern void kinds_give_up(const Job *job);
 

@@ -45,7 +45,7 @@ INSERT INTO place (chapter, name)
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(10, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
 			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
-			(10, 'set_chat_settings chat_settings_of'),
+			(10, 'set_chat_settings chat_settings_of escalate_unanswered'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),

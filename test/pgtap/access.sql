@@ -67,6 +67,7 @@ INSERT INTO pg_temp.callable
 			('reader agent admin worker', 'chat_settings_of'),
 			('agent admin', 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('admin', 'set_chat_settings'),
+			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler lock_conversation '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(318);
+SELECT plan(321);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -349,6 +349,9 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('chat_settings_max_replies', $$UPDATE triage.chat_settings SET max_replies = 0$$),
 	('chat_settings_reply_delay', $$UPDATE triage.chat_settings SET reply_delay_ms = 60001$$),
 	('chat_settings_history_messages', $$UPDATE triage.chat_settings SET history_messages = 1$$),
+	('chat_settings_max_wait', $$UPDATE triage.chat_settings SET max_wait_ms = 999$$),
+	('tickets_times_finite', $$UPDATE triage.tickets SET waiting_since = 'infinity'$$),
+	('tickets_times_finite', $$UPDATE triage.tickets SET created_at = '-infinity'$$),
 
 	('ticket_ai_results_pkey', $$INSERT INTO triage.ticket_ai_results (tenant_id, id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply, superseded_at)
 		OVERRIDING SYSTEM VALUE SELECT tenant_id, id, ticket_id, 1, category, 'low', 1, 'x', now() FROM triage.ticket_ai_results$$),

@@ -240,14 +240,38 @@ INSERT INTO triage.chat_settings (tenant_id) VALUES ('defaults');
 SELECT is(to_jsonb(c), to_jsonb(s) - '{tenant_id,updated_at}'::text[], 'a tenant without a row has the columns'' defaults')
 	FROM triage.chat_settings_of('default') c, triage.chat_settings s WHERE s.tenant_id = 'defaults';
 SELECT triage.set_chat_settings('{"max_sentiment": null, "max_replies": 5, "min_confidence": 0.25}');
-SELECT is(to_jsonb(c) - '{bot_enabled,auto_close,summarize_on_handoff,reply_delay_ms,history_messages}'::text[],
+SELECT is(to_jsonb(c) - '{bot_enabled,auto_close,summarize_on_handoff,reply_delay_ms,history_messages,max_wait_ms}'::text[],
 	'{"min_confidence": 0.25, "unsure_below": 0.60, "max_sentiment": null, "max_failed_turns": 3, "max_replies": 5}', 'what is set, and nothing else') FROM triage.chat_settings_of('default') c;
 SELECT triage.set_chat_settings('{"max_replies": 6, "bot_enabled": false}');
 SELECT is(concat_ws(' ', c.max_sentiment, c.max_replies, c.bot_enabled), '6 f', 'set again, one by one') FROM triage.chat_settings_of('default') c;
 SELECT is(pg_temp.outcome(format('SELECT triage.set_chat_settings(%L)', v.settings)), '22023', 'refused: ' || v.settings)
 	FROM (VALUES ('[]'), ('{"colour": 1}'), ('{"min_confidence": 1.1}'), ('{"min_confidence": "0.5"}'), ('{"max_sentiment": 0}'), ('{"max_sentiment": 2.5}'), ('{"max_replies": 0}'),
-		('{"max_failed_turns": 101}'), ('{"bot_enabled": null}'), ('{"bot_enabled": 1}'), ('{"reply_delay_ms": -1}'), ('{"reply_delay_ms": null}'), ('{"history_messages": 1}')) AS v (settings);
+		('{"max_failed_turns": 101}'), ('{"bot_enabled": null}'), ('{"bot_enabled": 1}'), ('{"reply_delay_ms": -1}'), ('{"reply_delay_ms": null}'), ('{"history_messages": 1}'), ('{"max_wait_ms": 999}')) AS v (settings);
 SELECT is(pg_temp.outcome('SELECT triage.set_chat_settings(NULL)'), '22023', 'refused: null');
+
+-- Who waits too long for the AI is heard by people.
+SELECT triage.set_chat_settings('{"bot_enabled": true, "max_wait_ms": 60000}');
+SELECT triage.start_session('carl') AS patient \gset
+SELECT triage.post_message(:patient, 'Hello?') AS m \gset
+SELECT is(triage.escalate_unanswered(), 0, 'not at once');
+UPDATE triage.ai_jobs SET created_at = now() - interval '61 seconds', lease_until = now() + interval '1 minute' WHERE session_id = :patient;
+SELECT is(triage.escalate_unanswered(), 0, 'a call in the air is left to come back');
+UPDATE triage.ai_jobs SET lease_until = NULL WHERE session_id = :patient;
+SELECT triage.set_chat_settings('{"max_wait_ms": null}');
+SELECT is(triage.escalate_unanswered(), 0, 'nor where the tenant''s customers wait for ever');
+SELECT triage.set_chat_settings('{"max_wait_ms": 60000}');
+SELECT is(triage.escalate_unanswered(0), 0, 'nor more than asked for');
+SELECT is(triage.escalate_unanswered(), 1, 'but after max_wait_ms');
+SELECT is((SELECT concat_ws(', ', s.status, e.cause, e.reason) FROM triage.support_tickets s JOIN triage.ticket_escalations e ON e.ticket_id = s.id WHERE s.conversation_id = :patient),
+	'PENDING_HUMAN_ASSIGNMENT, ai_failed, no answer within 60 seconds', 'its ticket waits for people, who read why');
+SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.session_id = :patient AND j.kind = 'chat_reply'), 0::bigint, 'and the AI owes nothing any more');
+SELECT is(triage.escalate_unanswered(), 0, 'once');
+SELECT triage.start_session('carl') AS off \gset
+SELECT triage.post_message(:off, 'Hello?') AS m \gset
+UPDATE triage.chat_settings SET bot_enabled = false WHERE tenant_id = 'default';
+SELECT is_empty(format('SELECT r.* FROM triage.read_chat_reply(''default'', NULL, %s) r', :off), 'switched off by plain SQL, the bot is told nothing');
+SELECT is((SELECT concat_ws(', ', s.status, s.escalation_reason) FROM triage.support_tickets s WHERE s.conversation_id = :off),
+	'PENDING_HUMAN_ASSIGNMENT, the bot was switched off', 'and who was promised its answer is heard by people');
 
 -- without the bot
 SELECT triage.start_session('carl', language => 'off') AS off \gset

@@ -22,6 +22,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		max_replies integer DEFAULT 30
 		reply_delay_ms integer NOT NULL DEFAULT 0
 		history_messages integer NOT NULL DEFAULT 50
+		max_wait_ms integer DEFAULT 120000
 		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('conversation_summaries', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY

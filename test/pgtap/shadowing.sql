@@ -161,6 +161,7 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.add_consumer(''other''::pg_catalog.text, ''{ticket.created}''::pg_catalog.text[]), triage.drop_consumer(''other''::pg_catalog.text)', 'ok'),
 	('SELECT triage.escalate_session(''-777001'', ''policy'', ''x''::pg_catalog.text)', 'ok'),
 	('SELECT triage.escalate_for(''default''::pg_catalog.text, ''-777001'', ''policy'', ''y''::pg_catalog.text)', 'ok'),
+	('SELECT triage.escalate_unanswered(''1'')', 'ok'),
 	('SELECT triage.follow_chat_reply(''default''::pg_catalog.text, ''-777002'', ''-777002'', ''{"action": "escalate", "confidence": 0.1}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.take_over_session(''-777002'', ''ann''::pg_catalog.text)', 'ok'),
 	('SELECT triage.hand_back_to_ai(777003)', 'ok'),

@@ -132,6 +132,25 @@ answered($replied);
 is(sql($node, "SELECT content FROM triage.chat_messages WHERE session_id = $replied AND role = 'assistant'"), 'About TOKEN-back: we hear you.', 'handed back, the bot answers what was not answered');
 is(ticket($replied, 'status, assigned_to_id'), 'OPEN_AI_HANDLING|', 'and has it [seed 13]');
 
+################ nobody answers ################
+
+# the endpoint is down, and then calls are held by hand: no attempt is spent, so no letter comes of it; the customer waits all the same
+sql($node, q(SELECT triage.set_chat_settings('{"max_wait_ms": 1500}')));
+foreach my $case ([ 'down', "SELECT triage.pause_provider('fake')", "SELECT triage.resume_provider('fake')" ], [ 'held', "SELECT triage.pause('night')", 'SELECT triage.resume()' ])
+{
+	my ($name, $break, $mend) = @$case;
+
+	sql($node, $break);
+	my $waiting = start();
+	post($waiting, "TOKEN-$name Anybody there?");
+	wait_for($node, "SELECT status FROM triage.support_tickets WHERE conversation_id = $waiting", 'PENDING_HUMAN_ASSIGNMENT', "$name: people hear who waits too long [seed 37]");
+	is(ticket($waiting, 'escalation_reason'), 'no answer within 2 seconds', "$name: and why");
+	sql($node, $mend);
+	summarised($waiting);
+	is(sql($node, "SELECT count(*) FROM triage.chat_messages WHERE session_id = $waiting AND role = 'assistant'"), 0, "$name: the bot says nothing afterwards");
+}
+sql($node, q(SELECT triage.set_chat_settings('{"max_wait_ms": null}')));
+
 ################ a session's rolling summary ################
 
 my $long = start();

@@ -10,7 +10,7 @@ SELECT triage.create_tenant('tenancy 2');
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
 GRANT SELECT, INSERT, UPDATE ON triage.tickets, triage.ticket_comments, triage.people TO regress_triage_app;
-GRANT SELECT ON triage.ticket_categories, triage.ticket_history, triage.ticket_assignments, triage.ticket_ai_results, triage.conversation_summaries, triage.ticket_escalations,
+GRANT SELECT ON triage.ticket_categories, triage.ticket_history, triage.ticket_assignments, triage.ticket_ai_results, triage.conversation_summaries, triage.ticket_escalations, triage.ai_feedback,
 	triage.ai_jobs, triage.ai_dead_letters, triage.ai_runs, triage.tenants, triage.schema_version, triage.inbox,
 	triage.dashboard, triage.ai_state, triage.queue_stats, triage.ai_failures TO regress_triage_app;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA triage TO regress_triage_app;

@@ -195,6 +195,8 @@ BEGIN
 			('support_tickets', 'opened_at', 'when the ticket was made'),
 			('support_tickets', 'assigned_at', 'since when its agent has it'),
 			('support_tickets', 'closed_at', 'when it was closed, or resolved while it is not closed'),
+			('inbox', 'result_id', 'for accept_draft() and the like; null: no result yet'),
+			('inbox', 'draft_verdict', 'what became of the draft; null: nobody has decided'),
 			('inbox', 'initial_summary', 'for who takes it over: the current summary of the conversation, else that of the triage result'),
 			('inbox', 'customer_request', 'what the customer wants, of the current summary'),
 			('inbox', 'open_questions', 'what is not answered yet, of the current summary'),

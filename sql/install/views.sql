@@ -47,7 +47,11 @@ BEGIN
 					(SELECT e.cause FROM triage.ticket_escalations e
 						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_cause,
 					(SELECT e.reason FROM triage.ticket_escalations e
-						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_reason
+						WHERE e.tenant_id = t.tenant_id AND e.ticket_id = t.id ORDER BY e.id DESC LIMIT 1) AS escalation_reason,
+					r.id AS result_id,
+					(SELECT f.verdict FROM triage.ai_feedback f
+						WHERE f.tenant_id = t.tenant_id AND f.result_id = r.id AND f.verdict IS NOT NULL
+						ORDER BY f.id DESC LIMIT 1) AS draft_verdict
 				FROM triage.tickets t %s
 				LEFT JOIN triage.conversation_summaries s
 					ON s.tenant_id = t.tenant_id AND s.ticket_id = t.id AND s.superseded_at IS NULL

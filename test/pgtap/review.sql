@@ -40,7 +40,9 @@ INSERT INTO triage.people (id, role) VALUES ('ann', 'agent'), ('bob', 'agent'), 
 
 SELECT pg_temp.answered('a') AS a \gset
 SELECT is(triage.ai_assisted(pg_temp.ticket('a')), false, 'a ticket with a draft that nobody sent is not ai_assisted [seed 53]');
+SELECT is((SELECT concat_ws(' ', i.result_id = :a, i.draft_verdict) FROM triage.inbox i JOIN triage.ticket_ai_results r ON r.ticket_id = i.id WHERE r.id = :a), 't', 'the inbox names the result, which nobody has looked at');
 SELECT triage.accept_draft(:a, 'ann') AS sent \gset
+SELECT is((SELECT concat_ws(' ', i.result_id = :a, i.draft_verdict) FROM triage.inbox i JOIN triage.ticket_ai_results r ON r.ticket_id = i.id WHERE r.id = :a), 't accepted', 'and what became of its draft');
 SELECT is(pg_temp.comment(:sent), format('public agent ann draft %s: Dear Carl, please turn the printer off and on again.', :a),
 	'an accepted draft is the agent''s public comment, and says where it came from [seed 121]');
 SELECT is((SELECT (f.verdict, f.person_id, f.comment_id, f.similarity, f.corrections)::text FROM triage.ai_feedback f WHERE f.result_id = :a),

@@ -414,7 +414,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('dashboard', 'id email content status created_at updated_at category sentiment_score urgency draft_reply processed_at tenant_id'),
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
-		'initial_summary customer_request open_questions mood escalation_cause escalation_reason'),
+		'initial_summary customer_request open_questions mood escalation_cause escalation_reason result_id draft_verdict'),
 	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '

@@ -241,15 +241,21 @@ read_closed(BudgetTerms *terms, TimestampTz now)
 void
 budget_terms(BudgetTerms *terms, const char *provider, TimestampTz version, TimestampTz now)
 {
-	memset(terms, 0, sizeof(*terms));
-	if (!budgets_exist() || !read_terms(terms, provider, version, now))
+	/* again when there is no bound: the price that was set with the budget may have come between the two statements */
+	for (int round = 0; round < 2; round++)
 	{
 		memset(terms, 0, sizeof(*terms));
-		return;
+		if (!budgets_exist() || !read_terms(terms, provider, version, now))
+		{
+			memset(terms, 0, sizeof(*terms));
+			return;
+		}
+		terms->apply = true;
+		read_closed(terms, now);
+		terms->closed = terms->closed || terms->changed;
+		if (terms->bounded)
+			return;
 	}
-	terms->apply = true;
-	read_closed(terms, now);
-	terms->closed = terms->closed || terms->changed;
 }
 
 static Datum

@@ -175,17 +175,17 @@ wait_until(sub { my ($out, $err) = Triage::try_sql($node, 'SELECT 1'); return $o
 mended();
 # a crash may have come between the two statements that set the provider anew
 sql($node, q(SELECT triage.set_output_limit('fake', 400))) if $has_budgets;
-# A ticket that fails each time, alone in the queue, cannot be told from an outage, and none is given up in one: so others
-# come along.
+# Tickets that fail each time, alone in the queue, cannot be told from an outage, and none is given up in one: so others
+# come along, and an operator has the provider tried at once, where the pauses between two probes have grown to a minute.
 my $late = 0;
 wait_until(sub {
 		my $left = sql($node, 'SELECT count(*) FROM triage.ai_jobs');
 		return 1 if $left == 0;
 		$late++;
-		sql($node, "INSERT INTO triage.tickets (external_id, subject, description) VALUES ('TOKEN-late$late', 'TOKEN-late$late', 'x')")
+		sql($node, "INSERT INTO triage.tickets (external_id, subject, description) VALUES ('TOKEN-late$late', 'TOKEN-late$late', 'x')"), mended()
 		  if $late % 30 == 0;
 		return (0, "$left jobs");
-	}, 'the queue is empty', 180);
+	}, 'the queue is empty', 400);
 wait_for_worker($node);
 
 ################################################ the balance ################################################

@@ -12,7 +12,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/home.h"
@@ -123,8 +122,8 @@ config_providers(const ProviderVersion *known, int *count, bool *stopped)
 static char *
 utf8_copy(Datum value)
 {
-	char	   *server = TextDatumGetCString(value);
-	char	   *copy = strdup(pg_server_to_any(server, strlen(server), PG_UTF8));
+	size_t		len;
+	char	   *copy = strdup(spi_utf8(value, &len));
 
 	if (copy == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));

@@ -35,12 +35,6 @@ interval_ms(const Interval *interval)
 	return (interval->time + interval->day * USECS_PER_DAY + interval->month * (int64) DAYS_PER_MONTH * USECS_PER_DAY) / 1000;
 }
 
-static Datum
-server_text(const char *utf8)
-{
-	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
-}
-
 /* text: of a ticket to triage; request: of any other kind. */
 static void
 put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum request)
@@ -58,8 +52,8 @@ put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum
 	values[5] = TimestampTzGetDatum(job->lease_until);
 	nulls[6] = nulls[7] = nulls[8] = !text->found;
 	values[6] = Int32GetDatum(job->ticket_version);
-	values[7] = text->found ? server_text(text->input.subject) : (Datum) 0;
-	values[8] = text->found ? server_text(text->input.description) : (Datum) 0;
+	values[7] = text->found ? spi_text(text->input.subject) : (Datum) 0;
+	values[8] = text->found ? spi_text(text->input.description) : (Datum) 0;
 	values[9] = DirectFunctionCall2(enum_in, CStringGetDatum(kind_name(job->kind)), ObjectIdGetDatum(kind_type));
 	values[10] = Int64GetDatum(job->session_id);
 	nulls[10] = job->session_id == 0;

@@ -11,7 +11,6 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
-#include "mb/pg_wchar.h"
 #include "pg/guc.h"
 #include "pg/kinds.h"
 #include "pg/spi_util.h"
@@ -44,12 +43,6 @@ static const KindCalls calls[KIND_COUNT] = {
 	[KIND_SUMMARIZE] = CALLS("summarize"),
 };
 
-static Datum
-server_text(const char *utf8)
-{
-	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
-}
-
 /* Tenant, ticket, session: the first three arguments of all but lock. */
 static void
 set_subject(const Job *job, Datum *values, char *nulls)
@@ -59,16 +52,6 @@ set_subject(const Job *job, Datum *values, char *nulls)
 	values[2] = Int64GetDatum(job->session_id);
 	nulls[1] = job->ticket_id == 0 ? 'n' : ' ';
 	nulls[2] = job->session_id == 0 ? 'n' : ' ';
-}
-
-static char *
-to_utf8(Datum value, size_t *len)
-{
-	char	   *server = TextDatumGetCString(value);
-	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
-
-	*len = strlen(utf8);
-	return utf8;
 }
 
 static int
@@ -106,7 +89,7 @@ take_speeches(Conversation *conversation, Datum speakers, Datum texts)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("a conversation has no speaker \"%s\"", name)));
-		speeches[i].text = to_utf8(contents[i], &speeches[i].len);
+		speeches[i].text = spi_utf8(contents[i], &speeches[i].len);
 	}
 	conversation->speeches = speeches;
 	conversation->count = count;
@@ -144,7 +127,7 @@ kinds_read(Job *job, Conversation *conversation)
 	speakers = spi_value(0, 3, &null);
 	texts = null ? (Datum) 0 : spi_value(0, 4, &null);
 	memset(conversation, 0, sizeof(*conversation));
-	conversation->heading = no_heading ? "" : to_utf8(heading, &conversation->heading_len);
+	conversation->heading = no_heading ? "" : spi_utf8(heading, &conversation->heading_len);
 	if (!null)
 		take_speeches(conversation, speakers, texts);
 	return true;
@@ -271,10 +254,10 @@ kinds_store(const Job *job, int64 run_id)
 	set_subject(job, values, nulls);
 	values[3] = Int64GetDatum(run_id);
 	values[4] = Int64GetDatum(job->version);
-	values[5] = server_text(job->provider);
-	values[6] = server_text(job->model);
+	values[5] = spi_text(job->provider);
+	values[6] = spi_text(job->model);
 	nulls[6] = job->model[0] == '\0' ? 'n' : ' ';
-	values[7] = server_text(job->verdict.object);
+	values[7] = spi_text(job->verdict.object);
 	spi_prepare(&plans[job->kind], calls[job->kind].store, 8, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
 				TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
@@ -289,7 +272,7 @@ call_give_up(const Job *job)
 
 	set_subject(job, values, nulls);
 	values[3] = CStringGetTextDatum(outcome_name(job->outcome));
-	values[4] = server_text(job->reason);
+	values[4] = spi_text(job->reason);
 	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 5, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
 }

@@ -10,7 +10,6 @@
 #include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "pg/prices.h"
 #include "pg/spi_util.h"
 #include "storage/bufmgr.h"
@@ -51,21 +50,15 @@ ask(ArrayBuildState **columns, int column, Datum value, bool null)
 	columns[column] = accumArrayResult(columns[column], value, null, ask_types[column], CurrentMemoryContext);
 }
 
-static Datum
-server_text(const char *utf8)
-{
-	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
-}
-
 static void
 ask_for_job(ArrayBuildState **columns, int row, const Job *job)
 {
 	const Usage *usage = &job->usage;
 
 	ask(columns, ASK_ROW, Int32GetDatum(row), false);
-	ask(columns, ASK_MODEL, server_text(job->model), false);
-	ask(columns, ASK_ASKED, server_text(job->asked_model), job->asked_model[0] == '\0');
-	ask(columns, ASK_PROVIDER, server_text(job->provider), false);
+	ask(columns, ASK_MODEL, spi_text(job->model), false);
+	ask(columns, ASK_ASKED, spi_text(job->asked_model), job->asked_model[0] == '\0');
+	ask(columns, ASK_PROVIDER, spi_text(job->provider), false);
 	ask(columns, ASK_STARTED, TimestampTzGetDatum(job->started_at), false);
 	ask(columns, ASK_INPUT, Int32GetDatum(usage->input_tokens), usage->input_tokens < 0);
 	ask(columns, ASK_CACHED, Int32GetDatum(Max(usage->cached_tokens, 0)), false);

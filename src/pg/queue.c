@@ -198,16 +198,6 @@ queue_unclaim(Job **jobs, int count)
 				"FROM u WHERE " STORE_CLAIM_OF_U " AND j.lease_until IS NOT NULL");
 }
 
-static const char *
-to_utf8(Datum value, size_t *len)
-{
-	char	   *server = TextDatumGetCString(value);
-	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
-
-	*len = strlen(utf8);
-	return utf8;
-}
-
 void
 queue_read_tickets(Job **jobs, int count, TicketText *texts)
 {
@@ -235,8 +225,8 @@ queue_read_tickets(Job **jobs, int count, TicketText *texts)
 			if (jobs[i]->ticket_id != id || strcmp(jobs[i]->tenant_id, tenant_id) != 0)
 				continue;
 			jobs[i]->ticket_version = DatumGetInt32(spi_value(row, 2, &null));
-			texts[i].input.subject = to_utf8(spi_value(row, 3, &null), &texts[i].input.subject_len);
-			texts[i].input.description = to_utf8(spi_value(row, 4, &null), &texts[i].input.description_len);
+			texts[i].input.subject = spi_utf8(spi_value(row, 3, &null), &texts[i].input.subject_len);
+			texts[i].input.description = spi_utf8(spi_value(row, 4, &null), &texts[i].input.description_len);
 			texts[i].found = true;
 			break;
 		}

@@ -5,9 +5,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
 #include "pg/spi_util.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 
 #define MAX_ARGS 24
 
@@ -91,6 +93,22 @@ spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list args)
 
 	read_types(types, nargs, args);
 	return check_result(SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0));
+}
+
+Datum
+spi_text(const char *utf8)
+{
+	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+}
+
+char *
+spi_utf8(Datum value, size_t *len)
+{
+	char	   *server = TextDatumGetCString(value);
+	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
+
+	*len = strlen(utf8);
+	return utf8;
 }
 
 Datum

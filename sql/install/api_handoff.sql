@@ -157,50 +157,6 @@ COMMENT ON FUNCTION triage.set_handler(text, bigint, text, text) IS
 	'part of every handover: changes who answers a ticket''s customer, which nothing else may; handler human: agent_id, if given, takes it; ai: nobody has it any more; returns whether it changed; raises 22004 when one of the first three is null';
 REVOKE ALL ON FUNCTION triage.set_handler(text, bigint, text, text) FROM PUBLIC;
 
-CREATE FUNCTION triage.lock_conversation(tenant_id text, session_id bigint) RETURNS bigint
-	LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	origin bigint;
-BEGIN
-	FOR i IN 1 .. 3 LOOP
-		SELECT o.ticket_id INTO origin
-			FROM triage.chat_tickets o
-			WHERE o.tenant_id = lock_conversation.tenant_id AND o.session_id = lock_conversation.session_id
-				AND o.relation = 'origin';
-		PERFORM FROM triage.tickets t
-			WHERE t.tenant_id = lock_conversation.tenant_id AND t.id = origin
-			FOR NO KEY UPDATE;
-		-- A ticket that was opened while we waited for the session is to be locked before it: the block lets go of it.
-		BEGIN
-			PERFORM FROM triage.chat_sessions s
-				WHERE s.tenant_id = lock_conversation.tenant_id AND s.id = lock_conversation.session_id
-				FOR NO KEY UPDATE;
-			IF NOT FOUND THEN
-				RAISE EXCEPTION 'session % does not exist', coalesce(session_id::text, 'NULL')
-					USING ERRCODE = 'no_data_found', HINT = 'Sessions of other tenants cannot be reached.';
-			ELSIF origin IS NULL AND EXISTS (
-				SELECT FROM triage.chat_tickets o
-					WHERE o.tenant_id = lock_conversation.tenant_id AND o.session_id = lock_conversation.session_id
-						AND o.relation = 'origin')
-			THEN
-				RAISE EXCEPTION 'session % got a ticket meanwhile', session_id
-					USING ERRCODE = 'serialization_failure', HINT = 'Retry.';
-			END IF;
-			RETURN origin;
-		EXCEPTION WHEN serialization_failure THEN
-			IF i = 3 THEN
-				RAISE;
-			END IF;
-		END;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION triage.lock_conversation(text, bigint) IS
-	'locks a session and, before it, its origin ticket, until the transaction ends; returns that ticket''s id, NULL when it has none; raises P0002 when there is no such session';
-REVOKE ALL ON FUNCTION triage.lock_conversation(text, bigint) FROM PUBLIC;
-
 CREATE FUNCTION triage.conversation_trouble(tenant_id text, session_id bigint) RETURNS text
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -421,7 +377,7 @@ CREATE FUNCTION triage.escalate_for(tenant_id text, session_id bigint, cause tri
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	ticket_id bigint := triage.lock_conversation(tenant_id, session_id);
+	ticket_id bigint := (SELECT c.ticket_id FROM triage.lock_chat(session_id, tenant_id) c);
 BEGIN
 	IF triage.conversation_trouble(tenant_id, session_id) IS NOT NULL THEN
 		RETURN NULL;
@@ -481,7 +437,7 @@ AS $$
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_escalation(cause, reason);
-	PERFORM triage.lock_conversation(triage.current_tenant(), session_id);
+	PERFORM triage.lock_chat(session_id);
 	PERFORM triage.check_conversation(triage.current_tenant(), session_id);
 	RETURN triage.escalate_for(triage.current_tenant(), session_id, cause, reason);
 END
@@ -532,7 +488,7 @@ DECLARE
 	assignee text;
 BEGIN
 	PERFORM triage.check_schema();
-	ticket_id := triage.lock_conversation(tenant, session_id);
+	ticket_id := (SELECT c.ticket_id FROM triage.lock_chat(session_id, tenant) c);
 	PERFORM triage.check_conversation(tenant, session_id);
 	PERFORM triage.ensure_agent(agent_id);
 	IF ticket_id IS NULL THEN
@@ -596,7 +552,7 @@ CREATE FUNCTION triage.take_over_for(tenant_id text, session_id bigint, agent_id
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	ticket_id bigint := triage.lock_conversation(tenant_id, session_id);
+	ticket_id bigint := (SELECT c.ticket_id FROM triage.lock_chat(session_id, tenant_id) c);
 BEGIN
 	IF ticket_id IS NULL THEN
 		IF triage.conversation_trouble(tenant_id, session_id) IS NOT NULL THEN

@@ -139,12 +139,15 @@ BEGIN
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
+	DROP TABLE IF EXISTS triage.sync_runs, triage.sync_state, triage.synced_tickets, triage.cluster_events,
+		triage.cluster_exclusions, triage.extracted_issues;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
 		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,
-		triage.prompts, triage.ticket_categories, triage.people, triage.role_tenants, triage.tenants,
+		triage.prompts, triage.ticket_categories, triage.people, triage.organizations, triage.sync_sources,
+		triage.issue_clusters, triage.mining_settings, triage.issue_taxonomy, triage.role_tenants, triage.tenants,
 		triage.worker_control, triage.retention, triage.home, triage.schema_version;
 	PERFORM triage.wake_worker();
 END

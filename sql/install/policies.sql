@@ -12,7 +12,9 @@ DECLARE
 		'events, ai_feedback, '
 		'ticket_assignments, ai_jobs, ai_dead_letters, ai_runs, ticket_ai_results, role_tenants, '
 		'chat_sessions, chat_messages, chat_attachments, chat_tickets, '
-		'ticket_escalations, conversation_summaries, chat_settings}';
+		'ticket_escalations, conversation_summaries, chat_settings, '
+		'organizations, issue_taxonomy, mining_settings, issue_clusters, extracted_issues, cluster_exclusions, cluster_events, '
+		'sync_sources, sync_state, sync_runs, synced_tickets}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;
 	key name;

@@ -48,6 +48,17 @@ BEGIN
 		role      regrole NOT NULL,
 		CONSTRAINT role_tenants_pkey PRIMARY KEY (role, tenant_id));
 
+	-- What customers belong to.  Keyed as people are: by the id that the application or the source gives.
+	CREATE TABLE IF NOT EXISTS triage.organizations (
+		tenant_id  text NOT NULL DEFAULT triage.current_tenant()
+			CONSTRAINT organizations_tenant_fkey REFERENCES triage.tenants (id),
+		id         text NOT NULL,
+		name       text NOT NULL,
+		created_at timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT organizations_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT organizations_id_length CHECK (length(id) BETWEEN 1 AND 200),
+		CONSTRAINT organizations_name_length CHECK (length(name) BETWEEN 1 AND 500));
+
 	CREATE TABLE IF NOT EXISTS triage.people (
 		tenant_id    text NOT NULL DEFAULT triage.current_tenant()
 			CONSTRAINT people_tenant_fkey REFERENCES triage.tenants (id),
@@ -58,12 +69,17 @@ BEGIN
 		language     text,
 		created_at   timestamptz NOT NULL DEFAULT now(),
 		erased_at    timestamptz,
+		organization_id text,
 		CONSTRAINT people_pkey PRIMARY KEY (id, tenant_id),
+		CONSTRAINT people_organization_fkey FOREIGN KEY (tenant_id, organization_id)
+			REFERENCES triage.organizations (tenant_id, id),
 		CONSTRAINT people_id_length CHECK (length(id) BETWEEN 1 AND 200),
 		CONSTRAINT people_display_name_length CHECK (length(display_name) <= 500),
 		-- 64 + @ + 255: the longest address SMTP can carry (RFC 3696, erratum 1690, allows 320 in all)
 		CONSTRAINT people_email_length CHECK (length(email) <= 320),
 		CONSTRAINT people_language_length CHECK (length(language) <= 35));
+	CREATE INDEX IF NOT EXISTS people_organization ON triage.people (tenant_id, organization_id)
+		WHERE organization_id IS NOT NULL;
 
 	CREATE TABLE IF NOT EXISTS triage.ticket_categories (
 		tenant_id   text NOT NULL DEFAULT triage.current_tenant()
@@ -181,9 +197,10 @@ BEGIN
 		unsettled_since timestamptz,
 		session         bigint,
 		kind            triage.job_kind NOT NULL DEFAULT 'triage',
+		cluster         bigint,
 		CONSTRAINT budget_reservations_pkey PRIMARY KEY (job, fence, tenant, budget),
 		CONSTRAINT budget_reservations_amount CHECK (amount >= 0),
-		CONSTRAINT budget_reservations_one_subject CHECK ((ticket IS NULL) <> (session IS NULL)))
+		CONSTRAINT budget_reservations_one_subject CHECK (num_nonnulls(ticket, session, cluster) = 1))
 		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 	CREATE INDEX IF NOT EXISTS budget_reservations_open ON triage.budget_reservations (expires_at)
 		WHERE unsettled_since IS NULL;
@@ -332,6 +349,8 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS ticket_assignments_agent ON triage.ticket_assignments (tenant_id, agent_id, assigned_at);
 
 	PERFORM triage.install_chat_tables();
+	PERFORM triage.install_mining_tables();
+	PERFORM triage.install_sync_tables();
 
 	-- The queue.  A job is about a ticket or a chat session.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
 	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (94 % of them with this
@@ -351,18 +370,23 @@ BEGIN
 		attempts      smallint NOT NULL DEFAULT 0,
 		slot          smallint,
 		provider      text,
+		cluster_id    bigint,
 		CONSTRAINT ai_jobs_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT ai_jobs_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
 		CONSTRAINT ai_jobs_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
 		CONSTRAINT ai_jobs_session_fkey FOREIGN KEY (tenant_id, session_id)
 			REFERENCES triage.chat_sessions (tenant_id, id) ON DELETE CASCADE,
-		CONSTRAINT ai_jobs_one_subject CHECK ((ticket_id IS NULL) <> (session_id IS NULL)))
+		CONSTRAINT ai_jobs_cluster_fkey FOREIGN KEY (tenant_id, cluster_id)
+			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_jobs_one_subject CHECK (num_nonnulls(ticket_id, session_id, cluster_id) = 1))
 		WITH (fillfactor = 50, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
 			autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
 			autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
 	CREATE UNIQUE INDEX IF NOT EXISTS ai_jobs_one_per_session ON triage.ai_jobs (tenant_id, session_id, kind)
 		WHERE session_id IS NOT NULL;
+	CREATE UNIQUE INDEX IF NOT EXISTS ai_jobs_one_per_cluster ON triage.ai_jobs (tenant_id, cluster_id, kind)
+		WHERE cluster_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_jobs_order ON triage.ai_jobs (priority, run_at, id);
 
 	CREATE TABLE IF NOT EXISTS triage.ai_dead_letters (
@@ -378,13 +402,18 @@ BEGIN
 		message    text NOT NULL,
 		created_at timestamptz NOT NULL,
 		failed_at  timestamptz NOT NULL DEFAULT now(),
+		cluster_id bigint,
 		CONSTRAINT ai_dead_letters_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT ai_dead_letters_one_per_ticket UNIQUE (tenant_id, ticket_id, kind),
 		CONSTRAINT ai_dead_letters_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
 			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
 		CONSTRAINT ai_dead_letters_session_fkey FOREIGN KEY (tenant_id, session_id)
 			REFERENCES triage.chat_sessions (tenant_id, id) ON DELETE CASCADE,
-		CONSTRAINT ai_dead_letters_one_subject CHECK ((ticket_id IS NULL) <> (session_id IS NULL)));
+		CONSTRAINT ai_dead_letters_cluster_fkey FOREIGN KEY (tenant_id, cluster_id)
+			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ai_dead_letters_one_subject CHECK (num_nonnulls(ticket_id, session_id, cluster_id) = 1));
+	CREATE UNIQUE INDEX IF NOT EXISTS ai_dead_letters_one_per_cluster ON triage.ai_dead_letters (tenant_id, cluster_id, kind)
+		WHERE cluster_id IS NOT NULL;
 	CREATE UNIQUE INDEX IF NOT EXISTS ai_dead_letters_one_per_session ON triage.ai_dead_letters (tenant_id, session_id, kind)
 		WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_dead_letters_failed ON triage.ai_dead_letters (failed_at);
@@ -415,6 +444,7 @@ BEGIN
 		latency_ms     int,
 		started_at     timestamptz,
 		finished_at    timestamptz NOT NULL DEFAULT now(),
+		cluster_id     bigint,
 		CONSTRAINT ai_runs_pkey PRIMARY KEY (id, tenant_id));
 	CREATE INDEX IF NOT EXISTS ai_runs_session ON triage.ai_runs (tenant_id, session_id, id) WHERE session_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);

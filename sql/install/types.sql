@@ -23,9 +23,9 @@ COMMENT ON TYPE triage.person_role IS 'what a person, or the author of a comment
 CREATE TYPE triage.comment_visibility AS ENUM ('public', 'internal');
 COMMENT ON TYPE triage.comment_visibility IS 'whether the customer sees a comment';
 
-CREATE TYPE triage.job_kind AS ENUM ('triage', 'chat_reply', 'summarize');
+CREATE TYPE triage.job_kind AS ENUM ('triage', 'chat_reply', 'summarize', 'extract_issues', 'match_issues', 'name_cluster');
 COMMENT ON TYPE triage.job_kind IS
-	'what a job asks of the model: triage (category, urgency, sentiment and a draft for a ticket), chat_reply (the bot''s next message in a session), summarize (a summary of a session or a ticket for whoever takes it over)';
+	'what a job asks of the model: triage (category, urgency, sentiment and a draft for a ticket), chat_reply (the bot''s next message in a session), summarize (a summary of a session or a ticket for whoever takes it over), extract_issues (the product issues that a ticket reports), match_issues (which clusters a ticket''s issues belong to), name_cluster (name and summary of a cluster)';
 
 CREATE TYPE triage.session_status AS ENUM ('active', 'resolved', 'archived');
 COMMENT ON TYPE triage.session_status IS
@@ -66,3 +66,28 @@ CREATE TYPE triage.run_outcome AS ENUM
 	 'transient', 'unusable_answer', 'stale', 'lost');
 COMMENT ON TYPE triage.run_outcome IS
 	'how a call to a model ended: succeeded; throttled (429); account (401, 402, 403, quota); misconfigured (URL, model, TLS, refused origin); bad_request (400, 413, 422); refused (by the model or a content filter); transient (5xx, time-out, cut connection); unusable_answer (not the JSON asked for); stale (answered after the ticket moved on); lost (no answer before the lease ended)';
+
+CREATE TYPE triage.issue_type AS ENUM
+	('bug', 'friction', 'ux_confusion', 'feature_request', 'documentation_gap', 'data_issue');
+COMMENT ON TYPE triage.issue_type IS 'what kind of product issue a customer reports';
+
+CREATE TYPE triage.issue_severity AS ENUM ('low', 'medium', 'high', 'critical');
+COMMENT ON TYPE triage.issue_severity IS 'how bad an issue is for the customer; sorts by weight, critical is the greatest';
+
+CREATE TYPE triage.pm_status AS ENUM ('new', 'reviewing', 'acknowledged', 'fixed', 'wont_fix');
+COMMENT ON TYPE triage.pm_status IS 'what product management has decided of a cluster';
+
+CREATE TYPE triage.issue_assigner AS ENUM ('exact', 'lexical', 'model', 'human');
+COMMENT ON TYPE triage.issue_assigner IS
+	'how an issue came to its cluster: exact (the same fingerprint), lexical (a score above join_score), model (chosen among candidates), human (a person said so; never overwritten)';
+
+CREATE TYPE triage.cluster_event AS ENUM
+	('created', 'joined', 'left', 'named', 'merged', 'unmerged', 'status_changed', 'regressed', 'archived', 'unarchived');
+COMMENT ON TYPE triage.cluster_event IS 'what happened to a cluster';
+
+CREATE TYPE triage.sync_auth AS ENUM ('token', 'oauth');
+COMMENT ON TYPE triage.sync_auth IS
+	'how a source of sync is called: token (Basic, e-mail address and API token), oauth (Bearer)';
+
+CREATE TYPE triage.sync_stream AS ENUM ('tickets', 'comments');
+COMMENT ON TYPE triage.sync_stream IS 'what is copied: tickets (with users and organizations), comments (of the tickets copied)';

@@ -72,11 +72,13 @@ BEGIN
 	PERFORM triage.install_tables();
 	PERFORM triage.install_records_tables();
 	PERFORM triage.install_triggers();
+	PERFORM triage.install_cluster_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
 	PERFORM triage.install_chat_comments();
 	PERFORM triage.install_handoff_comments();
+	PERFORM triage.install_cluster_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 

@@ -17,6 +17,7 @@ INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
 	tables_records tables_review tables_sync tables triggers views_tickets views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
+	issue_candidates \
 	api_budgets api_control api_maintenance taxonomy extract_issues api_health api_doctor api_lifecycle api_import api_records demo \
 	tables_clusters clusters match_issues name_cluster api_clusters api_access install privileges
 

@@ -95,7 +95,7 @@ BEGIN
 			-- as one half of a pair an issue finds its cluster without its ticket
 			IF EXISTS (
 				SELECT FROM triage.extracted_issues i
-					WHERE i.tenant_id = lock_issues.tenant_id AND i.id = ANY (issue_ids) AND i.cluster_id <> ALL (places))
+					WHERE i.tenant_id = lock_issues.tenant_id AND i.id = ANY (issue_ids) AND i.cluster_id IS NOT NULL AND i.cluster_id <> ALL (places))
 			THEN
 				RAISE EXCEPTION USING ERRCODE = 'TG001', MESSAGE = 'an issue has found a cluster meanwhile';
 			END IF;

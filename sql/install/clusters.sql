@@ -222,7 +222,9 @@ BEGIN
 		SELECT i.id INTO other_id
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = exact_place.tenant_id AND i.fingerprint = print AND i.superseded_at IS NULL
-				AND i.cluster_id IS NULL AND i.id <> exact_place.issue_id
+				AND i.cluster_id IS NULL AND i.ticket_id <> (
+					SELECT m.ticket_id FROM triage.extracted_issues m
+						WHERE m.tenant_id = exact_place.tenant_id AND m.id = exact_place.issue_id)
 			ORDER BY i.id
 			LIMIT 1;
 	END IF;

@@ -29,12 +29,13 @@ CREATE FUNCTION triage.candidate_note(name text, summary text, quotes text[]) RE
 	LANGUAGE sql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat_ws(E'\n', left(name, 200), nullif(left(summary, 400), ''),
+	SELECT concat_ws(E'\n', left(name, 200), CASE WHEN summary IS DISTINCT FROM name THEN left(summary, 400) END,
 		(SELECT string_agg(format('- %s', left(q.quote, 200)), E'\n' ORDER BY q.n)
-			FROM unnest(quotes[1:2]) WITH ORDINALITY q (quote, n)))
+			FROM unnest(quotes[1:2]) WITH ORDINALITY q (quote, n)
+			WHERE q.quote IS DISTINCT FROM name AND q.quote IS DISTINCT FROM summary))
 $$;
 COMMENT ON FUNCTION triage.candidate_note(text, text, text[]) IS
-	'what the model is told of a candidate: its name, its summary and at most two quotes, each cut; raises nothing';
+	'what the model is told of a candidate: its name, its summary and at most two quotes, each cut, and none that says the same as another; raises nothing';
 REVOKE ALL ON FUNCTION triage.candidate_note(text, text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.read_match_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)

@@ -643,6 +643,33 @@ COMMENT ON FUNCTION triage.give_up_extract_issues(text, bigint, bigint, bigint, 
 	'for the worker, when an extraction was given up: nothing follows from it but the dead letter; returns nothing; raises nothing';
 REVOKE ALL ON FUNCTION triage.give_up_extract_issues(text, bigint, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.extraction_contradictions(tenant text)
+	RETURNS TABLE (tenant_id text, ticket_id bigint, problem text, detail text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+		SELECT i.tenant_id, i.ticket_id, 'issue'::text, format('issue %s is current, and its ticket is deleted', i.id)
+			FROM triage.extracted_issues i
+			JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.superseded_at IS NULL AND t.deleted_at IS NOT NULL
+		UNION ALL
+		SELECT i.tenant_id, i.ticket_id, 'issue', format('issue %s is current %s times', min(i.id), count(*))
+			FROM triage.extracted_issues i
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.superseded_at IS NULL
+			GROUP BY i.tenant_id, i.ticket_id, i.fingerprint
+			HAVING count(*) > 1
+		UNION ALL
+		SELECT i.tenant_id, i.ticket_id, 'issue', format('issue %s has a verified quote, and none', i.id)
+			FROM triage.extracted_issues i
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.quote_verified AND i.representative_quote IS NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.extraction_contradictions(text) IS
+	'part of check_integrity(): what contradicts itself in the issues of a tenant, or with NULL of all that row security shows; raises nothing';
+REVOKE ALL ON FUNCTION triage.extraction_contradictions(text) FROM PUBLIC;
+
 -- Triggers -----------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.tickets_extract() RETURNS trigger

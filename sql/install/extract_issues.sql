@@ -285,7 +285,7 @@ BEGIN
 	PERFORM triage.check_extract_all(since, max_tickets);
 	chosen := triage.tickets_to_extract(tenant, since, max_tickets, again);
 	tickets := cardinality(chosen);
-	SELECT coalesce(sum(least(octet_length(t.description), 7000) + octet_length(t.subject) + least(coalesce(c.bytes, 0), 21000)), 0)
+	SELECT coalesce(sum(octet_length(t.subject) + least(octet_length(t.description) + least(coalesce(c.bytes, 0), 21000), 28000)), 0)
 		INTO told
 		FROM unnest(chosen) u (id)
 		JOIN triage.tickets t ON t.tenant_id = tenant AND t.id = u.id
@@ -387,10 +387,10 @@ CREATE FUNCTION triage.read_extract_issues(tenant_id text, ticket_id bigint, ses
 AS $$
 DECLARE
 	max_items CONSTANT int := 200;
-	-- in bytes: of the description, of another text, of all those with what stands around each
-	max_description CONSTANT int := 7000;
+	-- in bytes: of a text, of all but the description, of all; with what stands around each
 	max_text CONSTANT int := 3000;
 	max_texts CONSTANT int := 21000;
+	max_bytes CONSTANT int := 28000;
 	around CONSTANT int := 128;
 BEGIN
 	RETURN QUERY
@@ -406,17 +406,17 @@ BEGIN
 					SELECT k.speaker, k.content, row_number() OVER () AS n
 						FROM triage.ticket_talk(read_extract_issues.tenant_id, read_extract_issues.ticket_id, max_items) k) k),
 		shown AS (
-			SELECT k.speaker, triage.clip_middle(k.content, max_text) AS content, k.content AS whole, k.n
+			SELECT k.speaker, triage.clip_middle(k.content, max_text) AS content, k.content AS whole, k.bytes, k.n
 				FROM talk k WHERE k.bytes <= max_texts),
 		item AS (
-			SELECT 0 AS part, 0::bigint AS n, 'system' AS speaker,
-					format('Language of summary and detail: %s', s.summary_language) AS content
-				FROM triage.mining_settings_of(read_extract_issues.tenant_id) s WHERE s.summary_language <> 'en'
-			UNION ALL
-			SELECT 1, 0, 'customer', triage.clip_middle(t.description, max_description)
-				-- of a ticket that was opened from a conversation it is the first message
+			-- of a ticket that was opened from a conversation it is the first message
+			SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, triage.clip_middle(t.description,
+					max_bytes - coalesce((SELECT max(k.bytes)::int FROM shown k), 0)) AS content
 				FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
 					SELECT FROM shown k WHERE k.speaker = 'customer' AND k.whole = t.description)
+			UNION ALL
+			SELECT 1, 0, 'system', format('Language of summary and detail: %s', s.summary_language)
+				FROM triage.mining_settings_of(read_extract_issues.tenant_id) s WHERE s.summary_language <> 'en'
 			UNION ALL
 			SELECT 2, 0, 'system', format('Of what was said next, %s is left out here.',
 					CASE WHEN k.hidden = 1 THEN '1 text' ELSE k.hidden || ' texts' END
@@ -432,14 +432,19 @@ BEGIN
 					coalesce(array_agg(i.content ORDER BY i.part, i.n), '{}') AS texts FROM item i) i
 			CROSS JOIN (
 				SELECT array_agg(x.category || '/' || x.subcategory ORDER BY x.category, x.subcategory) AS labels,
-						array_agg(x.description ORDER BY x.category, x.subcategory) AS notes
+						-- a model reads what is meant, builtin looks for words
+						array_agg(CASE WHEN m.is_there THEN x.description
+								ELSE concat_ws(E'\n', x.description, array_to_string(x.keywords, ', ')) END
+							ORDER BY x.category, x.subcategory) AS notes
 					FROM triage.issue_taxonomy x
+					CROSS JOIN (SELECT EXISTS (
+						SELECT FROM triage.providers p WHERE p.enabled AND p.api <> 'builtin') AS is_there) m
 					WHERE x.tenant_id = read_extract_issues.tenant_id AND x.is_active
 					HAVING count(*) > 0) x;
 END
 $$;
 COMMENT ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) IS
-	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there; no row when the ticket is deleted or the taxonomy empty; raises nothing';
+	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or the taxonomy empty; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_extract_issues(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],

@@ -46,7 +46,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
 			('worker', 'function', 'EXECUTE', 'issue_candidates'),
-			('owner', 'function', '', 'trigram_similarities'),
+			('owner', 'function', '', 'trigram_similarities issue_terms quote_words candidate_query'),
 
 			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '

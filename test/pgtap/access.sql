@@ -53,7 +53,7 @@ INSERT INTO pg_temp.callable
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
 			('worker', 'issue_candidates'),
-			('', 'trigram_similarities'),
+			('', 'trigram_similarities issue_terms quote_words candidate_query'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),

@@ -194,11 +194,12 @@ BEGIN
 		WHERE e.tenant_id = tenant AND e.fingerprint = issue.fingerprint
 			AND c.tenant_id = e.tenant_id AND c.id = e.cluster_id AND cluster_id IN (c.id, c.merged_into_id);
 	PERFORM triage.put_issue(tenant, issue_id, cluster_id, 'human', NULL);
+	PERFORM triage.gather_issues(tenant, issue_id);
 	PERFORM triage.ask_cluster_name(tenant, cluster_id);
 END
 $$;
 COMMENT ON FUNCTION triage.assign_issue(bigint, bigint) IS
-	'puts an issue into a cluster by a person''s decision, which sticks; the cluster it was in, if any, never gets it back by itself, nor what reads the same, and what was said against the new one is taken back; returns nothing; raises P0002 when there is no such issue or cluster, 55000 when the issue was superseded or the cluster is merged or archived';
+	'puts an issue into a cluster by a person''s decision, which sticks; the cluster it was in, if any, never gets it back by itself, nor what reads the same, and what was said against the new one is taken back; what reads the same and has no cluster comes along; returns nothing; raises P0002 when there is no such issue or cluster, 55000 when the issue was superseded or the cluster is merged or archived';
 REVOKE ALL ON FUNCTION triage.assign_issue(bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.unassign_issue(issue_id bigint, reason text DEFAULT NULL) RETURNS void
@@ -361,6 +362,10 @@ BEGIN
 		SET merged_into_id = CASE WHEN c.id <> cluster_id THEN cluster_id END,
 			merge_parent_id = CASE WHEN c.id <> cluster_id THEN c.merge_parent_id END
 		WHERE c.tenant_id = tenant AND c.id = ANY (along || cluster_id);
+	-- whoever was about to place an issue there looks again
+	UPDATE triage.issue_clusters c
+		SET version = c.version + 1, updated_at = now()
+		WHERE c.tenant_id = tenant AND c.id = cluster.merged_into_id;
 	PERFORM triage.add_cluster_event(tenant, 'unmerged', cluster_id, NULL, 'human', NULL, NULL,
 		jsonb_build_object('out_of', cluster.merged_into_id, 'along', nullif(to_jsonb(along), '[]'), 'reason', triage.reason_text(reason)));
 	PERFORM triage.add_cluster_event(tenant, 'unmerged', cluster.merged_into_id, NULL, 'human', NULL, NULL,

@@ -149,6 +149,7 @@ BEGIN
 	IF FOUND THEN
 		PERFORM triage.add_cluster_event(tenant_id, 'regressed', cluster_id, NULL, 'exact', NULL, NULL,
 			jsonb_build_object('issue', issue_id, 'reported_at', reported));
+		PERFORM triage.emit_event(tenant_id, 'cluster.regressed', NULL, NULL, cluster_id, jsonb_build_object('issue', issue_id));
 	END IF;
 END
 $$;

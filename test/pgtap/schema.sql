@@ -533,7 +533,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('event_topic', 'ticket.created ticket.updated ticket.status_changed ticket.assigned ticket.escalated ticket.handed_back ticket.deleted '
 			'ticket.purged comment.created comment.edited result.stored result.corrected job.failed draft.accepted draft.edited draft.rejected '
 			'chat.session_started chat.message_posted chat.session_ended chat.session_archived person.erased '
-			'ticket.copied comment.copied'),
+			'ticket.copied comment.copied cluster.status_changed cluster.regressed'),
 		('feedback_verdict', 'accepted edited rejected'),
 		('health_level', 'ok warning critical'),
 		('job_kind', 'triage chat_reply summarize'),

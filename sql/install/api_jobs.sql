@@ -3,7 +3,8 @@
 CREATE FUNCTION triage.claim_jobs(max_jobs int DEFAULT 1, lease interval DEFAULT '2 minutes', provider text DEFAULT 'external',
 		kinds text[] DEFAULT '{triage}')
 	RETURNS TABLE (job_id bigint, fence int, tenant_id text, ticket_id bigint, attempts int, lease_until timestamptz,
-		ticket_version int, subject text, description text, kind triage.job_kind, session_id bigint, request jsonb)
+		ticket_version int, subject text, description text, kind triage.job_kind, session_id bigint, request jsonb,
+		cluster_id bigint)
 	LANGUAGE c STRICT SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_claim_jobs';
@@ -18,7 +19,7 @@ CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, mode
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_complete_job';
 COMMENT ON FUNCTION triage.complete_job(bigint, int, jsonb, text, int, int, int, int) IS
-	'stores the answer of a claimed job: result, run, labels of the ticket, or what the kind of job does; answer is an object, of kind triage with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; of kind chat_reply with reply, action (answer, escalate, close) and, if known, cause (none, customer_request, missing_knowledge, policy, negative_sentiment), reason, confidence, sentiment_score; of kind summarize with summary and, if known, customer_request, open_questions (up to 10), sentiment_score, language; model (without it, that of the provider the job was claimed for) and tokens (cached and cache-write ones are part of input_tokens) give the run its cost; returns false, and stores no result, when the claim is not the current one any more (under a budget the cost of its call is counted all the same); raises 22023 for an answer that is not usable, 55P03 when the ticket or session is locked';
+	'stores the answer of a claimed job: result, run, labels of the ticket, or what the kind of job does; answer is an object, of kind triage with category, urgency, sentiment_score (1 calm to 10 furious), draft_reply and, if known, summary, language, confidence (0 to 1), needs_human; of kind chat_reply with reply, action (answer, escalate, close) and, if known, cause (none, customer_request, missing_knowledge, policy, negative_sentiment), reason, confidence, sentiment_score; of kind summarize with summary and, if known, customer_request, open_questions (up to 10), sentiment_score, language; model (without it, that of the provider the job was claimed for) and tokens (cached and cache-write ones are part of input_tokens) give the run its cost; returns false, and stores no result, when the claim is not the current one any more (under a budget the cost of its call is counted all the same); raises 22023 for an answer that is not usable, 55P03 when the ticket, session or cluster is locked';
 
 CREATE FUNCTION triage.fail_job(job_id bigint, fence int, class triage.run_outcome, message text,
 		retry_after interval DEFAULT NULL, model text DEFAULT NULL, input_tokens int DEFAULT NULL,
@@ -28,7 +29,7 @@ CREATE FUNCTION triage.fail_job(job_id bigint, fence int, class triage.run_outco
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_fail_job';
 COMMENT ON FUNCTION triage.fail_job(bigint, int, triage.run_outcome, text, interval, text, int, int, int, int) IS
-	'records that a claimed job''s call failed, with its class and a message for people; retry_after is the provider''s wish; model (without it, that of the provider the job was claimed for) and tokens, if the provider told them, give the run its cost; returns retry (it will be pending again), failed (it is a dead letter now) or stale (the claim is not the current one); raises 22023 for class succeeded or stale, 55P03 when the ticket or session is locked';
+	'records that a claimed job''s call failed, with its class and a message for people; retry_after is the provider''s wish; model (without it, that of the provider the job was claimed for) and tokens, if the provider told them, give the run its cost; returns retry (it will be pending again), failed (it is a dead letter now) or stale (the claim is not the current one); raises 22023 for class succeeded or stale, 55P03 when the ticket, session or cluster is locked';
 
 CREATE FUNCTION triage.reap_jobs() RETURNS bigint
 	LANGUAGE c SECURITY DEFINER

@@ -256,9 +256,45 @@ answer_summarize(Buf *out, const Conversation *conversation)
 	return read;
 }
 
+/* Which part of the product a text is about is not to be told from this. */
+static bool
+answer_extract_issues(Buf *out, const Conversation *conversation)
+{
+	(void) conversation;
+	buf_puts(out, "{\"issues\":[]}");
+	return true;
+}
+
+/* Whether two issues are one is a judgement, and words alone make none. */
+static bool
+answer_match_issues(Buf *out, const Conversation *conversation)
+{
+	(void) conversation;
+	buf_puts(out, "{\"matches\":[]}");
+	return true;
+}
+
+static bool
+answer_name_cluster(Buf *out, const Conversation *conversation)
+{
+	const Speech *first = conversation->count > 0 ? &conversation->speeches[0] : NULL;
+
+	if (first == NULL)
+		return false;
+	buf_puts(out, "{\"name\":");
+	add_line(out, "", first->text, first->len, CLUSTER_NAME_ASKED);
+	buf_puts(out, ",\"summary\":");
+	add_line(out, "", first->text, first->len, TEXT_SHOWN);
+	buf_puts(out, "}");
+	return true;
+}
+
 static const Answer answers[KIND_COUNT] = {
 	[KIND_CHAT_REPLY] = answer_chat_reply,
 	[KIND_SUMMARIZE] = answer_summarize,
+	[KIND_EXTRACT_ISSUES] = answer_extract_issues,
+	[KIND_MATCH_ISSUES] = answer_match_issues,
+	[KIND_NAME_CLUSTER] = answer_name_cluster,
 };
 
 bool

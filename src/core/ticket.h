@@ -41,9 +41,12 @@ typedef enum JobKind
 {
 	KIND_TRIAGE,
 	KIND_CHAT_REPLY,
-	KIND_SUMMARIZE
+	KIND_SUMMARIZE,
+	KIND_EXTRACT_ISSUES,
+	KIND_MATCH_ISSUES,
+	KIND_NAME_CLUSTER
 } JobKind;
-#define KIND_COUNT 3
+#define KIND_COUNT 6
 
 /* Who wrote a text of a conversation. */
 typedef enum Speaker
@@ -53,9 +56,10 @@ typedef enum Speaker
 	SPEAKER_AGENT,
 	SPEAKER_NOTE,				/* of agents among themselves */
 	SPEAKER_SYSTEM,				/* the application */
-	SPEAKER_SUMMARY				/* of what went before, by the model */
+	SPEAKER_SUMMARY,			/* of what went before, by the model */
+	SPEAKER_ISSUE				/* no speech: a product issue, known by its number */
 } Speaker;
-#define SPEAKER_COUNT 6
+#define SPEAKER_COUNT 7
 
 #define SENTIMENT_MIN 1			/* calm */
 #define SENTIMENT_MAX 10		/* furious */
@@ -69,6 +73,14 @@ typedef enum Speaker
 #define CUSTOMER_REQUEST_MAX 1000
 #define QUESTION_MAX 500
 #define QUESTIONS_MAX 10
+#define ISSUES_MAX 10
+#define ISSUE_SUMMARY_MAX 500
+#define ISSUE_DETAIL_MAX 4000
+#define ISSUE_QUOTE_MAX 2000
+#define MATCH_REASON_MAX 300
+#define CLUSTER_NAME_MAX 200
+#define CLUSTER_NAME_ASKED 80	/* so much is asked for */
+#define CLUSTER_SUMMARY_MAX 1000
 
 /* One row of ticket_categories. */
 typedef struct Category

@@ -87,11 +87,12 @@ build_request(const Provider *provider, Job *job, const TicketInput *input, cons
 static void
 wait_for_tenant(Job *job, const char *what)
 {
+	int64		id;
+	const char *subject = job_subject(job, &id);
+
 	ereport(LOG,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("tenant \"%s\" has no active %s: its %s %lld waits", job->tenant_id, what,
-					job->session_id ? "session" : "ticket",
-					(long long) (job->session_id ? job->session_id : job->ticket_id))));
+			 errmsg("tenant \"%s\" has no active %s: its %s %lld waits", job->tenant_id, what, subject, (long long) id)));
 	dispatch_return_job(job, TENANT_PAUSE_MS);
 }
 

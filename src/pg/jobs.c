@@ -39,8 +39,8 @@ interval_ms(const Interval *interval)
 static void
 put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum request)
 {
-	Datum		values[12];
-	bool		nulls[12] = {0};
+	Datum		values[13];
+	bool		nulls[13] = {0};
 	Oid			kind_type = TupleDescAttr(result->setDesc, 9)->atttypid;
 
 	values[0] = Int64GetDatum(job->id);
@@ -59,6 +59,8 @@ put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum
 	nulls[10] = job->session_id == 0;
 	values[11] = request;
 	nulls[11] = request == (Datum) 0;
+	values[12] = Int64GetDatum(job->cluster_id);
+	nulls[12] = job->cluster_id == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -212,7 +214,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 
 	spi_prepare(&plan,
 				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version, j.session_id, j.kind::text, "
-				"(SELECT p.model FROM triage.providers p WHERE p.name = j.provider) "
+				"(SELECT p.model FROM triage.providers p WHERE p.name = j.provider), j.cluster_id "
 				"FROM triage.ai_jobs j LEFT JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
 				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL AND (j.lease_until IS NOT NULL OR NOT $3)",
 				3, INT8OID, INT4OID, BOOLOID);
@@ -224,10 +226,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	value = spi_value(0, 2, &null);
-	job->ticket_id = null ? 0 : DatumGetInt64(value);
-	value = spi_value(0, 7, &null);
-	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_subject(job, 0, 2, 7, 10);
 	job_set_kind(job, TextDatumGetCString(spi_value(0, 8, &null)));
 	value = spi_value(0, 9, &null);
 	if (!null)
@@ -248,7 +247,8 @@ static StoreResult
 store_one(Job *job)
 {
 	StoreResult stored;
-	bool		session = job->session_id != 0;
+	int64		id;
+	const char *subject = job_subject(job, &id);
 
 	queue_store(&job, 1);
 	stored = job->stored;
@@ -256,7 +256,7 @@ store_one(Job *job)
 	if (stored == STORE_LOCKED)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the %s of this job is locked by another transaction", session ? "session" : "ticket"),
+				 errmsg("the %s of this job is locked by another transaction", subject),
 				 errhint("Try again in a moment; the claim still holds.")));
 	return stored;
 }

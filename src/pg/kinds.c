@@ -30,20 +30,25 @@ typedef struct KindCalls
 	const char *give_up;
 } KindCalls;
 
-#define READ(kind) "SELECT r.version, r.heading, r.speakers, r.texts FROM triage.read_" kind "($1, $2, $3) AS r"
+#define READ(kind) "SELECT r.version, r.heading, r.speakers, r.texts FROM triage.read_" kind "($1, $2, $3, $4) AS r"
 #define READ_JSONB(kind) "SELECT r.version, jsonb_build_object('version', r.version, 'heading', r.heading, " \
-	"'speakers', to_jsonb(r.speakers), 'texts', to_jsonb(r.texts)) FROM triage.read_" kind "($1, $2, $3) AS r"
-#define LOCK(kind) "SELECT l.n, l.state FROM triage.lock_" kind "($1, $2, $3, $4) AS l"
-#define STORE(kind) "SELECT triage.store_" kind "($1, $2, $3, $4, $5, $6, $7, $8::jsonb)"
-#define GIVE_UP(kind) "SELECT triage.give_up_" kind "($1, $2, $3, $4::triage.run_outcome, $5)"
+	"'speakers', to_jsonb(r.speakers), 'texts', to_jsonb(r.texts)) FROM triage.read_" kind "($1, $2, $3, $4) AS r"
+#define LOCK(kind) "SELECT l.n, l.state FROM triage.lock_" kind "($1, $2, $3, $4, $5) AS l"
+#define STORE(kind) "SELECT triage.store_" kind "($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb)"
+#define GIVE_UP(kind) "SELECT triage.give_up_" kind "($1, $2, $3, $4, $5::triage.run_outcome, $6)"
 #define CALLS(kind) {READ(kind), READ_JSONB(kind), LOCK(kind), STORE(kind), GIVE_UP(kind)}
 
 static const KindCalls calls[KIND_COUNT] = {
 	[KIND_CHAT_REPLY] = CALLS("chat_reply"),
 	[KIND_SUMMARIZE] = CALLS("summarize"),
+	[KIND_EXTRACT_ISSUES] = CALLS("extract_issues"),
+	[KIND_MATCH_ISSUES] = CALLS("match_issues"),
+	[KIND_NAME_CLUSTER] = CALLS("name_cluster"),
 };
 
-/* Tenant, ticket, session: the first three arguments of all but lock. */
+/* The first arguments of all but lock: tenant, ticket, session, cluster. */
+#define SUBJECT_ARGUMENTS 4
+
 static void
 set_subject(const Job *job, Datum *values, char *nulls)
 {
@@ -51,7 +56,9 @@ set_subject(const Job *job, Datum *values, char *nulls)
 	values[1] = Int64GetDatum(job->ticket_id);
 	values[2] = Int64GetDatum(job->session_id);
 	nulls[1] = job->ticket_id == 0 ? 'n' : ' ';
+	values[3] = Int64GetDatum(job->cluster_id);
 	nulls[2] = job->session_id == 0 ? 'n' : ' ';
+	nulls[3] = job->cluster_id == 0 ? 'n' : ' ';
 }
 
 static int
@@ -98,12 +105,12 @@ take_speeches(Conversation *conversation, Datum speakers, Datum texts)
 static bool
 read_row(Job *job, SPIPlanPtr *plan, const char *sql)
 {
-	Datum		values[3];
-	char		nulls[] = "   ";
+	Datum		values[SUBJECT_ARGUMENTS];
+	char		nulls[] = "    ";
 	bool		null;
 
 	set_subject(job, values, nulls);
-	spi_prepare(plan, sql, 3, TEXTOID, INT8OID, INT8OID);
+	spi_prepare(plan, sql, SUBJECT_ARGUMENTS, TEXTOID, INT8OID, INT8OID, INT8OID);
 	if (spi_execute(*plan, values, nulls, 1) == 0)
 		return false;
 	job->version = DatumGetInt64(spi_value(0, 1, &null));
@@ -174,27 +181,30 @@ set_overtaken(Job *job)
 	.attempt_spent = true};
 }
 
+#define LOCK_ARGUMENTS (SUBJECT_ARGUMENTS + 1)
+
 static void
 lock_kind(JobKind kind, Job **jobs, int count)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	ArrayBuildState *columns[4] = {0};
-	static const Oid types[4] = {TEXTOID, INT8OID, INT8OID, INT8OID};
-	Datum		values[4];
+	ArrayBuildState *columns[LOCK_ARGUMENTS] = {0};
+	static const Oid types[LOCK_ARGUMENTS] = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[LOCK_ARGUMENTS];
 	uint64		rows;
 
 	for (int i = 0; i < count; i++)
 	{
-		char		nulls[] = "   ";
+		char		nulls[] = "     ";
 
 		set_subject(jobs[i], values, nulls);
-		values[3] = Int64GetDatum(jobs[i]->version);
-		for (int k = 0; k < 4; k++)
-			columns[k] = accumArrayResult(columns[k], values[k], k < 3 && nulls[k] == 'n', types[k], CurrentMemoryContext);
+		values[SUBJECT_ARGUMENTS] = Int64GetDatum(jobs[i]->version);
+		for (int k = 0; k < LOCK_ARGUMENTS; k++)
+			columns[k] = accumArrayResult(columns[k], values[k], nulls[k] == 'n', types[k], CurrentMemoryContext);
 	}
-	for (int k = 0; k < 4; k++)
+	for (int k = 0; k < LOCK_ARGUMENTS; k++)
 		values[k] = makeArrayResult(columns[k], CurrentMemoryContext);
-	spi_prepare(&plans[kind], calls[kind].lock, 4, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID);
+	spi_prepare(&plans[kind], calls[kind].lock, LOCK_ARGUMENTS, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+				INT8ARRAYOID);
 	rows = spi_execute(plans[kind], values, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -248,18 +258,18 @@ void
 kinds_store(const Job *job, int64 run_id)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	Datum		values[8];
-	char		nulls[] = "        ";
+	Datum		values[9];
+	char		nulls[] = "         ";
 
 	set_subject(job, values, nulls);
-	values[3] = Int64GetDatum(run_id);
-	values[4] = Int64GetDatum(job->version);
-	values[5] = spi_text(job->provider);
-	values[6] = spi_text(job->model);
-	nulls[6] = job->model[0] == '\0' ? 'n' : ' ';
-	values[7] = spi_text(job->verdict.object);
-	spi_prepare(&plans[job->kind], calls[job->kind].store, 8, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
-				TEXTOID);
+	values[4] = Int64GetDatum(run_id);
+	values[5] = Int64GetDatum(job->version);
+	values[6] = spi_text(job->provider);
+	values[7] = spi_text(job->model);
+	nulls[7] = job->model[0] == '\0' ? 'n' : ' ';
+	values[8] = spi_text(job->verdict.object);
+	spi_prepare(&plans[job->kind], calls[job->kind].store, 9, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID,
+				TEXTOID, TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
 }
 
@@ -267,13 +277,13 @@ static void
 call_give_up(const Job *job)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	Datum		values[5];
-	char		nulls[] = "     ";
+	Datum		values[6];
+	char		nulls[] = "      ";
 
 	set_subject(job, values, nulls);
-	values[3] = CStringGetTextDatum(outcome_name(job->outcome));
-	values[4] = spi_text(job->reason);
-	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 5, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID);
+	values[4] = CStringGetTextDatum(outcome_name(job->outcome));
+	values[5] = spi_text(job->reason);
+	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 6, TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
 }
 

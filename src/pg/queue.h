@@ -62,8 +62,9 @@ typedef struct Job
 	/* the claim */
 	int64		id;
 	JobKind		kind;
-	int64		ticket_id;		/* 0: it is about a session */
-	int64		session_id;		/* 0: it is about a ticket */
+	int64		ticket_id;		/* it is about this, or a session, or a cluster: the others are 0 */
+	int64		session_id;
+	int64		cluster_id;
 	char	   *tenant_id;
 	int			fence;
 	int			attempts;		/* this claim included */
@@ -179,6 +180,10 @@ extern void queue_find_current(Job **jobs, int count, bool *current);
 /* When the next job that is not yet due becomes so; 0: there is none. */
 extern TimestampTz queue_next_due(TimestampTz now);
 
+/* For a row whose columns are ticket, session and cluster. */
+extern void job_set_subject(Job *job, uint64 row, int ticket_column, int session_column, int cluster_column);
+/* What the job is about, as people call it, and its id. */
+extern const char *job_subject(const Job *job, int64 *id);
 extern void job_reset(Job *job);
 extern void job_set_kind(Job *job, const char *name);
 /* Copies text of the server's encoding into a field of a Job, in UTF-8, clipped between two characters. */

@@ -82,12 +82,24 @@ typedef enum Speaker
 #define CLUSTER_NAME_ASKED 80	/* so much is asked for */
 #define CLUSTER_SUMMARY_MAX 1000
 
-/* One row of ticket_categories. */
+/* One row of ticket_categories, or another label that the model is to choose from. */
 typedef struct Category
 {
 	const char *name;
 	const char *description;	/* may be "" */
 } Category;
+
+/* What an answer may name. */
+typedef struct Offer
+{
+	const Category *labels;
+	int			label_count;
+	int			text_count;		/* texts known by their numbers, from 1 */
+} Offer;
+
+/* So many labels at most, and so many bytes of their names: providers take longer lists only under conditions. */
+#define OFFER_LABELS_MAX 250
+#define OFFER_NAMES_MAX 12000
 
 /* What a triage request is made of; the caller owns the strings. */
 typedef struct TicketInput
@@ -117,7 +129,7 @@ typedef struct Conversation
 /* The accepted answer.  Strings are malloc'd; verdict_free() frees them. */
 typedef struct Verdict
 {
-	int			category;		/* index into the categories that were offered */
+	int			category;		/* index into the labels that were offered */
 	Priority	urgency;
 	int			sentiment_score;
 	char	   *draft_reply;

@@ -335,7 +335,7 @@ read_prompt_sizes(Job **jobs, int count, int64 *bounds)
 		/* without a prompt there will be no call; were there one by then, it would be of the usual size */
 		if (spi_execute(plan, values, NULL, 1) > 0)
 			size = DatumGetInt64(spi_value(0, 1, &null)) * growth;
-		bounds[i] = prompt_conversation_token_bound(size);
+		bounds[i] = prompt_conversation_token_bound(jobs[i]->kind, size);
 	}
 }
 

@@ -144,7 +144,6 @@ give_out(ReturnSetInfo *result, Job **jobs, int count)
 			texts[i].found = false;
 		if (is_conversation(jobs[i]) && !kinds_read_jsonb(jobs[i], &request))
 		{
-			kinds_drop(jobs[i]);
 			dropped[dropped_count++] = jobs[i];
 		}
 		else
@@ -306,6 +305,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	Job		   *list = &job;
 	char	   *answer;
 	char	   *utf8;
+	Offer		offer;
 	VerdictResult verdict;
 	Datum		request;
 	bool		stored;
@@ -322,7 +322,6 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	/* the fence says that nothing new was said since the claim, so what is there now is what was answered */
 	if (is_conversation(&job) && !kinds_read_jsonb(&job, &request))
 	{
-		kinds_drop(&job);
 		set_usage(fcinfo, 3, &job);
 		(void) store_one(&job);
 		SPI_finish();
@@ -331,7 +330,8 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
-	verdict_parse_answer(utf8, strlen(utf8), job.kind, job.vocabulary->categories, job.vocabulary->category_count, &verdict);
+	offer = job_offer(&job);
+	verdict_parse_answer(utf8, strlen(utf8), job.kind, &offer, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
 	{
 		job_reset(&job);

@@ -428,16 +428,22 @@ queue_next_due(TimestampTz now)
 }
 
 static void
+free_labels(Category *labels, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		free((char *) labels[i].name);
+		free((char *) labels[i].description);
+	}
+	free(labels);
+}
+
+static void
 vocabulary_release(Vocabulary *vocabulary)
 {
 	if (vocabulary == NULL || --vocabulary->references > 0)
 		return;
-	for (int i = 0; i < vocabulary->category_count; i++)
-	{
-		free((char *) vocabulary->categories[i].name);
-		free((char *) vocabulary->categories[i].description);
-	}
-	free(vocabulary->categories);
+	free_labels(vocabulary->categories, vocabulary->category_count);
 	prompt_frame_free(&vocabulary->frame);
 	free(vocabulary->tenant_id);
 	free(vocabulary->system_text);
@@ -451,10 +457,21 @@ job_forget_request(Job *job)
 	verdict_free(&job->verdict);
 	vocabulary_release(job->vocabulary);
 	job->vocabulary = NULL;
+	free_labels(job->labels, job->label_count);
+	job->labels = NULL;
+	job->label_count = 0;
 	job->called = false;
 	job->unwanted = false;
 	job->is_read = false;
 	job->state = JOB_READY;
+}
+
+Offer
+job_offer(const Job *job)
+{
+	if (job->kind == KIND_TRIAGE)
+		return (Offer) {.labels = job->vocabulary->categories, .label_count = job->vocabulary->category_count};
+	return (Offer) {.labels = job->labels, .label_count = job->label_count, .text_count = job->text_count};
 }
 
 static int64

@@ -74,6 +74,9 @@ typedef struct Job
 	TimestampTz run_at;			/* since when it was due */
 	TimestampTz lease_until;
 	Vocabulary *vocabulary;
+	Category   *labels;			/* that were read with it, in UTF-8: what its answer may name */
+	int			label_count;
+	int			text_count;
 	/* the call */
 	char		provider[64];
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
@@ -184,6 +187,8 @@ extern TimestampTz queue_next_due(TimestampTz now);
 extern void job_set_subject(Job *job, uint64 row, int ticket_column, int session_column, int cluster_column);
 /* What the job is about, as people call it, and its id. */
 extern const char *job_subject(const Job *job, int64 *id);
+/* What its answer may name: of triage the tenant's categories. */
+extern Offer job_offer(const Job *job);
 extern void job_reset(Job *job);
 extern void job_set_kind(Job *job, const char *name);
 /* Copies text of the server's encoding into a field of a Job, in UTF-8, clipped between two characters. */

@@ -180,8 +180,8 @@ static void
 call_off_jobs(KeyList *list)
 {
 	/*
-	 * The worker cuts off the calls that are in the air for them.  What a ticket tells about the product is of use when it is
-	 * finished, too: mostly it is asked for then.
+	 * The worker cuts off the calls that are in the air for them.  What a ticket says of the product is asked of finished
+	 * ones, too.
 	 */
 	if (rows_execute_fresh(&list->rows,
 						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id "

@@ -45,6 +45,9 @@ AS $$
 				'lock_chat check_message ensure_author'),
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
+			('worker', 'function', 'EXECUTE', 'issue_candidates'),
+			('owner', 'function', '', 'trigram_similarities'),
+
 			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
 				'linked_tickets helpdesk_tickets ticket_timeline'),

@@ -45,6 +45,9 @@ AS $$
 				'lock_chat check_message ensure_author'),
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
+			('worker', 'function', 'EXECUTE', 'issue_candidates'),
+			('owner', 'function', '', 'trigram_similarities'),
+
 			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
 				'linked_tickets helpdesk_tickets ticket_timeline'),
@@ -102,6 +105,7 @@ AS $$
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'issue_clusters'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),

@@ -526,7 +526,7 @@ BEGIN
 	since := d.since;
 	what := format('%s jobs were given up in the last hour, %s in the last day', d.hour, d.day) || coalesce(': ' || d.classes, '');
 	what_to_do := CASE WHEN level > 'ok'
-		THEN 'SELECT kind, ticket_id, session_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
+		THEN 'SELECT kind, ticket_id, session_id, cluster_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
 	RETURN NEXT;
 END
 $$;

@@ -72,6 +72,7 @@ BEGIN
 	PERFORM triage.install_tables();
 	PERFORM triage.install_records_tables();
 	PERFORM triage.install_triggers();
+	PERFORM triage.install_cluster_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_extraction_views();
 	PERFORM triage.install_policies();
@@ -79,6 +80,7 @@ BEGIN
 	PERFORM triage.install_chat_comments();
 	PERFORM triage.install_handoff_comments();
 	PERFORM triage.install_extraction_comments();
+	PERFORM triage.install_cluster_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 

@@ -48,6 +48,7 @@ INSERT INTO place (chapter, name)
 			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			(10, 'set_chat_settings chat_settings_of escalate_unanswered'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			(7, 'issue_candidates trigram_similarities'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),

@@ -52,6 +52,8 @@ INSERT INTO pg_temp.callable
 			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
+			('worker', 'issue_candidates'),
+			('', 'trigram_similarities'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),

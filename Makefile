@@ -112,7 +112,7 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
+CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \

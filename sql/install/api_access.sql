@@ -105,6 +105,7 @@ AS $$
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'issue_clusters'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),

@@ -797,7 +797,7 @@ COMMENT ON FUNCTION triage.ticket_talk(text, bigint, int) IS
 	'part of read_summarize(): what was last said on a ticket and in its conversation, newest first, max_items at most, with speakers as the model is told of them; raises nothing';
 REVOKE ALL ON FUNCTION triage.ticket_talk(text, bigint, int) FROM PUBLIC;
 
-CREATE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint)
+CREATE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -859,11 +859,12 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION triage.read_summarize(text, bigint, bigint) IS
+COMMENT ON FUNCTION triage.read_summarize(text, bigint, bigint, bigint) IS
 	'for the worker: what a summary of this ticket or session is to be made of; version: id of the last chat message in it; heading: the ticket''s subject; speakers: customer, assistant, agent, note (internal), system, summary (of what is older); texts: oldest first; no row when there is nothing to summarise; raises nothing';
-REVOKE ALL ON FUNCTION triage.read_summarize(text, bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.read_summarize(text, bigint, bigint, bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])
+CREATE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
+	versions bigint[])
 	RETURNS TABLE (n int, state text)
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -915,12 +916,12 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[]) IS
+COMMENT ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[], bigint[]) IS
 	'for the worker, before it writes summaries: locks their tickets and sessions; n: the position in the arrays; state: current; stale: no longer wanted, as the ticket is finished or a newer summary is there; gone: there is no such ticket or session; no row: somebody else has it locked; raises nothing';
-REVOKE ALL ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, run_id bigint, version bigint,
-	provider text, model text, answer jsonb)
+CREATE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
+	version bigint, provider text, model text, answer jsonb)
 	RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -938,18 +939,18 @@ BEGIN
 			(answer ->> 'sentiment_score')::numeric::int, answer ->> 'language', store_summarize.version);
 END
 $$;
-COMMENT ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, text, text, jsonb) IS
+COMMENT ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) IS
 	'for the worker: stores an accepted summary as the current one of its locked ticket or session; answer: as the model gave it; version: as read_summarize() said; returns nothing; raises 23514 when it is out of range';
-REVOKE ALL ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
 
-CREATE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, class triage.run_outcome,
-	message text)
+CREATE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,
+	class triage.run_outcome, message text)
 	RETURNS void
 	LANGUAGE sql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	-- nothing hangs on a summary: the agent reads the conversation, and retry_failed() or request_summary() asks again
 $$;
-COMMENT ON FUNCTION triage.give_up_summarize(text, bigint, bigint, triage.run_outcome, text) IS
+COMMENT ON FUNCTION triage.give_up_summarize(text, bigint, bigint, bigint, triage.run_outcome, text) IS
 	'for the worker, when a summary was given up: nothing follows from it but the dead letter; returns nothing; raises nothing';
-REVOKE ALL ON FUNCTION triage.give_up_summarize(text, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.give_up_summarize(text, bigint, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;

@@ -144,7 +144,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		class triage.run_outcome NOT NULL
 		message text NOT NULL
 		created_at timestamp with time zone NOT NULL
-		failed_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		failed_at timestamp with time zone NOT NULL DEFAULT now()
+		cluster_id bigint$$),
 	('ai_feedback', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		result_id bigint NOT NULL
@@ -198,7 +199,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		fence integer NOT NULL DEFAULT 0
 		attempts smallint NOT NULL DEFAULT 0
 		slot smallint
-		provider text$$),
+		provider text
+		cluster_id bigint$$),
 	('ai_runs', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		job_id bigint NOT NULL
@@ -222,7 +224,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		price jsonb
 		latency_ms integer
 		started_at timestamp with time zone
-		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		finished_at timestamp with time zone NOT NULL DEFAULT now()
+		cluster_id bigint$$),
 	('imports', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		target text NOT NULL
@@ -327,7 +330,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		expires_at timestamp with time zone NOT NULL
 		unsettled_since timestamp with time zone
 		session bigint
-		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind$$),
+		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
+		cluster bigint$$),
 	('budget_usage', $$budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		reserved numeric NOT NULL DEFAULT 0
@@ -488,7 +492,7 @@ SELECT is(a.columns, regexp_replace(e.columns, '\n\s+', E'\n', 'g'), 'columns of
 
 CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
-	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id'),
+	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id cluster_id'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
 	('ai_quality', 'tenant_id kind provider model prompt_version answers refused unusable_answers given_up results accepted edited rejected '
 		'accepted_share edited_share rejected_share unreviewed_share mean_similarity looked_at category_corrected urgency_corrected '
@@ -536,7 +540,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 			'ticket.copied comment.copied cluster.status_changed cluster.regressed'),
 		('feedback_verdict', 'accepted edited rejected'),
 		('health_level', 'ok warning critical'),
-		('job_kind', 'triage chat_reply summarize'),
+		('job_kind', 'triage chat_reply summarize extract_issues match_issues name_cluster'),
 		('session_status', 'active resolved archived'),
 		('message_role', 'user assistant agent system'),
 		('session_link', 'origin followup related'),

@@ -82,8 +82,11 @@ BEGIN
 				k (label, cluster_id, issue_id, score, name, summary, quotes, n)
 			WHERE k.score >= floor_score AND k.n <= 10
 				AND (k.cluster_id IS NULL OR NOT triage.is_excluded(read_match_issues.tenant_id, k.cluster_id, item.fingerprint));
-		-- like nothing any more: nothing to ask
-		CONTINUE WHEN found.labels = '{}';
+		IF found.labels = '{}' THEN
+			PERFORM triage.note_unplaced(tenant_id, item.id, 'lexical', NULL, NULL,
+				jsonb_build_object('reason', 'what it was like is gone'));
+			CONTINUE;
+		END IF;
 		speakers := speakers || 'issue'::text;
 		texts := texts || item.text;
 		PERFORM triage.add_cluster_event(tenant_id, 'asked', NULL, item.id, 'model', NULL, NULL,

@@ -125,7 +125,7 @@ AS $$
 			('owner', 'function', '', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views '
 				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary'),
 			('owner', 'function', '',
-				'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+				'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
 				'deflect_session ticket_talk'),

@@ -35,7 +35,7 @@ INSERT INTO place (chapter, name)
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
-			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler conversation_trouble '
+			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over check_closed_by_client conversation_trouble '
 				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
 				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),

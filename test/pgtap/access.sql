@@ -69,7 +69,7 @@ INSERT INTO pg_temp.callable
 			('admin', 'set_chat_settings'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
-			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
 				'handoff_reason deflect_session ticket_talk'),

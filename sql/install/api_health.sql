@@ -260,7 +260,7 @@ BEGIN
 		what := 'no worker runs, although the library is preloaded';
 		what_to_do := 'Is the database in triage.databases, and is a slot of max_worker_processes free? Then SELECT triage.worker_start();';
 	ELSE
-		what := 'no worker runs, and no job waits: a new ticket starts one';
+		what := 'no worker runs, and no job is due: a new ticket starts one';
 	END IF;
 	RETURN NEXT;
 END

@@ -78,7 +78,7 @@ AS $$
 			('admin', 'function', 'EXECUTE',
 				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
 				'preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets '
-				'import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+				'import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			-- not who began it, nor what it reads once it is begun: else whoever goes on with it is made to read a trap
 			('admin', 'relation', 'SELECT, INSERT (tenant_id, target, source_table, source, ticket_source, columns, labels, request_triage, batch_size), '
 				'UPDATE (last_key, rows_imported, rows_skipped, rows_failed, updated_at, finished_at), DELETE', 'imports'),

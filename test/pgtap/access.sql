@@ -49,7 +49,7 @@ INSERT INTO pg_temp.callable
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
 			('reader agent admin', 'syncing'),
-			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),

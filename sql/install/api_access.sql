@@ -119,7 +119,7 @@ AS $$
 			('admin', 'function', 'EXECUTE', 'delete_cluster place_unclustered cluster_contradictions'),
 			('worker', 'function', 'EXECUTE', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues '
 				'read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
-			('owner', 'function', '', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+			('owner', 'function', '', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
 				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 
 			('owner', 'function', '',

@@ -57,7 +57,7 @@ INSERT INTO place (chapter, name)
 			(14, 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges '
 				'delete_cluster place_unclustered'),
 			(7, 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster '
-				'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues pm_status_follows '
+				'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues pm_status_follows '
 				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters cluster_contradictions'),
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),

@@ -58,7 +58,7 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
 			('admin', 'delete_cluster place_unclustered cluster_contradictions'),
 			('worker', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
-			('', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+			('', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
 				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),

@@ -74,7 +74,7 @@ BEGIN
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, detail, representative_quote, quote_verified, customer, fingerprint, reported_at)
 		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), mark::bytea, now()
 			FROM triage.tickets t WHERE t.tenant_id = triage.current_tenant() AND t.external_id IN (key, key || ' mail');
-	PERFORM triage.settle_issues(triage.current_tenant(), pg_temp.ticket(key));
+	PERFORM triage.place_issues(triage.current_tenant(), pg_temp.ticket(key));
 	PERFORM triage.store_name_cluster(c.tenant_id, NULL, NULL, c.id, 1, 0, 'p', 'm', jsonb_build_object('name', mark || ' complains', 'summary', mark))
 		FROM triage.issue_clusters c WHERE c.cluster_name = mark;
 	PERFORM triage.add_cluster_event(i.tenant_id, 'unplaced', NULL, i.id, 'model', 0.5, NULL, jsonb_build_object('reason', mark))

@@ -15,6 +15,8 @@ is_conversation(const Job *job)
 	return job->kind != KIND_TRIAGE;
 }
 
+/* What it is about, as people call it. */
+extern const char *kinds_topic(const Job *job);
 /*
  * Reads a claimed job's conversation, palloc'd, in UTF-8, and notes in the job its version and what its answer may name.
  * False: there is nothing to ask, and the job is answered: it is to go, or to become a dead letter; queue_store() does it.

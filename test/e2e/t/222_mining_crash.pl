@@ -33,7 +33,6 @@ $model->config(latency_ms => 20000);
 add_reports($node, reports(1 .. 20));
 $model->wait_for_in_flight(20);
 kill 'KILL', worker_pid($node);
-wait_for($node, q(SELECT count(*) > 0 FROM triage.ai_runs WHERE outcome = 'lost'), 't', 'leases of the dead worker end');
 $model->config(latency_ms => 100);
 for my $n (1 .. 3)
 {

@@ -24,7 +24,8 @@ REVOKE ALL ON FUNCTION triage.secret_refusal(text) FROM PUBLIC;
 -- The parts of health() ------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.queue_head()
-	RETURNS TABLE (due bigint, running bigint, over bigint, oldest_due timestamptz, oldest_over timestamptz, ahead_of_time bigint)
+	RETURNS TABLE (due bigint, running bigint, over bigint, oldest_due timestamptz, oldest_over timestamptz, ahead_of_time bigint,
+		longest_wait timestamptz)
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	-- the order of the index or nothing: a sort of a long queue is what this must not do
@@ -38,17 +39,19 @@ AS $$
 			count(*) FILTER (WHERE j.lease_until < statement_timestamp() - interval '1 minute'),
 			min(j.run_at) FILTER (WHERE j.lease_until IS NULL),
 			min(j.lease_until) FILTER (WHERE j.lease_until < statement_timestamp() - interval '1 minute'),
-			count(*) FILTER (WHERE j.claimed_at > statement_timestamp() + interval '1 minute')
+			count(*) FILTER (WHERE j.claimed_at > statement_timestamp() + interval '1 minute'),
+			-- a bulk of product issues may wait for hours, and no customer does
+			min(j.run_at) FILTER (WHERE j.lease_until IS NULL AND j.kind NOT IN ('extract_issues', 'match_issues', 'name_cluster'))
 		FROM unnest(enum_range(NULL::triage.ticket_priority)) AS p (priority)
 		CROSS JOIN LATERAL (
-			SELECT q.run_at, q.lease_until, q.claimed_at
+			SELECT q.run_at, q.lease_until, q.claimed_at, q.kind
 				FROM triage.ai_jobs q
 				WHERE q.priority = p.priority AND q.run_at <= statement_timestamp()
 				ORDER BY q.run_at, q.id
 				LIMIT 1000) j
 $$;
 COMMENT ON FUNCTION triage.queue_head() IS
-	'part of health(): what the first 1000 due jobs of each priority come to: how many wait, run, or have had a lease that ended more than a minute ago, since when, and how many were claimed in the future; raises nothing';
+	'part of health(): what the first 1000 due jobs of each priority come to: how many wait, run, or have had a lease that ended more than a minute ago, since when, how many were claimed in the future, and since when one waits that is not about product issues; raises nothing';
 REVOKE ALL ON FUNCTION triage.queue_head() FROM PUBLIC;
 
 CREATE FUNCTION triage.latest_runs()
@@ -282,13 +285,14 @@ BEGIN
 	SELECT * INTO head FROM triage.queue_head();
 	RETURN QUERY SELECT * FROM triage.health_worker(head.oldest_due);
 
-	age := date_trunc('second', statement_timestamp() - head.oldest_due);
+	age := date_trunc('second', statement_timestamp() - head.longest_wait);
 	-- beyond what was looked at, the statistics' count is near enough
 	depth := greatest(head.due + head.running, pg_stat_get_live_tuples('triage.ai_jobs'::regclass));
 	check_name := 'queue';
 	level := CASE WHEN age > '1 hour' THEN 'critical' WHEN age > '5 minutes' THEN 'warning' ELSE 'ok' END;
-	since := head.oldest_due;
-	what := CASE WHEN head.oldest_due IS NULL THEN format('no job is due, %s in the queue', depth)
+	since := head.longest_wait;
+	what := CASE WHEN head.longest_wait IS NULL AND head.due > 0 THEN format('only product issues wait, %s in the queue', depth)
+		WHEN head.longest_wait IS NULL THEN format('no job is due, %s in the queue', depth)
 		ELSE format('the oldest job that is due has waited for %s, %s in the queue', age, depth) END;
 	IF level > 'ok' THEN
 		what_to_do := CASE WHEN triage.hold_reason() IS NOT NULL THEN format('First: %s.', triage.hold_reason())

@@ -35,10 +35,14 @@ REVOKE ALL ON FUNCTION triage.issue_fingerprint(text, text, text) FROM PUBLIC;
 -- What a ticket reads as ---------------------------------------------------------------------------------------------
 
 -- Of all that was said, not only of what the model is shown of it; by a sum, so that a thousand tickets are one query.
+-- The plan is pinned: to plan anew for each ticket takes longer than to look, and by index is right for one and for all.
 CREATE FUNCTION triage.content_versions(tenant_id text, ticket_ids bigint[])
 	RETURNS TABLE (ticket_id bigint, content_version bigint)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan
+	SET enable_seqscan = off
+	SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -285,7 +289,7 @@ BEGIN
 	PERFORM triage.check_extract_all(since, max_tickets);
 	chosen := triage.tickets_to_extract(tenant, since, max_tickets, again);
 	tickets := cardinality(chosen);
-	SELECT coalesce(sum(least(octet_length(t.description), 7000) + octet_length(t.subject) + least(coalesce(c.bytes, 0), 21000)), 0)
+	SELECT coalesce(sum(octet_length(t.subject) + least(octet_length(t.description) + least(coalesce(c.bytes, 0), 21000), 28000)), 0)
 		INTO told
 		FROM unnest(chosen) u (id)
 		JOIN triage.tickets t ON t.tenant_id = tenant AND t.id = u.id
@@ -387,10 +391,10 @@ CREATE FUNCTION triage.read_extract_issues(tenant_id text, ticket_id bigint, ses
 AS $$
 DECLARE
 	max_items CONSTANT int := 200;
-	-- in bytes: of the description, of another text, of all those with what stands around each
-	max_description CONSTANT int := 7000;
+	-- in bytes: of a text, of all but the description, of all; with what stands around each
 	max_text CONSTANT int := 3000;
 	max_texts CONSTANT int := 21000;
+	max_bytes CONSTANT int := 28000;
 	around CONSTANT int := 128;
 BEGIN
 	RETURN QUERY
@@ -406,17 +410,17 @@ BEGIN
 					SELECT k.speaker, k.content, row_number() OVER () AS n
 						FROM triage.ticket_talk(read_extract_issues.tenant_id, read_extract_issues.ticket_id, max_items) k) k),
 		shown AS (
-			SELECT k.speaker, triage.clip_middle(k.content, max_text) AS content, k.content AS whole, k.n
+			SELECT k.speaker, triage.clip_middle(k.content, max_text) AS content, k.content AS whole, k.bytes, k.n
 				FROM talk k WHERE k.bytes <= max_texts),
 		item AS (
-			SELECT 0 AS part, 0::bigint AS n, 'system' AS speaker,
-					format('Language of summary and detail: %s', s.summary_language) AS content
-				FROM triage.mining_settings_of(read_extract_issues.tenant_id) s WHERE s.summary_language <> 'en'
-			UNION ALL
-			SELECT 1, 0, 'customer', triage.clip_middle(t.description, max_description)
-				-- of a ticket that was opened from a conversation it is the first message
+			-- of a ticket that was opened from a conversation it is the first message
+			SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, triage.clip_middle(t.description,
+					max_bytes - coalesce((SELECT max(k.bytes)::int FROM shown k), 0)) AS content
 				FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
 					SELECT FROM shown k WHERE k.speaker = 'customer' AND k.whole = t.description)
+			UNION ALL
+			SELECT 1, 0, 'system', format('Language of summary and detail: %s', s.summary_language)
+				FROM triage.mining_settings_of(read_extract_issues.tenant_id) s WHERE s.summary_language <> 'en'
 			UNION ALL
 			SELECT 2, 0, 'system', format('Of what was said next, %s is left out here.',
 					CASE WHEN k.hidden = 1 THEN '1 text' ELSE k.hidden || ' texts' END
@@ -432,14 +436,19 @@ BEGIN
 					coalesce(array_agg(i.content ORDER BY i.part, i.n), '{}') AS texts FROM item i) i
 			CROSS JOIN (
 				SELECT array_agg(x.category || '/' || x.subcategory ORDER BY x.category, x.subcategory) AS labels,
-						array_agg(x.description ORDER BY x.category, x.subcategory) AS notes
+						-- a model reads what is meant, builtin looks for words
+						array_agg(CASE WHEN m.is_there THEN x.description
+								ELSE concat_ws(E'\n', x.description, array_to_string(x.keywords, ', ')) END
+							ORDER BY x.category, x.subcategory) AS notes
 					FROM triage.issue_taxonomy x
+					CROSS JOIN (SELECT EXISTS (
+						SELECT FROM triage.providers p WHERE p.enabled AND p.api <> 'builtin') AS is_there) m
 					WHERE x.tenant_id = read_extract_issues.tenant_id AND x.is_active
 					HAVING count(*) > 0) x;
 END
 $$;
 COMMENT ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) IS
-	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there; no row when the ticket is deleted or the taxonomy empty; raises nothing';
+	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or the taxonomy empty; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_extract_issues(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
@@ -643,6 +652,33 @@ COMMENT ON FUNCTION triage.give_up_extract_issues(text, bigint, bigint, bigint, 
 	'for the worker, when an extraction was given up: nothing follows from it but the dead letter; returns nothing; raises nothing';
 REVOKE ALL ON FUNCTION triage.give_up_extract_issues(text, bigint, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.extraction_contradictions(tenant text)
+	RETURNS TABLE (tenant_id text, ticket_id bigint, problem text, detail text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+		SELECT i.tenant_id, i.ticket_id, 'issue'::text, format('issue %s is current, and its ticket is deleted', i.id)
+			FROM triage.extracted_issues i
+			JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.superseded_at IS NULL AND t.deleted_at IS NOT NULL
+		UNION ALL
+		SELECT i.tenant_id, i.ticket_id, 'issue', format('issue %s is current %s times', min(i.id), count(*))
+			FROM triage.extracted_issues i
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.superseded_at IS NULL
+			GROUP BY i.tenant_id, i.ticket_id, i.fingerprint
+			HAVING count(*) > 1
+		UNION ALL
+		SELECT i.tenant_id, i.ticket_id, 'issue', format('issue %s has a verified quote, and none', i.id)
+			FROM triage.extracted_issues i
+			WHERE (tenant IS NULL OR i.tenant_id = tenant) AND i.quote_verified AND i.representative_quote IS NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.extraction_contradictions(text) IS
+	'part of check_integrity(): what contradicts itself in the issues of a tenant, or with NULL of all that row security shows; raises nothing';
+REVOKE ALL ON FUNCTION triage.extraction_contradictions(text) FROM PUBLIC;
+
 -- Triggers -----------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.tickets_extract() RETURNS trigger
@@ -679,6 +715,27 @@ COMMENT ON FUNCTION triage.tickets_hide_issues() IS
 	'trigger of tickets: the issues of a deleted ticket are current no more, and are again when it is taken back; raises nothing';
 REVOKE ALL ON FUNCTION triage.tickets_hide_issues() FROM PUBLIC;
 
+CREATE FUNCTION triage.ticket_comments_extract() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- what runs was told less, or something else; what waits will be told
+	UPDATE triage.ai_jobs j
+		SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0, run_at = now()
+		FROM (SELECT DISTINCT c.tenant_id, c.ticket_id FROM told_comments c) c
+		WHERE j.tenant_id = c.tenant_id AND j.ticket_id = c.ticket_id AND j.kind = 'extract_issues'
+			AND j.lease_until IS NOT NULL;
+	IF FOUND THEN
+		PERFORM triage.wake_worker();
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.ticket_comments_extract() IS
+	'trigger of ticket_comments: has a look for product issues that runs begin anew when its ticket gets a comment or one is edited; raises nothing';
+REVOKE ALL ON FUNCTION triage.ticket_comments_extract() FROM PUBLIC;
+
 -- By row, with a condition that costs an update of anything else next to nothing.
 CREATE FUNCTION triage.install_extraction_triggers() RETURNS void
 	LANGUAGE plpgsql
@@ -693,6 +750,14 @@ BEGIN
 		AFTER UPDATE ON triage.tickets
 		FOR EACH ROW WHEN (NEW.deleted_at IS DISTINCT FROM OLD.deleted_at)
 		EXECUTE FUNCTION triage.tickets_hide_issues();
+	CREATE OR REPLACE TRIGGER ticket_comments_extract_new
+		AFTER INSERT ON triage.ticket_comments
+		REFERENCING NEW TABLE AS told_comments
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.ticket_comments_extract();
+	CREATE OR REPLACE TRIGGER ticket_comments_extract_edited
+		AFTER UPDATE ON triage.ticket_comments
+		REFERENCING NEW TABLE AS told_comments
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.ticket_comments_extract();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_extraction_triggers() IS

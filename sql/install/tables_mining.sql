@@ -145,6 +145,9 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS extracted_issues_search ON triage.extracted_issues USING gin (search)
 		WHERE superseded_at IS NULL;
 
+	CREATE INDEX IF NOT EXISTS extracted_issues_superseded ON triage.extracted_issues (superseded_at)
+		WHERE superseded_at IS NOT NULL;
+
 	-- That a ticket was looked at, also where nothing was found.  Not in ai_runs, which may be purged.
 	CREATE TABLE IF NOT EXISTS triage.ticket_extractions (
 		tenant_id       text NOT NULL,

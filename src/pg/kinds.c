@@ -114,7 +114,7 @@ kinds_topic(const Job *job)
 {
 	int64		id;
 
-	return job->kind == KIND_CHAT_REPLY || job->kind == KIND_SUMMARIZE ? "conversation" : job_subject(job, &id);
+	return is_talk(job) ? "conversation" : job_subject(job, &id);
 }
 
 /* The job is to go, without a call or a dead letter. */

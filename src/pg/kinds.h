@@ -15,6 +15,13 @@ is_conversation(const Job *job)
 	return job->kind != KIND_TRIAGE;
 }
 
+/* It is about what is being said; the other kinds are about what is there. */
+static inline bool
+is_talk(const Job *job)
+{
+	return job->kind == KIND_CHAT_REPLY || job->kind == KIND_SUMMARIZE;
+}
+
 /* What it is about, as people call it. */
 extern const char *kinds_topic(const Job *job);
 /*

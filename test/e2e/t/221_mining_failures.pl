@@ -180,7 +180,7 @@ is($model->requests, $requests, 'no call is made');
 sql($node, q(CREATE OR REPLACE FUNCTION triage.read_extract_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[], labels text[], label_notes text[])
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
-	$$ SELECT 1::bigint, '', '{customer}'::text[], '{x}'::text[], '{}'::text[], '{}'::text[] $$));
+	$$ SELECT v.content_version, '', '{customer}'::text[], '{x}'::text[], '{}'::text[], '{}'::text[] FROM triage.content_versions($1, ARRAY[$2]) v $$));
 sql($node, "DELETE FROM triage.ai_dead_letters; INSERT INTO triage.ai_jobs (tenant_id, ticket_id, kind) VALUES ('default', $edited, 'extract_issues'); SELECT triage.wake_worker()");
 all_done($node, what => 'what cannot be asked is given up');
 is(sql($node, 'SELECT kind, class, message FROM triage.ai_dead_letters'), 'extract_issues|bad_request|not asked: there are no labels to choose from', 'a job without labels ends with its reason');

@@ -10,10 +10,11 @@ use Triage;
 
 my $node = start_server('mining_external', preload => 0);
 
-prepare_mining($node);
-# a provider that is there for those who ask whether there is a model; nothing calls it
-sql($node, q(SELECT triage.set_provider('outside', base_url => 'http://127.0.0.1:9/v1', model => 'm'); SELECT triage.worker_stop()));
+sql($node, q(SELECT triage.worker_stop()));
 wait_for_worker($node, 0);
+# a provider that is there for those who ask whether there is a model; nothing calls it
+sql($node, q(SELECT triage.set_provider(name => 'outside', api => 'openai', base_url => 'http://127.0.0.1:9/v1', model => 'm')));
+prepare_mining($node);
 
 # (job, fence, request) of the one job of the kind that is due
 sub claim
@@ -90,7 +91,7 @@ is(sql($node, "SELECT summary, assigned_by, cluster_id = $cluster FROM triage.ex
 	"The payroll run hangs|model|f\nNo run of payroll ends|model|t\nThe payroll never stops||", 'each issue is where its number says');
 add_reports($node, third => [ '', [ 'x' ] ]);
 ($job, $fence) = claim('extract_issues');
-complete($job, $fence, { issues => [ issue('Payroll stops in its run') ] });
+complete($job, $fence, { issues => [ issue('Payroll stops at noon') ] });
 ($job, $fence, $request, $ticket) = claim('match_issues');
 @answer = (version => $request->{version});
 sql($node, "SELECT triage.assign_issue(id, $cluster) FROM triage.extracted_issues WHERE ticket_id = $ticket");
@@ -126,7 +127,7 @@ is(sql($node, 'SELECT count(*) FROM triage.ai_jobs'), 0, 'no job is left');
 sql($node, "SELECT triage.extract_issues($ticket); CREATE OR REPLACE FUNCTION triage.read_extract_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[], labels text[], label_notes text[])
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
-	\$\$ SELECT 1::bigint, '', '{customer}'::text[], '{x}'::text[], '{a,a}'::text[], '{x,y}'::text[] \$\$");
+	\$\$ SELECT v.content_version, '', '{customer}'::text[], '{x}'::text[], '{a,a}'::text[], '{x,y}'::text[] FROM triage.content_versions(\$1, ARRAY[\$2]) v \$\$");
 is(sql($node, "SELECT count(*) FROM triage.claim_jobs(1, '1 hour', 'outside', '{extract_issues}')"), 0, 'what no model can be asked is not given out');
 is(sql($node, 'SELECT kind, class, message FROM triage.ai_dead_letters'), 'extract_issues|bad_request|not asked: a label to choose from is there twice', 'and given up with its reason');
 

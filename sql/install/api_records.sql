@@ -161,7 +161,8 @@ DECLARE
 	own bigint[];			-- tickets that the person requested
 	talks bigint[];			-- the person's chat sessions
 	said bigint[];			-- comments or messages that are erased, for what hangs on them
-	letters bigint := 0;	-- what was erased of AI work on sessions
+	letters bigint := 0;	-- what was erased of AI work on sessions and clusters
+	grouped bigint[];
 	runs bigint := 0;
 	jobs bigint := 0;
 BEGIN
@@ -247,11 +248,15 @@ BEGIN
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 
+	-- clusters too: an answer that could not be used may be quoted, and it may quote an issue
+	grouped := ARRAY (
+		SELECT DISTINCT i.cluster_id FROM triage.extracted_issues i
+			WHERE i.tenant_id = tenant AND i.ticket_id = ANY (own) AND i.cluster_id IS NOT NULL);
 	UPDATE triage.ai_dead_letters d SET message = blank
-		WHERE d.tenant_id = tenant AND d.session_id = ANY (talks) AND d.message <> blank;
+		WHERE d.tenant_id = tenant AND (d.session_id = ANY (talks) OR d.cluster_id = ANY (grouped)) AND d.message <> blank;
 	GET DIAGNOSTICS letters = ROW_COUNT;
 	UPDATE triage.ai_runs r SET error = blank
-		WHERE r.tenant_id = tenant AND r.session_id = ANY (talks) AND r.error <> blank;
+		WHERE r.tenant_id = tenant AND (r.session_id = ANY (talks) OR r.cluster_id = ANY (grouped)) AND r.error <> blank;
 	GET DIAGNOSTICS runs = ROW_COUNT;
 	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.session_id = ANY (talks);
 	GET DIAGNOSTICS jobs = ROW_COUNT;

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(382);
+SELECT plan(388);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -277,6 +277,13 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('ai_jobs_session_fkey', $$UPDATE triage.ai_jobs SET session_id = pg_temp.session('foreign') WHERE kind = 'chat_reply'$$),
 	('ai_jobs_one_subject', $$UPDATE triage.ai_jobs SET ticket_id = pg_temp.ticket('a') WHERE kind = 'chat_reply'$$),
 	('ai_jobs_one_subject', $$INSERT INTO triage.ai_jobs (kind) VALUES ('chat_reply')$$),
+	('ai_jobs_cluster_fkey', $$INSERT INTO triage.ai_jobs (cluster_id, kind) VALUES (pg_temp.cluster('foreign'), 'name_cluster')$$),
+	('ai_jobs_one_per_cluster', $$INSERT INTO triage.ai_jobs (cluster_id, kind) SELECT pg_temp.cluster('a'), 'name_cluster' FROM generate_series(1, 2)$$),
+	('ai_jobs_one_subject', $$INSERT INTO triage.ai_jobs (ticket_id, cluster_id, kind) VALUES (pg_temp.ticket('a'), pg_temp.cluster('a'), 'name_cluster')$$),
+	('ai_dead_letters_cluster_fkey', $$UPDATE triage.ai_dead_letters SET session_id = NULL, cluster_id = pg_temp.cluster('foreign') WHERE session_id IS NOT NULL$$),
+	('ai_dead_letters_one_per_cluster', $$INSERT INTO triage.ai_dead_letters (tenant_id, id, cluster_id, kind, priority, fence, attempts, class, message, created_at)
+		SELECT 'default', -10 - i, pg_temp.cluster('a'), 'name_cluster', 'low', 1, 1, 'refused', 'x', now() FROM generate_series(1, 2) i$$),
+	('budget_reservations_one_subject', $$UPDATE triage.budget_reservations SET cluster = 1$$),
 	('ai_jobs_one_per_session', $$UPDATE triage.ai_jobs SET kind = 'summarize' WHERE kind = 'chat_reply'$$),
 
 	('chat_sessions_pkey', $$INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE SELECT pg_temp.session('a')$$),
@@ -466,7 +473,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 
 SELECT is(pg_temp.outcome(r.command), concat_ws(' ', CASE
 			WHEN r.name LIKE '%\_fkey' THEN '23503'
-			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_per_session|one_origin|one_session|one_current|assignments_current)$' THEN '23505'
+			WHEN r.name ~ '_(pkey|key|one_per_ticket|one_per_session|one_per_cluster|one_origin|one_session|one_current|assignments_current)$' THEN '23505'
 			ELSE '23514' END, r.name),
 		left(regexp_replace(r.command, '\s+', ' ', 'g'), 120))
 	FROM pg_temp.refused r

@@ -77,6 +77,10 @@ BEGIN
 	PERFORM triage.place_issues(triage.current_tenant(), pg_temp.ticket(key));
 	PERFORM triage.store_name_cluster(c.tenant_id, NULL, NULL, c.id, 1, 0, 'p', 'm', jsonb_build_object('name', mark || ' complains', 'summary', mark))
 		FROM triage.issue_clusters c WHERE c.cluster_name = mark;
+	INSERT INTO triage.ai_jobs (tenant_id, cluster_id, kind)
+		SELECT c.tenant_id, c.id, 'name_cluster' FROM triage.issue_clusters c WHERE c.cluster_name = mark || ' complains';
+	SELECT * INTO job FROM triage.claim_jobs(1, kinds => '{name_cluster}');
+	PERFORM triage.fail_job(job.job_id, job.fence, 'bad_request', 'cannot name "' || mark || '"');
 	PERFORM triage.add_cluster_event(i.tenant_id, 'unplaced', NULL, i.id, 'model', 0.5, NULL, jsonb_build_object('reason', mark))
 		FROM triage.extracted_issues i WHERE i.summary = mark;
 	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
@@ -116,7 +120,7 @@ SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.ticket_id = pg_temp.tic
 SELECT count(*) AS history FROM triage.ticket_history \gset
 
 SELECT set_has($$SELECT relation, erased FROM triage.erase_person('carl') WHERE erased > 0$$,
-	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 1), ('ai_runs', 1),
+	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 2), ('ai_runs', 2),
 		('import_errors', 1), ('people', 1), ('extracted_issues', 2),
 		('issue_clusters', 1), ('cluster_events', 3)$$, '[seed 91] it tells how much it erased where');
 SELECT is_empty('SELECT pg_temp.places(''VICTIMX'')', 'nothing is left of the person''s text');

@@ -168,6 +168,14 @@ SELECT pg_temp.look('a', '{"issues": []}') \g /dev/null
 SELECT is_empty($$SELECT pg_temp.current_issues('a')$$, 'where nothing is found any more, nothing is current');
 SELECT cmp_ok((SELECT count(*) FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('a')), '>=', 4::bigint, 'though all is kept');
 
+-- Keys and indexes ------------------------------------------------------------------------------------------------------------
+
+SELECT i.id AS first FROM triage.extracted_issues i WHERE i.cluster_id = :cluster \gset
+DELETE FROM triage.issue_clusters c WHERE c.id = :cluster;
+SELECT results_eq(format('SELECT i.cluster_id, i.assigned_by::text FROM triage.extracted_issues i WHERE i.id = %s', :first), 'VALUES (NULL::bigint, NULL::text)', '[seed 219] [seed 231] the issues of a cluster that is deleted stay, without one');
+SELECT ok(EXISTS (SELECT FROM pg_index i WHERE i.indrelid = 'triage.extracted_issues'::regclass AND pg_get_indexdef(i.indexrelid) LIKE '%(tenant_id, ' || v.columns || ')%'), format('[seed %s] an index on %s', v.seed, v.columns))
+	FROM (VALUES ('category, subcategory, severity', 230), ('cluster_id, reported_at', 230), ('cluster_id, reported_at', 219), ('reported_at', 230), ('ticket_id', 218)) v (columns, seed);
+
 -- Deleted tickets -------------------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.look('a', pg_temp.answer(pg_temp.issue('kept'))) \g /dev/null

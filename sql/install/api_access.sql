@@ -46,7 +46,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
 			('worker', 'function', 'EXECUTE', 'issue_candidates'),
-			('owner', 'function', '', 'trigram_similarities'),
+			('owner', 'function', '', 'trigram_similarities issue_terms quote_words candidate_query'),
 
 			('reader', 'function', 'EXECUTE', 'tickets_tagged'),
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
@@ -111,6 +111,16 @@ AS $$
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'budget_usage'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'budget_reservations'),
+
+			('reader', 'relation', 'SELECT', 'issue_clusters cluster_exclusions cluster_events'),
+			('agent', 'function', 'EXECUTE', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster '
+				'rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
+			('agent', 'relation', 'UPDATE (pm_status, pm_notes)', 'issue_clusters'),
+			('admin', 'function', 'EXECUTE', 'delete_cluster place_unclustered cluster_contradictions'),
+			('worker', 'function', 'EXECUTE', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues '
+				'read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
+			('owner', 'function', '', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 
 			('owner', 'function', '',
 				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '

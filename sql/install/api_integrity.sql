@@ -72,6 +72,7 @@ BEGIN
 			WHERE tenant IS NULL OR j.tenant_id = tenant;
 	RETURN QUERY SELECT * FROM triage.orphans(tenant);
 	RETURN QUERY SELECT * FROM triage.extraction_contradictions(tenant);
+	RETURN QUERY SELECT * FROM triage.cluster_contradictions(tenant);
 END
 $$;
 COMMENT ON FUNCTION triage.check_integrity(boolean) IS

@@ -95,6 +95,11 @@ AS $$
 			('mining_settings', 'kept', 'set-up', 'summary_language'),
 			('extracted_issues', 'erased', 'made of the ticket''s text', 'summary detail representative_quote search customer'),
 			('extracted_issues', 'kept', 'labels, and the hash of what is erased', 'category subcategory fingerprint'),
+			('issue_clusters', 'erased', 'made of the issues of those tickets, unless a person wrote it', 'cluster_name cluster_summary'),
+			('issue_clusters', 'kept', 'labels, and what product management wrote', 'category subcategory pm_notes'),
+			('cluster_exclusions', 'kept', 'the hash of what is erased, and an id', 'fingerprint created_by'),
+			('cluster_events', 'erased', 'why an issue of those tickets went where it did, and the names its clusters had', 'details'),
+			('cluster_events', 'kept', 'who decided', 'actor session_role'),
 			('ticket_extractions', 'kept', 'of the call', 'provider model'),
 			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels xid'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
@@ -251,6 +256,8 @@ BEGIN
 	relation := 'ticket_ai_results';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
+
+	RETURN QUERY SELECT c.relation, c.erased FROM triage.erase_clusters(tenant, own) c;
 
 	-- who reported them stays one customer for the counts, and nobody knows which; an organization is no person
 	UPDATE triage.extracted_issues i

@@ -149,6 +149,7 @@ BEGIN
 	IF FOUND THEN
 		PERFORM triage.add_cluster_event(tenant_id, 'regressed', cluster_id, NULL, 'exact', NULL, NULL,
 			jsonb_build_object('issue', issue_id, 'reported_at', reported));
+		PERFORM triage.emit_event(tenant_id, 'cluster.regressed', NULL, NULL, cluster_id, jsonb_build_object('issue', issue_id));
 	END IF;
 END
 $$;
@@ -197,6 +198,36 @@ $$;
 COMMENT ON FUNCTION triage.new_cluster(text, bigint, triage.issue_assigner, jsonb) IS
 	'makes an empty cluster with the category and the summary of an issue; returns its id; raises nothing';
 REVOKE ALL ON FUNCTION triage.new_cluster(text, bigint, triage.issue_assigner, jsonb) FROM PUBLIC;
+
+-- What reads the same and was left without a cluster, because somebody held it then or there was none, comes along.
+CREATE FUNCTION triage.gather_issues(tenant_id text, issue_id bigint) RETURNS int
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other record;
+	gathered int := 0;
+BEGIN
+	-- not awaited: whoever holds one may wait for us
+	FOR other IN
+		SELECT o.id, i.cluster_id
+			FROM triage.extracted_issues i
+			JOIN triage.extracted_issues o ON o.tenant_id = i.tenant_id AND o.fingerprint = i.fingerprint
+			WHERE i.tenant_id = gather_issues.tenant_id AND i.id = gather_issues.issue_id AND i.cluster_id IS NOT NULL
+				AND o.cluster_id IS NULL AND o.superseded_at IS NULL
+			ORDER BY o.id
+			FOR NO KEY UPDATE OF o SKIP LOCKED
+	LOOP
+		PERFORM triage.put_issue(tenant_id, other.id, other.cluster_id, 'exact', 1, NULL,
+			jsonb_build_object('reason', 'reads the same', 'with_issue', issue_id));
+		gathered := gathered + 1;
+	END LOOP;
+	RETURN gathered;
+END
+$$;
+COMMENT ON FUNCTION triage.gather_issues(text, bigint) IS
+	'puts what reads the same as an issue and has no cluster into the locked cluster that it was just put into, passing over what others hold; returns how many these were; raises nothing';
+REVOKE ALL ON FUNCTION triage.gather_issues(text, bigint) FROM PUBLIC;
 
 -- Deciding --------------------------------------------------------------------------------------------------------------
 
@@ -354,7 +385,8 @@ REVOKE ALL ON FUNCTION triage.resolve_label(text, bigint, text) FROM PUBLIC;
 
 -- Doing -----------------------------------------------------------------------------------------------------------------
 
--- Locks what the plan joins and looks again: what was merged, archived or excluded while this waited makes the plan void.
+-- Locks what the plan joins and looks again: what was merged, parted, archived or excluded while this waited makes the plan
+-- void.
 CREATE FUNCTION triage.lock_places(tenant_id text, plan jsonb) RETURNS boolean
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -374,10 +406,12 @@ BEGIN
 			ORDER BY c.id
 			FOR NO KEY UPDATE;
 		IF EXISTS (
-			SELECT FROM jsonb_to_recordset(plan) p (issue_id bigint, cluster_id bigint)
+			SELECT FROM jsonb_to_recordset(plan) p (issue_id bigint, cluster_id bigint, version int)
 				JOIN triage.extracted_issues i ON i.tenant_id = lock_places.tenant_id AND i.id = p.issue_id
+				LEFT JOIN triage.issue_clusters c ON c.tenant_id = lock_places.tenant_id
+					AND c.id = triage.live_cluster(lock_places.tenant_id, p.cluster_id)
 				WHERE p.cluster_id IS NOT NULL
-					AND (triage.live_cluster(lock_places.tenant_id, p.cluster_id) IS DISTINCT FROM p.cluster_id
+					AND (c.id IS DISTINCT FROM p.cluster_id OR c.version IS DISTINCT FROM p.version
 						OR triage.is_excluded(lock_places.tenant_id, p.cluster_id, i.fingerprint)))
 		THEN
 			RAISE EXCEPTION USING ERRCODE = 'TG001', MESSAGE = 'what an issue was to join has changed';
@@ -477,9 +511,10 @@ BEGIN
 		END LOOP;
 	END IF;
 	FOR attempt IN 1 .. most_attempts LOOP
-		SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('issue_id', w.id) ORDER BY w.id) INTO plan
+		SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('issue_id', w.id, 'version', c.version) ORDER BY w.id) INTO plan
 			FROM unnest(waiting) w (id)
-			CROSS JOIN LATERAL triage.decide_issue(settle_issues.tenant_id, w.id, choices -> w.id::text) d;
+			CROSS JOIN LATERAL triage.decide_issue(settle_issues.tenant_id, w.id, choices -> w.id::text) d
+			LEFT JOIN triage.issue_clusters c ON c.tenant_id = settle_issues.tenant_id AND c.id = d.cluster_id;
 		EXIT WHEN triage.lock_places(tenant_id, plan);
 		IF attempt = most_attempts THEN
 			RAISE EXCEPTION 'the clusters that the issues of ticket % belong to keep changing', ticket_id
@@ -519,6 +554,7 @@ BEGIN
 		END IF;
 		IF target IS NOT NULL THEN
 			touched := touched || target;
+			PERFORM triage.gather_issues(tenant_id, step.issue_id);
 		END IF;
 	END LOOP;
 	placed := (SELECT count(*)

@@ -36,18 +36,101 @@ COMMENT ON FUNCTION triage.trigram_similarities(text[], text) IS
 	'how much each of the texts has in common with another, by pg_trgm, wherever that is installed; returns an array as long, of 0 to 1, or NULL without pg_trgm; raises nothing';
 REVOKE ALL ON FUNCTION triage.trigram_similarities(text[], text) FROM PUBLIC;
 
+-- The words of an issue as its index knows them: with the tenant before them, for a list of all tenants' issues with a
+-- word would be read and thrown away.  The tenant's hash is short, and who shares it is told apart by tenant_id.
+CREATE FUNCTION triage.issue_terms(tenant_id text, words tsvector) RETURNS tsvector
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_to_tsvector(ARRAY (SELECT to_hex(hashtext(tenant_id)) || u.word FROM unnest(tsvector_to_array(words)) u (word)))
+$$;
+COMMENT ON FUNCTION triage.issue_terms(text, tsvector) IS
+	'words as the index extracted_issues_terms keeps them, with a hash of their tenant before them; tenant_id: whose; words: those of extracted_issues.search; raises nothing';
+REVOKE ALL ON FUNCTION triage.issue_terms(text, tsvector) FROM PUBLIC;
+
+-- Words as a text that can be cast to tsquery.
+CREATE FUNCTION triage.quote_words(words text[]) RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_agg('''' || replace(replace(u.word, '\', '\\'), '''', '''''') || '''' ORDER BY u.n)
+		FROM unnest(words) WITH ORDINALITY u (word, n)
+$$;
+COMMENT ON FUNCTION triage.quote_words(text[]) IS
+	'words as they are written in a tsquery, in the same order; words: lexemes; returns NULL for none; raises nothing';
+REVOKE ALL ON FUNCTION triage.quote_words(text[]) FROM PUBLIC;
+
+-- Which issues are worth a look.  Every one that shares a word would be the best answer, and a common word stands in a
+-- tenth of them.  So each word by itself as long as all of them together lead to no more than most_rows issues, the rarest
+-- first, and of the others two together: an issue that shares nothing but one common word with another is not like it.
+-- How common a word is, the planner's statistics know; how often two meet is taken to be chance.
+CREATE FUNCTION triage.candidate_query(tenant_id text, words tsvector, most_rows int) RETURNS tsquery
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	most_words CONSTANT int := 16;
+	total float8;
+	terms text[];
+	shares float8[];							-- of all issues, that have the word
+	common int := 1;							-- the first word that does not stand alone
+	found_rows float8 := 0;
+	query text := '';
+BEGIN
+	SELECT greatest(c.reltuples, 0) INTO total FROM pg_class c WHERE c.oid = to_regclass('triage.extracted_issues_terms');
+	WITH known AS MATERIALIZED (
+		SELECT s.most_common_elems::text::text[] AS elements, s.most_common_elem_freqs AS shares
+			FROM pg_stats s
+			WHERE s.schemaname = 'triage' AND s.tablename = 'extracted_issues_terms'),
+	measured AS (
+		-- behind the shares of the listed stand the least and the greatest of them: what is not listed is rarer
+		SELECT u.term, coalesce(k.share, (SELECT n.shares[cardinality(n.shares) - 1] / 2 FROM known n), 0) AS share
+			FROM unnest(tsvector_to_array(triage.issue_terms(candidate_query.tenant_id, candidate_query.words))) u (term)
+			LEFT JOIN (SELECT e.* FROM known n, unnest(n.elements, n.shares) e (term, share)) k ON k.term = u.term
+			ORDER BY 2, 1
+			LIMIT most_words)
+	SELECT triage.quote_words(array_agg(m.term ORDER BY m.share, m.term)), array_agg(m.share ORDER BY m.share, m.term)
+		INTO terms, shares
+		FROM measured m;
+	IF terms IS NULL THEN
+		RETURN NULL;
+	END IF;
+	WHILE common <= cardinality(terms) AND found_rows + shares[common] * total <= most_rows LOOP
+		found_rows := found_rows + shares[common] * total;
+		query := query || '|' || terms[common];
+		common := common + 1;
+	END LOOP;
+	FOR b IN common + 1 .. cardinality(terms) LOOP
+		FOR a IN common .. b - 1 LOOP
+			CONTINUE WHEN found_rows + shares[a] * shares[b] * total > most_rows;
+			found_rows := found_rows + shares[a] * shares[b] * total;
+			query := query || '|' || terms[a] || '&' || terms[b];
+		END LOOP;
+	END LOOP;
+	IF query = '' THEN
+		query := '|' || array_to_string(terms[:3], '&');
+	END IF;
+	RETURN substr(query, 2)::tsquery;
+END
+$$;
+COMMENT ON FUNCTION triage.candidate_query(text, tsvector, int) IS
+	'the query over the index extracted_issues_terms for issues that share words with one; tenant_id, words: its tenant and its search; most_rows: how many it may find, as far as can be foreseen; returns NULL without words; raises nothing';
+REVOKE ALL ON FUNCTION triage.candidate_query(text, tsvector, int) FROM PUBLIC;
+
 CREATE FUNCTION triage.issue_candidates(tenant_id text, of_issue_id bigint, max_candidates int DEFAULT 10)
 	RETURNS TABLE (label text, cluster_id bigint, issue_id bigint, score real, name text, summary text, quotes text[])
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	most_rows CONSTANT int := 3000;				-- that are ranked
-	most_members CONSTANT int := 5;				-- of a cluster, that are looked at closely
-	pool_size CONSTANT int := 200;
+	most_rows CONSTANT int := 1000;				-- that are ranked, about
+	most_members CONSTANT int := 3;				-- of a cluster, that are looked at closely
+	pool_size CONSTANT int := 100;
+	compared CONSTANT int := 250;				-- characters whose trigrams are looked at
 	quote_length CONSTANT int := 300;
 	me record;
 	words text[];
+	alternatives tsquery;						-- its words, for ts_rank
 	query tsquery;
 	barred bigint[];
 	pool record;
@@ -60,8 +143,8 @@ BEGIN
 	IF coalesce(cardinality(words), 0) = 0 THEN
 		RETURN;
 	END IF;
-	SELECT string_agg('''' || replace(replace(u.word, '\', '\\'), '''', '''''') || '''', '|')::tsquery INTO query
-		FROM unnest(words) u (word);
+	alternatives := array_to_string(triage.quote_words(words), '|')::tsquery;
+	query := triage.candidate_query(issue_candidates.tenant_id, me.search, most_rows);
 	-- what was taken out of a cluster is not offered it again, nor what that was merged into
 	barred := ARRAY (
 		SELECT unnest(ARRAY[c.id, c.merged_into_id])
@@ -72,12 +155,12 @@ BEGIN
 	WITH matched AS MATERIALIZED (
 		SELECT i.id, i.cluster_id, i.ticket_id, i.summary,
 				-- ts_rank of a query of alternatives is the share of them that is found, times 6 / pi squared
-				least(1, ts_rank('{1, 1, 1, 1}', i.search, query) * pi() * pi() / 6 * cardinality(words)
+				least(1, ts_rank('{1, 1, 1, 1}', i.search, alternatives) * pi() * pi() / 6 * cardinality(words)
 					/ sqrt(cardinality(words) * length(i.search))) AS similarity
 			FROM triage.extracted_issues i
-			WHERE i.tenant_id = issue_candidates.tenant_id AND i.superseded_at IS NULL AND i.search @@ query
-				AND i.id <> of_issue_id
-			LIMIT most_rows),
+			WHERE i.tenant_id = issue_candidates.tenant_id AND i.superseded_at IS NULL
+				AND triage.issue_terms(i.tenant_id, i.search) @@ query AND i.id <> of_issue_id
+			LIMIT 3 * most_rows),
 	closest AS (
 		SELECT r.*
 			FROM (
@@ -99,10 +182,10 @@ BEGIN
 			ORDER BY l.similarity DESC, l.id DESC
 			LIMIT pool_size)
 	SELECT array_agg(l.id) AS ids, array_agg(l.cluster_id) AS clusters, array_agg(l.similarity) AS similarities,
-			array_agg(l.summary) AS summaries
+			array_agg(left(l.summary, compared)) AS summaries
 		INTO pool
 		FROM live l;
-	spellings := triage.trigram_similarities(pool.summaries, me.summary);
+	spellings := triage.trigram_similarities(pool.summaries, left(me.summary, compared));
 
 	RETURN QUERY
 	WITH scored AS (

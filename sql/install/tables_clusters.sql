@@ -66,6 +66,8 @@ BEGIN
 		PERFORM triage.add_cluster_event(NEW.tenant_id, 'status_changed', NEW.id, NULL, 'human', NULL, NULL,
 			jsonb_build_object('from', OLD.pm_status, 'to', NEW.pm_status,
 				'notes', CASE WHEN NEW.pm_notes IS DISTINCT FROM OLD.pm_notes THEN NEW.pm_notes END));
+		PERFORM triage.emit_event(NEW.tenant_id, 'cluster.status_changed', NULL, NULL, NEW.id,
+			jsonb_build_object('from', OLD.pm_status, 'to', NEW.pm_status));
 	ELSIF NEW.pm_notes IS DISTINCT FROM OLD.pm_notes THEN
 		PERFORM triage.add_cluster_event(NEW.tenant_id, 'noted', NEW.id, NULL, 'human', NULL, NULL,
 			jsonb_build_object('notes', NEW.pm_notes));

@@ -142,8 +142,9 @@ BEGIN
 		WHERE superseded_at IS NULL;
 	CREATE INDEX IF NOT EXISTS extracted_issues_unclustered ON triage.extracted_issues (tenant_id, id)
 		WHERE cluster_id IS NULL AND superseded_at IS NULL;
-	CREATE INDEX IF NOT EXISTS extracted_issues_search ON triage.extracted_issues USING gin (search)
-		WHERE superseded_at IS NULL;
+	-- no list of what is still to be put in order: every look for candidates would read it
+	CREATE INDEX IF NOT EXISTS extracted_issues_terms ON triage.extracted_issues
+		USING gin (triage.issue_terms(tenant_id, search)) WITH (fastupdate = off) WHERE superseded_at IS NULL;
 
 	CREATE INDEX IF NOT EXISTS extracted_issues_superseded ON triage.extracted_issues (superseded_at)
 		WHERE superseded_at IS NOT NULL;

@@ -22,6 +22,7 @@
 #include "pg/wake.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(triage_claim_jobs);
@@ -242,6 +243,29 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	return true;
 }
 
+/*
+ * An answer says which version of the request it is of, or goes for that of now.  One that names texts by their numbers has
+ * to say so: by now they may have others.
+ */
+static void
+take_version(Job *job, Jsonb *answer)
+{
+	JsonbValue	value;
+	const JsonbValue *version = JB_ROOT_IS_OBJECT(answer) ?
+		getKeyJsonValueFromContainer(&answer->root, "version", strlen("version"), &value) : NULL;
+
+	if (version != NULL && version->type == jbvNumeric)
+		job->version = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(version->val.numeric)));
+	else if (version != NULL || job->kind == KIND_MATCH_ISSUES)
+	{
+		job_reset(job);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("answer is not usable: its version is not that of a request"),
+				 errhint("Copy the number version from the request that claim_jobs() returned.")));
+	}
+}
+
 static StoreResult
 store_one(Job *job)
 {
@@ -327,6 +351,8 @@ triage_complete_job(PG_FUNCTION_ARGS)
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
+	if (is_conversation(&job))
+		take_version(&job, PG_GETARG_JSONB_P(2));
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);

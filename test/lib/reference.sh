@@ -19,6 +19,7 @@ INSERT INTO chapter (id, title, intro) VALUES
 	(1, 'Tickets', 'What an application calls.'),
 	(10, 'Chat and handover', 'Conversations with a customer, answered by the AI or by people, and how they change hands.'),
 	(13, 'Product issues', 'What tickets report about the product: the taxonomy, extraction, and what came of it.'),
+	(14, 'Clusters', 'Which issues are the same problem, and what product management decides of it.'),
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
 	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
@@ -48,11 +49,16 @@ INSERT INTO place (chapter, name)
 			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			(10, 'set_chat_settings chat_settings_of escalate_unanswered'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
-			(7, 'issue_candidates trigram_similarities'),
+			(7, 'issue_candidates trigram_similarities issue_terms quote_words candidate_query'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
+			(14, 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges '
+				'delete_cluster place_unclustered'),
+			(7, 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster '
+				'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues pm_status_follows '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters cluster_contradictions'),
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
 			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '

@@ -53,8 +53,13 @@ INSERT INTO pg_temp.callable
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
 			('worker', 'issue_candidates'),
-			('', 'trigram_similarities'),
+			('', 'trigram_similarities issue_terms quote_words candidate_query'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),
+			('agent admin', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
+			('admin', 'delete_cluster place_unclustered cluster_contradictions'),
+			('worker', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
+			('', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -142,6 +147,11 @@ INSERT INTO pg_temp.usable VALUES
 	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
 	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
 	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('issue_clusters',     'pm_status',     'r', 'rw',  'rw',  ''),
+	('issue_clusters',     'pm_notes',      'r', 'rw',  'rw',  ''),
+	('issue_clusters',     'cluster_name',  'r', 'r',   'r',   ''),
+	('cluster_exclusions', 'fingerprint',   'r', 'r',   'r',   ''),
+	('cluster_events',     'details',       'r', 'r',   'r',   ''),
 	('issue_taxonomy',     'description',   'r', 'r',   'rawd', ''),
 	('mining_settings',    'min_issues',    'r', 'r',   'rawd', ''),
 	('extracted_issues',   'summary',       'r', 'r',   'r',   ''),

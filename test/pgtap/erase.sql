@@ -72,8 +72,13 @@ BEGIN
 	END LOOP;
 	PERFORM triage.load_taxonomy();
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, detail, representative_quote, quote_verified, customer, fingerprint, reported_at)
-		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), '', now()
+		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), mark::bytea, now()
 			FROM triage.tickets t WHERE t.tenant_id = triage.current_tenant() AND t.external_id IN (key, key || ' mail');
+	PERFORM triage.settle_issues(triage.current_tenant(), pg_temp.ticket(key));
+	PERFORM triage.store_name_cluster(c.tenant_id, NULL, NULL, c.id, 1, 0, 'p', 'm', jsonb_build_object('name', mark || ' complains', 'summary', mark))
+		FROM triage.issue_clusters c WHERE c.cluster_name = mark;
+	PERFORM triage.add_cluster_event(i.tenant_id, 'unplaced', NULL, i.id, 'model', 0.5, NULL, jsonb_build_object('reason', mark))
+		FROM triage.extracted_issues i WHERE i.summary = mark;
 	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 	INSERT INTO triage.import_errors (import_id, person, state, message)
 		SELECT max(i.id), person, '22007', 'invalid input syntax: "' || mark || '"' FROM triage.imports i WHERE i.tenant_id = triage.current_tenant();
@@ -112,7 +117,8 @@ SELECT count(*) AS history FROM triage.ticket_history \gset
 
 SELECT set_has($$SELECT relation, erased FROM triage.erase_person('carl') WHERE erased > 0$$,
 	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 1), ('ai_runs', 1),
-		('import_errors', 1), ('people', 1), ('extracted_issues', 2)$$, '[seed 91] it tells how much it erased where');
+		('import_errors', 1), ('people', 1), ('extracted_issues', 2),
+		('issue_clusters', 1), ('cluster_events', 3)$$, '[seed 91] it tells how much it erased where');
 SELECT is_empty('SELECT pg_temp.places(''VICTIMX'')', 'nothing is left of the person''s text');
 SELECT is((SELECT concat_ws(' ', count(*), count(DISTINCT i.customer), bool_or(i.quote_verified), min(i.category)) FROM triage.extracted_issues i WHERE i.tenant_id = 'default' AND i.summary = '[erased]'), '2 1 f PAYROLL',
 	'issues stay, and are those of one customer whom nobody knows');

@@ -30,6 +30,11 @@ INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), 
 INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
 INSERT INTO triage.tickets (id, description, handler) OVERRIDING SYSTEM VALUE VALUES (777003, 'x', 'human');
 INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (-777003, 777003);
+INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE VALUES (777004, 'x');
+INSERT INTO triage.issue_clusters (id, category, subcategory, cluster_name) OVERRIDING SYSTEM VALUE SELECT i, 'PAYROLL', 'errors', 'x' FROM generate_series(-777005, -777001) i;
+INSERT INTO triage.extracted_issues (id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at, cluster_id, assigned_by) OVERRIDING SYSTEM VALUE
+	SELECT i, 777004, 'PAYROLL', 'errors', 'bug', 'low', 'red green blue ' || i, i::text::bytea, now(), CASE WHEN i < 777005 THEN - i END, CASE WHEN i < 777005 THEN 'human'::triage.issue_assigner END
+		FROM generate_series(777001, 777005) i;
 
 SET LOCAL ROLE regress_triage_mallory;
 -- The traps --------------------------------------------------------------------------------------------------------------------
@@ -180,6 +185,23 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.read_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL)', 'ok'),
 	('SELECT triage.lock_extract_issues(''{default}'', ''{777003}'', ''{NULL}'', ''{NULL}'', ''{0}'')', 'ok'),
 	('SELECT triage.store_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL, 1, 0, NULL, NULL, ''{"issues": [{"area": "PAYROLL/errors", "issue_type": "bug", "severity": "low", "summary": "x", "quote": "x"}]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.issue_candidates(''default''::pg_catalog.text, 777005)', 'ok'),
+	('SELECT triage.read_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL)', 'ok'),
+	('SELECT triage.lock_match_issues(''{default}'', ''{777004}'', ''{NULL}'', ''{NULL}'', ''{0}'')', 'ok'),
+	('SELECT triage.give_up_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL, ''refused'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.store_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL, 1, r.version, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"matches": [{"issue": 1, "cluster": "none"}]}''::pg_catalog.jsonb)
+		FROM triage.read_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL) r', 'ok'),
+	('SELECT triage.read_name_cluster(''default''::pg_catalog.text, NULL, NULL, -777001)', 'ok'),
+	('SELECT triage.lock_name_cluster(''{default}'', ''{NULL}'', ''{NULL}'', ''{-777001}'', ''{0}'')', 'ok'),
+	('SELECT triage.store_name_cluster(''default''::pg_catalog.text, NULL, NULL, -777001, 1, 0, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"name": "x", "summary": "y"}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.assign_issue(777002, -777001), triage.delete_cluster(triage.split_cluster(-777001, ''{777002}''::pg_catalog.int8[], ''x''::pg_catalog.text))', 'ok'),
+	('SELECT triage.assign_issue(777002, -777001), triage.unassign_issue(777002, ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.merge_clusters(-777003, -777004, ''x''::pg_catalog.text), triage.unmerge_cluster(-777003)', 'ok'),
+	('SELECT triage.archive_cluster(-777002), triage.unarchive_cluster(-777002)', 'ok'),
+	('SELECT triage.rename_cluster(-777002, ''y''::pg_catalog.text, ''z''::pg_catalog.text)', 'ok'),
+	('SELECT triage.set_pm_status(-777002, ''fixed'', ''x''::pg_catalog.text), triage.set_pm_status(-777002, ''reviewing'')', 'ok'),
+	('SELECT triage.place_unclustered()', 'ok'),
+	('SELECT triage.suggest_merges()', 'ok'),
 	('SELECT triage.load_taxonomy()', '42501'),
 	('SELECT triage.set_mining_settings(''{"min_issues": 3}''::pg_catalog.jsonb)', '42501'),
 	-- first, so that there is a session for what follows

@@ -402,7 +402,8 @@ BEGIN
 			SELECT t.subject, t.description
 				FROM triage.tickets t
 				WHERE t.tenant_id = read_extract_issues.tenant_id AND t.id = read_extract_issues.ticket_id
-					AND t.deleted_at IS NULL),
+					-- of what erase_person() left nothing can be told; its issues stay as they are
+					AND t.deleted_at IS NULL AND t.description <> '[erased]'),
 		talk AS (
 			SELECT k.speaker, k.content, k.n,
 					sum(least(octet_length(k.content), max_text + 64) + around) OVER (ORDER BY k.n) AS bytes
@@ -448,7 +449,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) IS
-	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or the taxonomy empty; raises nothing';
+	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or erased, or the taxonomy empty; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_extract_issues(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
@@ -515,6 +516,25 @@ $$;
 COMMENT ON FUNCTION triage.quote_in_ticket(text, bigint, text) IS
 	'part of store_extract_issues(): whether the quote occurs in a ticket''s subject, description, comments or conversation; raises nothing';
 REVOKE ALL ON FUNCTION triage.quote_in_ticket(text, bigint, text) FROM PUBLIC;
+
+CREATE FUNCTION triage.forget_quotes(tenant_id text, ticket_ids bigint[]) RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	forgotten bigint;
+BEGIN
+	UPDATE triage.extracted_issues i
+		SET representative_quote = NULL, quote_verified = false
+		WHERE i.tenant_id = forget_quotes.tenant_id AND i.ticket_id = ANY (forget_quotes.ticket_ids) AND i.quote_verified
+			AND NOT triage.quote_in_ticket(i.tenant_id, i.ticket_id, i.representative_quote);
+	GET DIAGNOSTICS forgotten = ROW_COUNT;
+	RETURN forgotten;
+END
+$$;
+COMMENT ON FUNCTION triage.forget_quotes(text, bigint[]) IS
+	'part of redact_comment() and erase_person(): removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
+REVOKE ALL ON FUNCTION triage.forget_quotes(text, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.issues_of_answer(answer jsonb)
 	RETURNS TABLE (place bigint, category text, subcategory text, issue_type triage.issue_type, severity triage.issue_severity,

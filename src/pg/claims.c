@@ -195,9 +195,9 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 		prepare_range(d, jobs + n / 2, n - n / 2);
 		return;
 	}
-	dispatch_report(error, is_conversation(jobs[0]) ? "prepare a conversation" : "prepare a ticket");
+	dispatch_report(error, psprintf("prepare a %s", kinds_topic(jobs[0])));
 	job_set_text(jobs[0]->reason, sizeof(jobs[0]->reason),
-				 psprintf("the %s could not be prepared: %s", is_conversation(jobs[0]) ? "conversation" : "ticket", error->message));
+				 psprintf("the %s could not be prepared: %s", kinds_topic(jobs[0]), error->message));
 	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
 }
 

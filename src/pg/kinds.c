@@ -109,6 +109,14 @@ take_speeches(Conversation *conversation, Datum speakers, Datum texts)
 	conversation->count = count;
 }
 
+const char *
+kinds_topic(const Job *job)
+{
+	int64		id;
+
+	return is_talk(job) ? "conversation" : job_subject(job, &id);
+}
+
 /* The job is to go, without a call or a dead letter. */
 static void
 drop(Job *job)
@@ -260,7 +268,7 @@ set_overtaken(Job *job)
 	if (job->outcome == OUTCOME_SUCCEEDED)
 	{
 		job->outcome = OUTCOME_STALE;
-		strlcpy(job->reason, "the conversation moved on while the call was in the air", sizeof(job->reason));
+		snprintf(job->reason, sizeof(job->reason), "the %s moved on while the call was in the air", kinds_topic(job));
 	}
 	job->decision = (RetryDecision) {.action = job->attempts < triage_max_attempts ? RETRY_LATER : RETRY_GIVE_UP,
 	.attempt_spent = true};

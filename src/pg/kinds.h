@@ -15,6 +15,15 @@ is_conversation(const Job *job)
 	return job->kind != KIND_TRIAGE;
 }
 
+/* It is about what is being said; the other kinds are about what is there. */
+static inline bool
+is_talk(const Job *job)
+{
+	return job->kind == KIND_CHAT_REPLY || job->kind == KIND_SUMMARIZE;
+}
+
+/* What it is about, as people call it. */
+extern const char *kinds_topic(const Job *job);
 /*
  * Reads a claimed job's conversation, palloc'd, in UTF-8, and notes in the job its version and what its answer may name.
  * False: there is nothing to ask, and the job is answered: it is to go, or to become a dead letter; queue_store() does it.

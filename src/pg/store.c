@@ -339,14 +339,15 @@ static const RowColumn run_columns[] = {
 static void
 add_run(Rows *runs, const Job *job, const RunCost *cost)
 {
+	char		moved_on[64];
 	RunOutcome	outcome = job->outcome;
 	const char *reason = job->reason;
 
 	if (job->stored == STORE_STALE && outcome == OUTCOME_SUCCEEDED)
 	{
 		outcome = OUTCOME_STALE;
-		reason = is_conversation(job) ? "the conversation moved on while the call was in the air" :
-			"the ticket moved on while the call was in the air";
+		snprintf(moved_on, sizeof(moved_on), "the %s moved on while the call was in the air", kinds_topic(job));
+		reason = moved_on;
 	}
 	/* what an endpoint said may quote a text that was erased since */
 	else if (job->stored == STORE_STALE && outcome != OUTCOME_STALE)

@@ -62,8 +62,8 @@ call_off(Dispatch *d, Job *job)
 		/* whoever holds the job's row now decides what becomes of it: this claim only leaves its run */
 		dispatch_return_job(job, 0);
 		job->outcome = OUTCOME_STALE;
-		snprintf(job->reason, sizeof(job->reason), "cancelled in the air: its job was withdrawn or its %s; it may have been billed",
-				 is_conversation(job) ? "conversation went on" : "ticket changed");
+		snprintf(job->reason, sizeof(job->reason), "cancelled in the air: its job was withdrawn or its %s %s; it may have been billed",
+				 kinds_topic(job), is_talk(job) ? "went on" : "changed");
 	}
 	dispatch_add_answered(d, job);
 }

@@ -489,6 +489,8 @@ parse_answer(const char *value, size_t len)
 static void
 apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, size_t len)
 {
+	if (is_key(key, key_len, "kind"))
+		return;
 	if (is_key(key, key_len, "status"))
 		plan->status = (int) to_long(value, len);
 	else if (is_key(key, key_len, "times"))
@@ -541,19 +543,37 @@ is_talk(Kind kind)
 	return kind == KIND_CHAT_REPLY || kind == KIND_SUMMARIZE;
 }
 
+/* "kind=match_issues" in front: meant for requests of that kind only. */
+static bool
+is_for_kind(Kind kind, const char *directive)
+{
+	size_t		len = strlen(kind_names[kind]);
+
+	if (strncmp(directive, "kind=", 5) != 0)
+		return true;
+	return strncmp(directive + 5, kind_names[kind], len) == 0 && (directive[5 + len] == ' ' || directive[5 + len] == ']');
+}
+
 static void
 read_directives(Plan *plan, const char *body, size_t len)
 {
 	static const char opening[] = "[[fake ";
-	const char *at = memmem(body, len, opening, sizeof(opening) - 1);
-	const char *next = at;
+	const char *at = NULL;
+	/* what is said of a label is not said of the issue */
+	const char *labels = plan->kind == KIND_MATCH_ISSUES ? memmem(body, len, " label none:", 12) : NULL;
 
+	if (labels != NULL)
+		len = (size_t) (labels - body);
+	for (const char *next = body;
+		 (at == NULL || is_talk(plan->kind)) &&
+		 (next = memmem(next, len - (size_t) (next - body), opening, sizeof(opening) - 1)) != NULL;)
+	{
+		next += sizeof(opening) - 1;
+		if (is_for_kind(plan->kind, next))
+			at = next;
+	}
 	if (at == NULL)
 		return;
-	while (is_talk(plan->kind) &&
-		   (next = memmem(next + 1, len - (size_t) (next + 1 - body), opening, sizeof(opening) - 1)) != NULL)
-		at = next;
-	at += sizeof(opening) - 1;
 	while (*at != ']' && *at != '\0' && *at != '"' && *at != '\\')
 	{
 		const char *key = at;
@@ -661,7 +681,14 @@ make_plan(Plan *plan, const char *body, size_t len)
 		read_user_text(&server.user, body, len);
 	if (plan->token[0] != '\0')
 	{
-		int			earlier = count_token(plan->token);
+		char		counted[TOKEN_SIZE];
+		int			earlier;
+
+		/* a ticket is asked about by several kinds */
+		set_text(counted, sizeof(counted), plan->token, strlen(plan->token));
+		if (plan->kind > KIND_SUMMARIZE)
+			snprintf(counted, sizeof(counted), "%d/%.40s", (int) plan->kind, plan->token);
+		earlier = count_token(counted);
 
 		if (plan->times > 0 && earlier >= plan->times)
 		{
@@ -1767,7 +1794,7 @@ usage(void)
 		 "\n"
 		 "In the ticket: [[fake key=value ...]]\n"
 		 "  faults: status retry_after code latency answer cut hang garbage reset echo; times=K limits them to a token's\n"
-		 "  first K\n"
+		 "  first K; kind=NAME in front: for requests of that kind only\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: category urgency sentiment; of conversations action cause confidence; of issues confidence\n"

@@ -124,8 +124,8 @@ BEGIN
 		FROM triage.extracted_issues i
 		JOIN triage.issue_clusters c ON c.tenant_id = i.tenant_id AND c.id = i.cluster_id
 		WHERE i.tenant_id = take_out_issue.tenant_id AND i.id = take_out_issue.issue_id;
-	INSERT INTO triage.cluster_exclusions (tenant_id, cluster_id, fingerprint, created_by)
-		SELECT take_out_issue.tenant_id, u.id, issue.fingerprint, triage.current_actor()
+	INSERT INTO triage.cluster_exclusions (tenant_id, cluster_id, fingerprint, created_by, created_at)
+		SELECT take_out_issue.tenant_id, u.id, issue.fingerprint, triage.current_actor(), clock_timestamp()
 			FROM unnest(ARRAY[issue.cluster_id, issue.merged_into_id]) u (id)
 			WHERE u.id IS NOT NULL
 		ON CONFLICT DO NOTHING;

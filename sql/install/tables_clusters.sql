@@ -41,6 +41,10 @@ BEGIN
 			NEW.regressed_at := NULL;
 		END IF;
 	END IF;
+	-- of an earlier fix
+	IF NEW.regressed_at < NEW.fixed_at THEN
+		NEW.regressed_at := NULL;
+	END IF;
 	IF (NEW.cluster_name, NEW.cluster_summary, NEW.name_is_manual, NEW.pm_status, NEW.pm_notes, NEW.fixed_at, NEW.regressed_at,
 			NEW.merged_into_id, NEW.merge_parent_id, NEW.archived_at, NEW.category, NEW.subcategory)
 		IS DISTINCT FROM

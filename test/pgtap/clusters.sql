@@ -366,6 +366,8 @@ SELECT ok((SELECT c.regressed_at IS NOT NULL FROM triage.issue_clusters c WHERE 
 SELECT pg_temp.new_issue('r7', 'unlike the rest', now() + interval '40 hours'), pg_temp.new_issue('r8', 'somewhere else', now()), pg_temp.cluster_of('r8') AS r8 \gset
 SELECT triage.set_pm_status(:r8, 'fixed'), triage.assign_issue(pg_temp.issue('r7'), :r8);
 SELECT ok((SELECT c.regressed_at IS NOT NULL FROM triage.issue_clusters c WHERE c.id = :r8), 'also by what a person puts there');
+UPDATE triage.issue_clusters SET fixed_at = now() + interval '3 days' WHERE id = :r8;
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), NULL, 'a later fix takes that back');
 UPDATE triage.issue_clusters SET pm_status = 'reviewing' WHERE id = :r8;
 UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = '2026-01-01' WHERE id = :r8;
 SELECT is((SELECT c.fixed_at FROM triage.issue_clusters c WHERE c.id = :r8), '2026-01-01', 'when the fix came out can be given');

@@ -116,7 +116,7 @@ CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversat
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
-	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
+	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store syncing tenant ticket_events tickets_extract tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 

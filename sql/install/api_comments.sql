@@ -230,11 +230,14 @@ BEGIN
 		WHERE e.comment_id = redact_comment.comment_id AND e.tenant_id = triage.current_tenant() AND e.old_content <> '';
 	DELETE FROM triage.comment_attachments a
 		WHERE a.comment_id = redact_comment.comment_id AND a.tenant_id = triage.current_tenant();
+	PERFORM triage.forget_quotes(triage.current_tenant(), ARRAY (
+		SELECT c.ticket_id FROM triage.ticket_comments c
+			WHERE c.id = redact_comment.comment_id AND c.tenant_id = triage.current_tenant()));
 	PERFORM set_config('triage.actor', actor, true);
 END
 $$;
 COMMENT ON FUNCTION triage.redact_comment(bigint, text) IS
-	'removes the text of a comment for good, what it said before its edits and its attachments too; the comment stays and says "[removed]", and comment_edits who did it and when; editor_id: the person who does it, NULL is the actor; people with role agent or admin may, and the application when neither editor_id nor the actor is a person; the files themselves, and what history or a model''s answers quote of the text, stay; returns nothing; raises P0002 when there is no such comment, 42501 when the editor may not';
+	'removes the text of a comment for good, what it said before its edits, its attachments, and the quotes that issues have of it; the comment stays and says "[removed]", and comment_edits who did it and when; editor_id: the person who does it, NULL is the actor; people with role agent or admin may, and the application when neither editor_id nor the actor is a person; the files themselves, and what history or a model''s answers otherwise tell of the text, stay; returns nothing; raises P0002 when there is no such comment, 42501 when the editor may not';
 REVOKE ALL ON FUNCTION triage.redact_comment(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ticket_comments_edited() RETURNS trigger

@@ -114,7 +114,7 @@ AS $$
 			('conversation_summaries', 'kept', 'a label', 'language'),
 			('issue_taxonomy', 'kept', 'vocabulary', 'category subcategory description keywords'),
 			('mining_settings', 'kept', 'set-up', 'summary_language'),
-			('extracted_issues', 'erased', 'made of the ticket''s text', 'summary detail representative_quote search customer'),
+			('extracted_issues', 'erased', 'of those tickets; and quotes of what the person wrote elsewhere', 'summary detail representative_quote search customer'),
 			('extracted_issues', 'kept', 'labels, and the hash of what is erased', 'category subcategory fingerprint'),
 			('issue_clusters', 'erased', 'made of the issues of those tickets, unless a person wrote it', 'cluster_name cluster_summary'),
 			('issue_clusters', 'kept', 'labels, and what product management wrote', 'category subcategory pm_notes'),
@@ -161,6 +161,8 @@ DECLARE
 	own bigint[];			-- tickets that the person requested
 	talks bigint[];			-- the person's chat sessions
 	said bigint[];			-- comments or messages that are erased, for what hangs on them
+	heard bigint[];			-- tickets on which the person wrote, or in whose conversation
+	quotes bigint := 0;
 	letters bigint := 0;	-- what was erased of AI work on sessions and clusters
 	grouped bigint[];
 	runs bigint := 0;
@@ -209,6 +211,7 @@ BEGIN
 	said := ARRAY (
 		SELECT c.id FROM triage.ticket_comments c
 			WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (own) OR c.author_id = person));
+	heard := ARRAY (SELECT DISTINCT c.ticket_id FROM triage.ticket_comments c WHERE c.tenant_id = tenant AND c.id = ANY (said));
 	UPDATE triage.ticket_comments c SET content = blank
 		WHERE c.tenant_id = tenant AND c.id = ANY (said) AND c.content <> blank;
 	relation := 'ticket_comments';
@@ -236,6 +239,11 @@ BEGIN
 	said := ARRAY (
 		SELECT m.id FROM triage.chat_messages m
 			WHERE m.tenant_id = tenant AND (m.session_id = ANY (talks) OR m.author_id = person));
+	heard := heard || ARRAY (
+		SELECT DISTINCT o.ticket_id
+			FROM triage.chat_messages m
+			JOIN triage.chat_tickets o ON o.tenant_id = m.tenant_id AND o.session_id = m.session_id AND o.relation = 'origin'
+			WHERE m.tenant_id = tenant AND m.id = ANY (said));
 	UPDATE triage.chat_messages m SET content = blank, metadata = CASE WHEN m.metadata IS NOT NULL THEN '{}'::jsonb END
 		WHERE m.tenant_id = tenant AND m.id = ANY (said) AND (m.content <> blank OR m.metadata <> '{}');
 	relation := 'chat_messages';
@@ -295,7 +303,13 @@ BEGIN
 			AND (i.summary <> blank OR i.detail <> blank OR i.representative_quote <> blank OR i.customer LIKE 'email:%');
 	relation := 'extracted_issues';
 	GET DIAGNOSTICS erased = ROW_COUNT;
+	quotes := triage.forget_quotes(tenant, heard);
+	erased := erased + quotes;
 	RETURN NEXT;
+	-- or these tickets would be looked at again, and nothing be found in them any more
+	UPDATE triage.ticket_extractions x SET content_version = v.content_version
+		FROM triage.content_versions(tenant, own) v
+		WHERE x.tenant_id = tenant AND x.ticket_id = v.ticket_id;
 
 	UPDATE triage.ai_feedback f SET reason = blank
 		FROM triage.ticket_ai_results r

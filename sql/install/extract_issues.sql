@@ -402,7 +402,8 @@ BEGIN
 			SELECT t.subject, t.description
 				FROM triage.tickets t
 				WHERE t.tenant_id = read_extract_issues.tenant_id AND t.id = read_extract_issues.ticket_id
-					AND t.deleted_at IS NULL),
+					-- of what erase_person() left nothing can be told; its issues stay as they are
+					AND t.deleted_at IS NULL AND t.description <> '[erased]'),
 		talk AS (
 			SELECT k.speaker, k.content, k.n,
 					sum(least(octet_length(k.content), max_text + 64) + around) OVER (ORDER BY k.n) AS bytes
@@ -448,7 +449,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) IS
-	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or the taxonomy empty; raises nothing';
+	'for the worker: what the model is told of a ticket; version: see content_versions(); heading: its subject; speakers: customer, assistant, agent, note (internal), system; texts: the description, then what was said, oldest first, long ones without their middle, and of many the latest; labels: category/subcategory of the active taxonomy, label_notes: what belongs there, with the keywords where only builtin is enabled; no row when the ticket is deleted or erased, or the taxonomy empty; raises nothing';
 REVOKE ALL ON FUNCTION triage.read_extract_issues(text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.lock_extract_issues(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
@@ -515,6 +516,25 @@ $$;
 COMMENT ON FUNCTION triage.quote_in_ticket(text, bigint, text) IS
 	'part of store_extract_issues(): whether the quote occurs in a ticket''s subject, description, comments or conversation; raises nothing';
 REVOKE ALL ON FUNCTION triage.quote_in_ticket(text, bigint, text) FROM PUBLIC;
+
+CREATE FUNCTION triage.forget_quotes(tenant_id text, ticket_ids bigint[]) RETURNS bigint
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	forgotten bigint;
+BEGIN
+	UPDATE triage.extracted_issues i
+		SET representative_quote = NULL, quote_verified = false
+		WHERE i.tenant_id = forget_quotes.tenant_id AND i.ticket_id = ANY (forget_quotes.ticket_ids) AND i.quote_verified
+			AND NOT triage.quote_in_ticket(i.tenant_id, i.ticket_id, i.representative_quote);
+	GET DIAGNOSTICS forgotten = ROW_COUNT;
+	RETURN forgotten;
+END
+$$;
+COMMENT ON FUNCTION triage.forget_quotes(text, bigint[]) IS
+	'part of redact_comment() and erase_person(): removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
+REVOKE ALL ON FUNCTION triage.forget_quotes(text, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.issues_of_answer(answer jsonb)
 	RETURNS TABLE (place bigint, category text, subcategory text, issue_type triage.issue_type, severity triage.issue_severity,
@@ -679,41 +699,24 @@ COMMENT ON FUNCTION triage.extraction_contradictions(text) IS
 	'part of check_integrity(): what contradicts itself in the issues of a tenant, or with NULL of all that row security shows; raises nothing';
 REVOKE ALL ON FUNCTION triage.extraction_contradictions(text) FROM PUBLIC;
 
--- Triggers -----------------------------------------------------------------------------------------------------------
+-- Triggers; those of tickets: src/pg/tickets_extract.c -----------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION triage.tickets_extract() RETURNS trigger
-	LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION triage.extract_finished(tenant_id text, ticket_ids bigint[]) RETURNS void
+	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- a copy is looked at when sync says so
-	IF NOT triage.syncing() AND NEW.resolution <> 'spam'
-		AND (SELECT s.extract_on_resolve FROM triage.mining_settings_of(NEW.tenant_id) s)
-	THEN
-		PERFORM triage.enqueue_extraction(NEW.tenant_id, triage.changed_tickets(NEW.tenant_id, ARRAY[NEW.id]), false);
+	IF (SELECT s.extract_on_resolve FROM triage.mining_settings_of(extract_finished.tenant_id) s) THEN
+		PERFORM triage.enqueue_extraction(tenant_id, triage.changed_tickets(tenant_id, ARRAY (
+			SELECT t.id FROM triage.tickets t
+				WHERE t.tenant_id = extract_finished.tenant_id AND t.id = ANY (extract_finished.ticket_ids)
+					AND t.resolution <> 'spam')), false);
 	END IF;
-	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION triage.tickets_extract() IS
-	'trigger of tickets: has the model look for product issues at a ticket that is resolved or closed, unless it read the same when it was last looked at; raises nothing';
-REVOKE ALL ON FUNCTION triage.tickets_extract() FROM PUBLIC;
-
-CREATE FUNCTION triage.tickets_hide_issues() RETURNS trigger
-	LANGUAGE plpgsql SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	-- those that were current when it was deleted carry the time of that, and come back with it
-	UPDATE triage.extracted_issues i
-		SET superseded_at = NEW.deleted_at
-		WHERE i.tenant_id = NEW.tenant_id AND i.ticket_id = NEW.id AND i.superseded_at IS NOT DISTINCT FROM OLD.deleted_at;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION triage.tickets_hide_issues() IS
-	'trigger of tickets: the issues of a deleted ticket are current no more, and are again when it is taken back; raises nothing';
-REVOKE ALL ON FUNCTION triage.tickets_hide_issues() FROM PUBLIC;
+COMMENT ON FUNCTION triage.extract_finished(text, bigint[]) IS
+	'part of the triggers of tickets: has the model look for product issues at tickets that were resolved or closed, unless they read the same when they were last looked at; returns nothing; raises nothing';
+REVOKE ALL ON FUNCTION triage.extract_finished(text, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.ticket_comments_extract() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
@@ -736,20 +739,11 @@ COMMENT ON FUNCTION triage.ticket_comments_extract() IS
 	'trigger of ticket_comments: has a look for product issues that runs begin anew when its ticket gets a comment or one is edited; raises nothing';
 REVOKE ALL ON FUNCTION triage.ticket_comments_extract() FROM PUBLIC;
 
--- By row, with a condition that costs an update of anything else next to nothing.
 CREATE FUNCTION triage.install_extraction_triggers() RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $install$
 BEGIN
-	CREATE OR REPLACE TRIGGER tickets_extract
-		AFTER UPDATE ON triage.tickets
-		FOR EACH ROW WHEN (NEW.status IN ('resolved', 'closed') AND NEW.status <> OLD.status AND NEW.deleted_at IS NULL)
-		EXECUTE FUNCTION triage.tickets_extract();
-	CREATE OR REPLACE TRIGGER tickets_hide_issues
-		AFTER UPDATE ON triage.tickets
-		FOR EACH ROW WHEN (NEW.deleted_at IS DISTINCT FROM OLD.deleted_at)
-		EXECUTE FUNCTION triage.tickets_hide_issues();
 	CREATE OR REPLACE TRIGGER ticket_comments_extract_new
 		AFTER INSERT ON triage.ticket_comments
 		REFERENCING NEW TABLE AS told_comments

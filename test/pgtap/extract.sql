@@ -257,6 +257,25 @@ SELECT is(triage.request_extraction('default', ARRAY[pg_temp.ticket('s2')]), 1::
 SELECT is_empty($$SELECT FROM triage.ai_dead_letters d WHERE d.ticket_id = pg_temp.ticket('s2')$$, 'which is no failure any more');
 SELECT is(triage.request_extraction('default', '{}') + triage.request_extraction('default', NULL), 0::bigint, 'of nothing there is nothing');
 
+-- What is removed or erased ----------------------------------------------------------------------------------------------------
+
+SAVEPOINT gone;
+SELECT triage.create_ticket('Deposits', 'They are late.', 'carl', external_id => 'q', request_triage => false) AS q \gset
+SELECT triage.add_comment(:q, 'My account is 4711.', 'carl') AS said \gset
+SELECT triage.add_comment(:q, 'Mine as well, 0815.', 'olaf') \g /dev/null
+SELECT pg_temp.look('q', pg_temp.answer(pg_temp.issue('late', quote => 'They are late.'), pg_temp.issue('account', quote => 'account is 4711'), pg_temp.issue('other', quote => 'as well, 0815'))) \g /dev/null
+SELECT triage.redact_comment(:said) \g /dev/null
+SELECT results_eq($$SELECT i.summary, i.representative_quote, i.quote_verified FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('q') ORDER BY i.id$$,
+	$$VALUES ('late', 'They are late.', true), ('account', NULL, false), ('other', 'as well, 0815', true)$$, 'what is removed from a comment is quoted no more');
+SELECT is((SELECT e.erased FROM triage.erase_person('olaf') e WHERE e.relation = 'extracted_issues'), 1::bigint, 'erasing a person tells how many issues it changed');
+SELECT results_eq($$SELECT i.summary, i.representative_quote FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('q') ORDER BY i.id$$,
+	$$VALUES ('late', 'They are late.'), ('account', NULL), ('other', NULL)$$, 'and what the person wrote on another''s ticket is quoted no more');
+SELECT is((SELECT count(*) FROM triage.erase_person('carl')) > 0, true, '(the requester is erased)');
+SELECT is(triage.changed_tickets('default', ARRAY[pg_temp.ticket('q')]), '{}'::bigint[], 'which is no reason to look again');
+SELECT is_empty($$SELECT FROM pg_temp.told('q')$$, 'and nothing could be told');
+SELECT is((SELECT count(*) FROM pg_temp.current_issues('q')), 3::bigint, 'the issues count as before');
+ROLLBACK TO gone;
+
 -- As an external worker does it ------------------------------------------------------------------------------------------------
 
 SAVEPOINT external;

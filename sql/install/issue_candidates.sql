@@ -127,6 +127,7 @@ DECLARE
 	most_members CONSTANT int := 3;				-- of a cluster, that are looked at closely
 	pool_size CONSTANT int := 100;
 	compared CONSTANT int := 250;				-- characters whose trigrams are looked at
+	words_alone CONSTANT real := 0.8;			-- so that a threshold means the same with trigrams and without
 	quote_length CONSTANT int := 300;
 	me record;
 	words text[];
@@ -189,7 +190,8 @@ BEGIN
 
 	RETURN QUERY
 	WITH scored AS (
-		SELECT u.id, u.cluster_id, CASE WHEN spellings IS NULL THEN u.wording ELSE (u.wording + u.spelling) / 2 END::real AS score
+		SELECT u.id, u.cluster_id,
+				CASE WHEN spellings IS NULL THEN words_alone * u.wording ELSE (u.wording + u.spelling) / 2 END::real AS score
 			FROM unnest(pool.ids, pool.clusters, pool.similarities, spellings) u (id, cluster_id, wording, spelling)),
 	candidates AS (
 		SELECT s.cluster_id, CASE WHEN s.cluster_id IS NULL THEN s.id END AS issue_id, max(s.score) AS score,

@@ -52,7 +52,7 @@ SELECT pg_temp.issue('The terminal rejects the badge of night workers', :termina
 
 SELECT is(pg_temp.offered(:asking), 'terminal, export', 'clusters whose members share words are offered, the closest first');
 SELECT results_eq(format($$SELECT label, cluster_id, issue_id, score, summary, quotes FROM triage.issue_candidates('default', %s) LIMIT 1$$, :asking),
-	format($$SELECT 'C%1$s', %1$s::bigint, NULL::bigint, 1::real, 'About terminal',
+	format($$SELECT 'C%1$s', %1$s::bigint, NULL::bigint, 0.8::real, 'About terminal',
 		ARRAY['The terminal rejects the badge of night workers', 'The terminal is dark']$$, :terminal),
 	'a cluster has its label, the score of its best member, name, summary and two of its members');
 UPDATE triage.extracted_issues SET representative_quote = repeat('o', 400) WHERE id = :best;
@@ -84,7 +84,7 @@ SELECT is((SELECT count(*) FROM triage.issue_candidates('other', :lonely)), 0::b
 -- Merged, archived, taken out ------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.issue('Badge rejects workers at night', :merged) AS moved \gset
-UPDATE triage.issue_clusters SET merged_into_id = :export WHERE id = :merged;
+SELECT triage.merge_clusters(:merged, :export);
 SELECT is((SELECT array_agg(c.score ORDER BY c.score) FROM triage.issue_candidates('default', :moved) c WHERE c.cluster_id = :export),
 	(SELECT array_agg(c.score) FROM triage.issue_candidates('default', :moved) c WHERE c.name = 'export'), '(one candidate for both)');
 SELECT results_eq(format($$SELECT cluster_id, quotes[1] FROM triage.issue_candidates('default', %s) WHERE cluster_id IN (%s, %s)$$, :asking, :merged, :export),

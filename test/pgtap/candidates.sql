@@ -52,7 +52,7 @@ SELECT pg_temp.issue('The terminal rejects the badge of night workers', :termina
 
 SELECT is(pg_temp.offered(:asking), 'terminal, export', 'clusters whose members share words are offered, the closest first');
 SELECT results_eq(format($$SELECT label, cluster_id, issue_id, score, summary, quotes FROM triage.issue_candidates('default', %s) LIMIT 1$$, :asking),
-	format($$SELECT 'C%1$s', %1$s::bigint, NULL::bigint, 0.8::real, 'About terminal',
+	format($$SELECT 'C%1$s', %1$s::bigint, NULL::bigint, 1::real, 'About terminal',
 		ARRAY['The terminal rejects the badge of night workers', 'The terminal is dark']$$, :terminal),
 	'a cluster has its label, the score of its best member, name, summary and two of its members');
 UPDATE triage.extracted_issues SET representative_quote = repeat('o', 400) WHERE id = :best;

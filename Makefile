@@ -27,7 +27,8 @@ REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments a
 	bad_input
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
-	events_out_of_order consumer_added accept_accept chat_post chat_reply chat_locks handoff
+	events_out_of_order consumer_added accept_accept chat_post chat_reply chat_locks handoff \
+	cluster_new_topic cluster_merge cluster_not_this
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -115,7 +116,7 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
+CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \

@@ -81,7 +81,7 @@ AS $$
 			('admin', 'function', 'EXECUTE',
 				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
 				'preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets '
-				'import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+				'import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			-- not who began it, nor what it reads once it is begun: else whoever goes on with it is made to read a trap
 			('admin', 'relation', 'SELECT, INSERT (tenant_id, target, source_table, source, ticket_source, columns, labels, request_triage, batch_size), '
 				'UPDATE (last_key, rows_imported, rows_skipped, rows_failed, updated_at, finished_at), DELETE', 'imports'),
@@ -105,11 +105,22 @@ AS $$
 			('worker', 'relation', 'SELECT, INSERT', 'ai_runs'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
+			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'issue_clusters'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'budget_usage'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'budget_reservations'),
+
+			('reader', 'relation', 'SELECT', 'issue_clusters cluster_exclusions cluster_events'),
+			('agent', 'function', 'EXECUTE', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster '
+				'rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
+			('agent', 'relation', 'UPDATE (pm_status, pm_notes)', 'issue_clusters'),
+			('admin', 'function', 'EXECUTE', 'delete_cluster place_unclustered cluster_contradictions'),
+			('worker', 'function', 'EXECUTE', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues '
+				'read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
+			('owner', 'function', '', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 
 			('owner', 'function', '',
 				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -128,7 +139,7 @@ AS $$
 			('owner', 'function', '', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views '
 				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary'),
 			('owner', 'function', '',
-				'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+				'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
 				'deflect_session ticket_talk'),

@@ -266,6 +266,10 @@ BEGIN
 		JOIN triage.ai_jobs j ON j.tenant_id = s.tenant_id AND j.session_id = s.id
 		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
 		FOR NO KEY UPDATE OF s;
+	PERFORM FROM triage.issue_clusters c
+		JOIN triage.ai_jobs j ON j.tenant_id = c.tenant_id AND j.cluster_id = c.id
+		WHERE j.id = job_id AND j.tenant_id = triage.current_tenant()
+		FOR NO KEY UPDATE OF c;
 	DELETE FROM triage.ai_jobs j WHERE j.id = job_id AND j.tenant_id = triage.current_tenant();
 	IF NOT FOUND THEN
 		RETURN false;
@@ -295,24 +299,26 @@ BEGIN
 		RAISE EXCEPTION 'max_jobs must not be negative'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL retries all.';
 	END IF;
-	-- The tickets are locked first, in order of id, then the sessions; one that was finished or deleted meanwhile is left
-	-- out, for the lock reads its row anew.  OVERRIDING SYSTEM VALUE: the job keeps its id, and so its runs.
+	-- The tickets are locked first, in order of id, then the sessions, then the clusters; one that was finished or deleted
+	-- meanwhile is left out, for the lock reads its row anew.  What a ticket tells about the product is asked of finished
+	-- ones, too.  OVERRIDING SYSTEM VALUE: the job keeps its id, and so its runs.
 	WITH chosen AS MATERIALIZED (
-		SELECT d.tenant_id, d.ticket_id, d.session_id, d.id
+		SELECT d.tenant_id, d.ticket_id, d.session_id, d.cluster_id, d.id, d.kind IN ('extract_issues', 'match_issues') AS mines
 			FROM triage.ai_dead_letters d
 			LEFT JOIN triage.tickets t ON t.tenant_id = d.tenant_id AND t.id = d.ticket_id
 			LEFT JOIN triage.chat_sessions s ON s.tenant_id = d.tenant_id AND s.id = d.session_id
+			LEFT JOIN triage.issue_clusters c ON c.tenant_id = d.tenant_id AND c.id = d.cluster_id
 			WHERE d.tenant_id = triage.current_tenant()
-				AND (t.deleted_at IS NULL AND t.status NOT IN ('resolved', 'closed') OR s.status = 'active')
+				AND (t.deleted_at IS NULL AND (t.status NOT IN ('resolved', 'closed') OR d.kind IN ('extract_issues', 'match_issues'))
+					OR s.status = 'active' OR c.id IS NOT NULL AND c.merged_into_id IS NULL AND c.archived_at IS NULL)
 				AND (retry_failed.class IS NULL OR d.class = retry_failed.class)
 				AND (retry_failed.failed_before IS NULL OR d.failed_at < retry_failed.failed_before)
 			ORDER BY d.failed_at, d.id
 			LIMIT max_jobs
 	), locked AS MATERIALIZED (
-		SELECT t.tenant_id, t.id AS ticket_id
+		SELECT t.tenant_id, t.id AS ticket_id, t.status IN ('resolved', 'closed') AS finished
 			FROM triage.tickets t
-			WHERE (t.tenant_id, t.id) IN (SELECT c.tenant_id, c.ticket_id FROM chosen c)
-				AND t.deleted_at IS NULL AND t.status NOT IN ('resolved', 'closed')
+			WHERE (t.tenant_id, t.id) IN (SELECT c.tenant_id, c.ticket_id FROM chosen c) AND t.deleted_at IS NULL
 			ORDER BY t.id
 			FOR NO KEY UPDATE
 	), locked_sessions AS MATERIALIZED (
@@ -322,17 +328,26 @@ BEGIN
 				AND (s.tenant_id, s.id) IN (SELECT c.tenant_id, c.session_id FROM chosen c) AND s.status = 'active'
 			ORDER BY s.id
 			FOR NO KEY UPDATE
+	), locked_clusters AS MATERIALIZED (
+		SELECT k.tenant_id, k.id AS cluster_id
+			FROM triage.issue_clusters k
+			WHERE (SELECT count(*) FROM locked_sessions) >= 0
+				AND (k.tenant_id, k.id) IN (SELECT c.tenant_id, c.cluster_id FROM chosen c)
+				AND k.merged_into_id IS NULL AND k.archived_at IS NULL
+			ORDER BY k.id
+			FOR NO KEY UPDATE
 	), letters AS (
 		DELETE FROM triage.ai_dead_letters d
-			USING (SELECT c.tenant_id, c.id FROM chosen c JOIN locked l USING (tenant_id, ticket_id)
-				UNION ALL SELECT c.tenant_id, c.id FROM chosen c JOIN locked_sessions l USING (tenant_id, session_id)) c
+			USING (SELECT c.tenant_id, c.id FROM chosen c JOIN locked l USING (tenant_id, ticket_id) WHERE c.mines OR NOT l.finished
+				UNION ALL SELECT c.tenant_id, c.id FROM chosen c JOIN locked_sessions l USING (tenant_id, session_id)
+				UNION ALL SELECT c.tenant_id, c.id FROM chosen c JOIN locked_clusters l USING (tenant_id, cluster_id)) c
 			WHERE d.tenant_id = c.tenant_id AND d.id = c.id
 			RETURNING d.*
 	)
 	-- a job that has been asked for anew meanwhile is the one that counts
-	INSERT INTO triage.ai_jobs (tenant_id, id, ticket_id, session_id, kind, priority, run_at, created_at, fence, attempts)
+	INSERT INTO triage.ai_jobs (tenant_id, id, ticket_id, session_id, cluster_id, kind, priority, run_at, created_at, fence, attempts)
 		OVERRIDING SYSTEM VALUE
-		SELECT l.tenant_id, l.id, l.ticket_id, l.session_id, l.kind, l.priority, now(), l.created_at, l.fence + 1, 0
+		SELECT l.tenant_id, l.id, l.ticket_id, l.session_id, l.cluster_id, l.kind, l.priority, now(), l.created_at, l.fence + 1, 0
 			FROM letters l
 			ORDER BY l.failed_at, l.id
 		ON CONFLICT DO NOTHING;
@@ -344,5 +359,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.retry_failed(triage.run_outcome, timestamptz, int) IS
-	'puts failed jobs of the current tenant back into the queue, those that failed first first; class: only those that failed so; failed_before: only those that failed earlier than that; max_jobs: at most so many, NULL all; tickets resolved, closed or deleted since are left out, and sessions that have ended; returns the number of jobs; raises 22023 when max_jobs is negative';
+	'puts failed jobs of the current tenant back into the queue, those that failed first first; class: only those that failed so; failed_before: only those that failed earlier than that; max_jobs: at most so many, NULL all; left out are tickets deleted since and (but for extract_issues and match_issues) resolved or closed, sessions that have ended, and clusters that are merged or archived; returns the number of jobs; raises 22023 when max_jobs is negative';
 REVOKE ALL ON FUNCTION triage.retry_failed(triage.run_outcome, timestamptz, int) FROM PUBLIC;

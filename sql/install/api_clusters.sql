@@ -124,8 +124,8 @@ BEGIN
 		FROM triage.extracted_issues i
 		JOIN triage.issue_clusters c ON c.tenant_id = i.tenant_id AND c.id = i.cluster_id
 		WHERE i.tenant_id = take_out_issue.tenant_id AND i.id = take_out_issue.issue_id;
-	INSERT INTO triage.cluster_exclusions (tenant_id, cluster_id, fingerprint, created_by)
-		SELECT take_out_issue.tenant_id, u.id, issue.fingerprint, triage.current_actor()
+	INSERT INTO triage.cluster_exclusions (tenant_id, cluster_id, fingerprint, created_by, created_at)
+		SELECT take_out_issue.tenant_id, u.id, issue.fingerprint, triage.current_actor(), clock_timestamp()
 			FROM unnest(ARRAY[issue.cluster_id, issue.merged_into_id]) u (id)
 			WHERE u.id IS NOT NULL
 		ON CONFLICT DO NOTHING;
@@ -194,11 +194,12 @@ BEGIN
 		WHERE e.tenant_id = tenant AND e.fingerprint = issue.fingerprint
 			AND c.tenant_id = e.tenant_id AND c.id = e.cluster_id AND cluster_id IN (c.id, c.merged_into_id);
 	PERFORM triage.put_issue(tenant, issue_id, cluster_id, 'human', NULL);
+	PERFORM triage.gather_issues(tenant, issue_id);
 	PERFORM triage.ask_cluster_name(tenant, cluster_id);
 END
 $$;
 COMMENT ON FUNCTION triage.assign_issue(bigint, bigint) IS
-	'puts an issue into a cluster by a person''s decision, which sticks; the cluster it was in, if any, never gets it back by itself, nor what reads the same, and what was said against the new one is taken back; returns nothing; raises P0002 when there is no such issue or cluster, 55000 when the issue was superseded or the cluster is merged or archived';
+	'puts an issue into a cluster by a person''s decision, which sticks; the cluster it was in, if any, never gets it back by itself, nor what reads the same, and what was said against the new one is taken back; what reads the same and has no cluster comes along; returns nothing; raises P0002 when there is no such issue or cluster, 55000 when the issue was superseded or the cluster is merged or archived';
 REVOKE ALL ON FUNCTION triage.assign_issue(bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.unassign_issue(issue_id bigint, reason text DEFAULT NULL) RETURNS void
@@ -361,6 +362,10 @@ BEGIN
 		SET merged_into_id = CASE WHEN c.id <> cluster_id THEN cluster_id END,
 			merge_parent_id = CASE WHEN c.id <> cluster_id THEN c.merge_parent_id END
 		WHERE c.tenant_id = tenant AND c.id = ANY (along || cluster_id);
+	-- whoever was about to place an issue there looks again
+	UPDATE triage.issue_clusters c
+		SET version = c.version + 1, updated_at = now()
+		WHERE c.tenant_id = tenant AND c.id = cluster.merged_into_id;
 	PERFORM triage.add_cluster_event(tenant, 'unmerged', cluster_id, NULL, 'human', NULL, NULL,
 		jsonb_build_object('out_of', cluster.merged_into_id, 'along', nullif(to_jsonb(along), '[]'), 'reason', triage.reason_text(reason)));
 	PERFORM triage.add_cluster_event(tenant, 'unmerged', cluster.merged_into_id, NULL, 'human', NULL, NULL,
@@ -591,3 +596,101 @@ $$;
 COMMENT ON FUNCTION triage.suggest_merges(int) IS
 	'pairs of live clusters each of which is among the five nearest of one of the other''s three newest issues, of the 500 clusters with the latest reports, and that nobody has parted before; score: 0 to 1, the lower of both ways, best first; max_pairs: at most so many; nothing is merged by itself; returns them; raises nothing';
 REVOKE ALL ON FUNCTION triage.suggest_merges(int) FROM PUBLIC;
+
+-- A name that was made of a person's words is made anew of what is left; what a person wrote stays.
+CREATE FUNCTION triage.erase_clusters(tenant_id text, ticket_ids bigint[]) RETURNS TABLE (relation text, erased bigint)
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	blank CONSTANT text := '[erased]';
+	own CONSTANT bigint[] := ARRAY (
+		SELECT i.id FROM triage.extracted_issues i
+			WHERE i.tenant_id = erase_clusters.tenant_id AND i.ticket_id = ANY (ticket_ids));
+	affected bigint[];
+	named bigint[];
+	target bigint;
+BEGIN
+	-- those they are in or have been in, and what these are merged into
+	affected := ARRAY (
+		SELECT DISTINCT unnest(ARRAY[c.id, c.merged_into_id])
+			FROM triage.issue_clusters c
+			WHERE c.tenant_id = erase_clusters.tenant_id AND c.id IN (
+				SELECT i.cluster_id FROM triage.extracted_issues i
+					WHERE i.tenant_id = erase_clusters.tenant_id AND i.id = ANY (own)
+				UNION ALL
+				SELECT e.cluster_id FROM triage.cluster_events e
+					WHERE e.tenant_id = erase_clusters.tenant_id AND e.issue_id = ANY (own)));
+	named := ARRAY (
+		SELECT c.id FROM triage.issue_clusters c
+			WHERE c.tenant_id = erase_clusters.tenant_id AND c.id = ANY (affected) AND NOT c.name_is_manual
+			ORDER BY c.id
+			FOR NO KEY UPDATE);
+	-- what has been read of the issues must not be stored when it comes back
+	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = erase_clusters.tenant_id AND j.cluster_id = ANY (affected);
+	UPDATE triage.issue_clusters c
+		SET cluster_name = coalesce(left(n.summary, 200), blank), cluster_summary = NULL, named_at_count = 0
+		FROM unnest(named) u (id)
+		LEFT JOIN LATERAL (
+			SELECT i.summary
+				FROM triage.extracted_issues i
+				WHERE i.tenant_id = erase_clusters.tenant_id AND i.cluster_id = u.id AND i.superseded_at IS NULL
+					AND i.id <> ALL (own)
+				ORDER BY i.reported_at DESC, i.id DESC
+				LIMIT 1) n ON true
+		WHERE c.tenant_id = erase_clusters.tenant_id AND c.id = u.id
+			AND (c.cluster_name <> coalesce(left(n.summary, 200), blank) OR c.cluster_summary IS NOT NULL);
+	relation := 'issue_clusters';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
+	FOREACH target IN ARRAY named LOOP
+		PERFORM triage.ask_cluster_name(tenant_id, target);
+	END LOOP;
+
+	-- append-only: see cluster_events_append_only()
+	UPDATE triage.cluster_events e
+		SET details = e.details || jsonb_strip_nulls(jsonb_build_object(
+			'reason', CASE WHEN e.details ? 'reason' AND e.issue_id IS NOT NULL THEN blank END,
+			'from', CASE WHEN e.details ? 'from' AND e.event = 'named' THEN blank END,
+			'to', CASE WHEN e.details ? 'to' AND e.event = 'named' AND e.assigner <> 'human' THEN blank END))
+		WHERE e.tenant_id = erase_clusters.tenant_id
+			AND (e.issue_id = ANY (own) AND e.assigner IN ('model', 'human') AND e.details ->> 'reason' <> blank
+				OR e.issue_id IS NULL AND e.cluster_id = ANY (affected) AND e.event = 'named'
+					AND (e.details ->> 'from' <> blank OR e.assigner <> 'human' AND e.details ->> 'to' <> blank));
+	relation := 'cluster_events';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION triage.erase_clusters(text, bigint[]) IS
+	'part of erase_person(): names and summaries that were made of the issues of these locked tickets give way to the newest summary that is left, or to [erased], and the model is asked anew; the reasons and former names in the log are blanked; what people wrote as a name stays; returns how many rows were changed where; raises nothing';
+REVOKE ALL ON FUNCTION triage.erase_clusters(text, bigint[]) FROM PUBLIC;
+
+CREATE FUNCTION triage.cluster_contradictions(tenant text)
+	RETURNS TABLE (tenant_id text, ticket_id bigint, problem text, detail text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+		SELECT c.tenant_id, NULL::bigint, 'cluster'::text, format('cluster %s is merged into %s, which is merged itself', c.id, r.id)
+			FROM triage.issue_clusters c
+			JOIN triage.issue_clusters r ON r.tenant_id = c.tenant_id AND r.id = c.merged_into_id
+			WHERE (tenant IS NULL OR c.tenant_id = tenant) AND r.merged_into_id IS NOT NULL
+		UNION ALL
+		SELECT c.tenant_id, NULL, 'cluster', format('cluster %s was merged with %s, and they do not count in the same', c.id, p.id)
+			FROM triage.issue_clusters c
+			JOIN triage.issue_clusters p ON p.tenant_id = c.tenant_id AND p.id = c.merge_parent_id
+			WHERE (tenant IS NULL OR c.tenant_id = tenant) AND c.merged_into_id <> coalesce(p.merged_into_id, p.id)
+		UNION ALL
+		SELECT i.tenant_id, i.ticket_id, 'cluster', format('issue %s is in cluster %s against what was said of it', i.id, i.cluster_id)
+			FROM triage.cluster_exclusions e
+			JOIN triage.extracted_issues i ON i.tenant_id = e.tenant_id AND i.fingerprint = e.fingerprint AND i.cluster_id = e.cluster_id
+			WHERE (tenant IS NULL OR e.tenant_id = tenant) AND i.superseded_at IS NULL
+				AND i.assigned_by <> 'human' AND i.assigned_at > e.created_at;
+END
+$$;
+COMMENT ON FUNCTION triage.cluster_contradictions(text) IS
+	'part of check_integrity(): what contradicts itself in the clusters of a tenant, or with NULL of all that row security shows; raises nothing';
+REVOKE ALL ON FUNCTION triage.cluster_contradictions(text) FROM PUBLIC;

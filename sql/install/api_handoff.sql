@@ -157,6 +157,48 @@ COMMENT ON FUNCTION triage.set_handler(text, bigint, text, text) IS
 	'part of every handover: changes who answers a ticket''s customer, which nothing else may; handler human: agent_id, if given, takes it; ai: nobody has it any more; returns whether it changed; raises 22004 when one of the first three is null';
 REVOKE ALL ON FUNCTION triage.set_handler(text, bigint, text, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.close_by_client(tenant_id text, ticket_id bigint) RETURNS boolean
+	LANGUAGE c STRICT
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_close_by_client';
+COMMENT ON FUNCTION triage.close_by_client(text, bigint) IS
+	'part of end_session(): resolves a conversation''s ticket as closed by its client, which nothing else may; returns whether it was not finished or deleted before; raises nothing';
+REVOKE ALL ON FUNCTION triage.close_by_client(text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION triage.is_handed_over(ticket_id bigint) RETURNS boolean
+	LANGUAGE c STRICT
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_is_handed_over';
+COMMENT ON FUNCTION triage.is_handed_over(bigint) IS
+	'part of the triggers on tickets: whether set_handler() or close_by_client() is what changes that ticket now; raises nothing';
+REVOKE ALL ON FUNCTION triage.is_handed_over(bigint) FROM PUBLIC;
+
+-- A ticket without a conversation has no end_session(): whoever hears of the customer that the matter is settled says so.
+CREATE FUNCTION triage.check_closed_by_client() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	conversation bigint;
+BEGIN
+	IF triage.is_handed_over(NEW.id) OR triage.syncing() THEN
+		RETURN NULL;
+	END IF;
+	SELECT o.session_id INTO conversation
+		FROM triage.chat_tickets o
+		WHERE o.tenant_id = NEW.tenant_id AND o.ticket_id = NEW.id AND o.relation = 'origin';
+	IF FOUND THEN
+		RAISE EXCEPTION 'ticket % cannot be resolved as closed_by_client: its conversation was not ended by the client', NEW.id
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets',
+				HINT = format('Call triage.end_session(%s, by_client => true).', conversation);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.check_closed_by_client() IS
+	'trigger on tickets: the ticket of a conversation becomes closed_by_client by end_session() only; raises 23514';
+REVOKE ALL ON FUNCTION triage.check_closed_by_client() FROM PUBLIC;
+
 CREATE FUNCTION triage.conversation_trouble(tenant_id text, session_id bigint) RETURNS text
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -797,7 +839,7 @@ COMMENT ON FUNCTION triage.ticket_talk(text, bigint, int) IS
 	'part of read_summarize(): what was last said on a ticket and in its conversation, newest first, max_items at most, with speakers as the model is told of them; raises nothing';
 REVOKE ALL ON FUNCTION triage.ticket_talk(text, bigint, int) FROM PUBLIC;
 
-CREATE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint)
+CREATE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -859,11 +901,12 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION triage.read_summarize(text, bigint, bigint) IS
+COMMENT ON FUNCTION triage.read_summarize(text, bigint, bigint, bigint) IS
 	'for the worker: what a summary of this ticket or session is to be made of; version: id of the last chat message in it; heading: the ticket''s subject; speakers: customer, assistant, agent, note (internal), system, summary (of what is older); texts: oldest first; no row when there is nothing to summarise; raises nothing';
-REVOKE ALL ON FUNCTION triage.read_summarize(text, bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.read_summarize(text, bigint, bigint, bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])
+CREATE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
+	versions bigint[])
 	RETURNS TABLE (n int, state text)
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -915,12 +958,12 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[]) IS
+COMMENT ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[], bigint[]) IS
 	'for the worker, before it writes summaries: locks their tickets and sessions; n: the position in the arrays; state: current; stale: no longer wanted, as the ticket is finished or a newer summary is there; gone: there is no such ticket or session; no row: somebody else has it locked; raises nothing';
-REVOKE ALL ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.lock_summarize(text[], bigint[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, run_id bigint, version bigint,
-	provider text, model text, answer jsonb)
+CREATE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
+	version bigint, provider text, model text, answer jsonb)
 	RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -938,18 +981,18 @@ BEGIN
 			(answer ->> 'sentiment_score')::numeric::int, answer ->> 'language', store_summarize.version);
 END
 $$;
-COMMENT ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, text, text, jsonb) IS
+COMMENT ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) IS
 	'for the worker: stores an accepted summary as the current one of its locked ticket or session; answer: as the model gave it; version: as read_summarize() said; returns nothing; raises 23514 when it is out of range';
-REVOKE ALL ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.store_summarize(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
 
-CREATE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, class triage.run_outcome,
-	message text)
+CREATE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,
+	class triage.run_outcome, message text)
 	RETURNS void
 	LANGUAGE sql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	-- nothing hangs on a summary: the agent reads the conversation, and retry_failed() or request_summary() asks again
 $$;
-COMMENT ON FUNCTION triage.give_up_summarize(text, bigint, bigint, triage.run_outcome, text) IS
+COMMENT ON FUNCTION triage.give_up_summarize(text, bigint, bigint, bigint, triage.run_outcome, text) IS
 	'for the worker, when a summary was given up: nothing follows from it but the dead letter; returns nothing; raises nothing';
-REVOKE ALL ON FUNCTION triage.give_up_summarize(text, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.give_up_summarize(text, bigint, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;

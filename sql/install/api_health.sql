@@ -24,7 +24,8 @@ REVOKE ALL ON FUNCTION triage.secret_refusal(text) FROM PUBLIC;
 -- The parts of health() ------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.queue_head()
-	RETURNS TABLE (due bigint, running bigint, over bigint, oldest_due timestamptz, oldest_over timestamptz, ahead_of_time bigint)
+	RETURNS TABLE (due bigint, running bigint, over bigint, oldest_due timestamptz, oldest_over timestamptz, ahead_of_time bigint,
+		longest_wait timestamptz)
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 	-- the order of the index or nothing: a sort of a long queue is what this must not do
@@ -38,17 +39,19 @@ AS $$
 			count(*) FILTER (WHERE j.lease_until < statement_timestamp() - interval '1 minute'),
 			min(j.run_at) FILTER (WHERE j.lease_until IS NULL),
 			min(j.lease_until) FILTER (WHERE j.lease_until < statement_timestamp() - interval '1 minute'),
-			count(*) FILTER (WHERE j.claimed_at > statement_timestamp() + interval '1 minute')
+			count(*) FILTER (WHERE j.claimed_at > statement_timestamp() + interval '1 minute'),
+			-- a bulk of product issues may wait for hours, and no customer does
+			min(j.run_at) FILTER (WHERE j.lease_until IS NULL AND j.kind NOT IN ('extract_issues', 'match_issues', 'name_cluster'))
 		FROM unnest(enum_range(NULL::triage.ticket_priority)) AS p (priority)
 		CROSS JOIN LATERAL (
-			SELECT q.run_at, q.lease_until, q.claimed_at
+			SELECT q.run_at, q.lease_until, q.claimed_at, q.kind
 				FROM triage.ai_jobs q
 				WHERE q.priority = p.priority AND q.run_at <= statement_timestamp()
 				ORDER BY q.run_at, q.id
 				LIMIT 1000) j
 $$;
 COMMENT ON FUNCTION triage.queue_head() IS
-	'part of health(): what the first 1000 due jobs of each priority come to: how many wait, run, or have had a lease that ended more than a minute ago, since when, and how many were claimed in the future; raises nothing';
+	'part of health(): what the first 1000 due jobs of each priority come to: how many wait, run, or have had a lease that ended more than a minute ago, since when, how many were claimed in the future, and since when one waits that is not about product issues; raises nothing';
 REVOKE ALL ON FUNCTION triage.queue_head() FROM PUBLIC;
 
 CREATE FUNCTION triage.latest_runs()
@@ -260,7 +263,7 @@ BEGIN
 		what := 'no worker runs, although the library is preloaded';
 		what_to_do := 'Is the database in triage.databases, and is a slot of max_worker_processes free? Then SELECT triage.worker_start();';
 	ELSE
-		what := 'no worker runs, and no job waits: a new ticket starts one';
+		what := 'no worker runs, and no job is due: a new ticket starts one';
 	END IF;
 	RETURN NEXT;
 END
@@ -282,13 +285,14 @@ BEGIN
 	SELECT * INTO head FROM triage.queue_head();
 	RETURN QUERY SELECT * FROM triage.health_worker(head.oldest_due);
 
-	age := date_trunc('second', statement_timestamp() - head.oldest_due);
+	age := date_trunc('second', statement_timestamp() - head.longest_wait);
 	-- beyond what was looked at, the statistics' count is near enough
 	depth := greatest(head.due + head.running, pg_stat_get_live_tuples('triage.ai_jobs'::regclass));
 	check_name := 'queue';
 	level := CASE WHEN age > '1 hour' THEN 'critical' WHEN age > '5 minutes' THEN 'warning' ELSE 'ok' END;
-	since := head.oldest_due;
-	what := CASE WHEN head.oldest_due IS NULL THEN format('no job is due, %s in the queue', depth)
+	since := head.longest_wait;
+	what := CASE WHEN head.longest_wait IS NULL AND head.due > 0 THEN format('only product issues wait, %s in the queue', depth)
+		WHEN head.longest_wait IS NULL THEN format('no job is due, %s in the queue', depth)
 		ELSE format('the oldest job that is due has waited for %s, %s in the queue', age, depth) END;
 	IF level > 'ok' THEN
 		what_to_do := CASE WHEN triage.hold_reason() IS NOT NULL THEN format('First: %s.', triage.hold_reason())
@@ -522,7 +526,7 @@ BEGIN
 	since := d.since;
 	what := format('%s jobs were given up in the last hour, %s in the last day', d.hour, d.day) || coalesce(': ' || d.classes, '');
 	what_to_do := CASE WHEN level > 'ok'
-		THEN 'SELECT kind, ticket_id, session_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
+		THEN 'SELECT kind, ticket_id, session_id, cluster_id, class, message FROM triage.ai_failures; and when the cause is gone, SELECT triage.retry_failed();' END;
 	RETURN NEXT;
 END
 $$;
@@ -761,9 +765,16 @@ BEGIN
 		'failure', (SELECT jsonb_build_object('job_id', d.id, 'class', d.class, 'message', d.message, 'attempts', d.attempts,
 				'failed_at', d.failed_at, 'what_to_do', 'SELECT triage.retry_failed(); or triage.request_triage(ticket_id)')
 			FROM triage.ai_dead_letters d
-			WHERE d.tenant_id = tenant AND d.ticket_id = explain_ticket.ticket_id AND d.kind = 'triage'));
+			WHERE d.tenant_id = tenant AND d.ticket_id = explain_ticket.ticket_id AND d.kind = 'triage'),
+		'other_failures', (SELECT coalesce(jsonb_agg(jsonb_build_object('job_id', d.id, 'kind', d.kind, 'session_id', d.session_id,
+				'class', d.class, 'message', d.message, 'attempts', d.attempts, 'failed_at', d.failed_at) ORDER BY d.failed_at, d.id), '[]')
+			FROM triage.ai_dead_letters d
+			WHERE d.tenant_id = tenant AND d.kind <> 'triage'
+				AND (d.ticket_id = explain_ticket.ticket_id
+					OR d.session_id = (SELECT o.session_id FROM triage.chat_tickets o
+						WHERE o.tenant_id = tenant AND o.ticket_id = explain_ticket.ticket_id AND o.relation = 'origin'))));
 END
 $$;
 COMMENT ON FUNCTION triage.explain_ticket(bigint) IS
-	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); cost (what they are known to have cost, by currency); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
+	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); cost (what they are known to have cost, by currency); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; other_failures (what else was given up about the ticket or the chat session that it began as, such as a reply or a summary); raises P0002 when there is no such ticket';
 REVOKE ALL ON FUNCTION triage.explain_ticket(bigint) FROM PUBLIC;

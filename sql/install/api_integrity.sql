@@ -64,9 +64,15 @@ BEGIN
 		SELECT j.tenant_id, NULL, 'job', format('job %s waits, and %s was given up', j.id, d.id)
 			FROM triage.ai_jobs j
 			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.session_id = j.session_id AND d.kind = j.kind
+			WHERE tenant IS NULL OR j.tenant_id = tenant
+		UNION ALL
+		SELECT j.tenant_id, NULL, 'job', format('job %s waits, and %s was given up', j.id, d.id)
+			FROM triage.ai_jobs j
+			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.cluster_id = j.cluster_id AND d.kind = j.kind
 			WHERE tenant IS NULL OR j.tenant_id = tenant;
 	RETURN QUERY SELECT * FROM triage.orphans(tenant);
 	RETURN QUERY SELECT * FROM triage.extraction_contradictions(tenant);
+	RETURN QUERY SELECT * FROM triage.cluster_contradictions(tenant);
 END
 $$;
 COMMENT ON FUNCTION triage.check_integrity(boolean) IS

@@ -7,7 +7,7 @@
 -- The job is what says that a reply is owed (chat_rules.sql).  A reply is appended under the locks that messages are
 -- written under, and only while the session is active, the AI's, and nothing was said since the conversation was read.
 
-CREATE FUNCTION triage.read_chat_reply(tenant_id text, ticket_id bigint, session_id bigint)
+CREATE FUNCTION triage.read_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -96,11 +96,12 @@ BEGIN
 	RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION triage.read_chat_reply(text, bigint, bigint) IS
-	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the session''s current summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
-REVOKE ALL ON FUNCTION triage.read_chat_reply(text, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION triage.read_chat_reply(text, bigint, bigint, bigint) IS
+	'for the worker: the conversation that a chat_reply job is about; tenant_id, session_id: whose and which; ticket_id, cluster_id: not used; returns the id of its last message as version, the ticket''s subject as heading, and who said what, oldest first: the newest messages up to the tenant''s history_messages and 24 kB, since what was settled before, and the session''s current summary before them when older ones are left out; no row when no reply is owed any more; raises nothing';
+REVOKE ALL ON FUNCTION triage.read_chat_reply(text, bigint, bigint, bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])
+CREATE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
+	versions bigint[])
 	RETURNS TABLE (n int, state text)
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -159,12 +160,12 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION triage.lock_chat_reply(text[], bigint[], bigint[], bigint[]) IS
-	'for the worker: locks the sessions of chat_reply jobs and before them their origin tickets, each in the order of ids, passing over what others hold; arrays: tenant, ticket (not used), session and version as read_chat_reply() returned it, of each job; returns the position and current (locked, and the answer is still wanted), stale (not wanted any more: the session ended, is not the AI''s, or something was said since) or gone (deleted), and no row for what others hold; raises nothing';
-REVOKE ALL ON FUNCTION triage.lock_chat_reply(text[], bigint[], bigint[], bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION triage.lock_chat_reply(text[], bigint[], bigint[], bigint[], bigint[]) IS
+	'for the worker: locks the sessions of chat_reply jobs and before them their origin tickets, each in the order of ids, passing over what others hold; arrays: tenant, ticket and cluster (not used), session and version as read_chat_reply() returned it, of each job; returns the position and current (locked, and the answer is still wanted), stale (not wanted any more: the session ended, is not the AI''s, or something was said since) or gone (deleted), and no row for what others hold; raises nothing';
+REVOKE ALL ON FUNCTION triage.lock_chat_reply(text[], bigint[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 
-CREATE FUNCTION triage.store_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, run_id bigint, version bigint,
-		provider text, model text, answer jsonb)
+CREATE FUNCTION triage.store_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
+		version bigint, provider text, model text, answer jsonb)
 	RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -186,9 +187,9 @@ BEGIN
 	PERFORM triage.request_chat_summary(store_chat_reply.tenant_id, store_chat_reply.session_id);
 END
 $$;
-COMMENT ON FUNCTION triage.store_chat_reply(text, bigint, bigint, bigint, bigint, text, text, jsonb) IS
-	'for the worker: appends the AI''s message to a session that lock_chat_reply() locked, and does what its action asks for; tenant_id, session_id: whose and which; ticket_id: not used; run_id: the call; version: the last message that was answered; provider, model: who answered; answer: an object with reply, action and, if said, cause, reason, confidence and sentiment_score; returns nothing; raises what an INSERT into chat_messages raises';
-REVOKE ALL ON FUNCTION triage.store_chat_reply(text, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION triage.store_chat_reply(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) IS
+	'for the worker: appends the AI''s message to a session that lock_chat_reply() locked, and does what its action asks for; tenant_id, session_id: whose and which; ticket_id, cluster_id: not used; run_id: the call; version: the last message that was answered; provider, model: who answered; answer: an object with reply, action and, if said, cause, reason, confidence and sentiment_score; returns nothing; raises what an INSERT into chat_messages raises';
+REVOKE ALL ON FUNCTION triage.store_chat_reply(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
 
 -- Before the oldest messages drop out of what the model is shown, they are summarised.
 CREATE FUNCTION triage.request_chat_summary(tenant_id text, session_id bigint) RETURNS boolean
@@ -227,8 +228,8 @@ COMMENT ON FUNCTION triage.request_chat_summary(text, bigint) IS
 	'asks the AI for a summary of an active session of that tenant when as many messages as the model is shown at most (history_messages) are not covered by the last one; returns whether it did; raises nothing';
 REVOKE ALL ON FUNCTION triage.request_chat_summary(text, bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.give_up_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, class triage.run_outcome,
-		message text)
+CREATE FUNCTION triage.give_up_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,
+		class triage.run_outcome, message text)
 	RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -242,6 +243,6 @@ BEGIN
 			AND (l.id IS NULL OR t.handler = 'ai' AND t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL);
 END
 $$;
-COMMENT ON FUNCTION triage.give_up_chat_reply(text, bigint, bigint, triage.run_outcome, text) IS
-	'for the worker: hands a session over to people when the AI''s reply was given up, unless it ended or is theirs already; tenant_id, session_id: whose and which; ticket_id: not used; class, message: how the last try ended; returns nothing; raises nothing';
-REVOKE ALL ON FUNCTION triage.give_up_chat_reply(text, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;
+COMMENT ON FUNCTION triage.give_up_chat_reply(text, bigint, bigint, bigint, triage.run_outcome, text) IS
+	'for the worker: hands a session over to people when the AI''s reply was given up, unless it ended or is theirs already; tenant_id, session_id: whose and which; ticket_id, cluster_id: not used; class, message: how the last try ended; returns nothing; raises nothing';
+REVOKE ALL ON FUNCTION triage.give_up_chat_reply(text, bigint, bigint, bigint, triage.run_outcome, text) FROM PUBLIC;

@@ -28,12 +28,22 @@ COMMENT ON FUNCTION triage.has_model() IS
 	'whether a provider other than builtin is enabled, which a judgement can be asked of; raises nothing';
 REVOKE ALL ON FUNCTION triage.has_model() FROM PUBLIC;
 
+CREATE FUNCTION triage.issue_category_key(tenant_id text, category text) RETURNS bigint
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT hashtextextended(format('triage.issue_clusters %s %s', tenant_id, category), 0)
+$$;
+COMMENT ON FUNCTION triage.issue_category_key(text, text) IS
+	'the key of the advisory lock on what is new in a category of a tenant''s taxonomy; raises nothing';
+REVOKE ALL ON FUNCTION triage.issue_category_key(text, text) FROM PUBLIC;
+
 -- Two workers that meet the same new topic at once: the second waits here, and then finds what the first has made of it.
 CREATE FUNCTION triage.lock_issue_category(tenant_id text, category text) RETURNS void
 	LANGUAGE sql
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT pg_advisory_xact_lock(hashtextextended(format('triage.issue_clusters %s %s', tenant_id, category), 0))
+	SELECT pg_advisory_xact_lock(triage.issue_category_key(tenant_id, category))
 $$;
 COMMENT ON FUNCTION triage.lock_issue_category(text, text) IS
 	'locks what is new in a category of a tenant''s taxonomy until the transaction ends; raises 55P03 when lock_timeout is over';
@@ -149,6 +159,7 @@ BEGIN
 	IF FOUND THEN
 		PERFORM triage.add_cluster_event(tenant_id, 'regressed', cluster_id, NULL, 'exact', NULL, NULL,
 			jsonb_build_object('issue', issue_id, 'reported_at', reported));
+		PERFORM triage.emit_event(tenant_id, 'cluster.regressed', NULL, NULL, cluster_id, jsonb_build_object('issue', issue_id));
 	END IF;
 END
 $$;
@@ -197,6 +208,36 @@ $$;
 COMMENT ON FUNCTION triage.new_cluster(text, bigint, triage.issue_assigner, jsonb) IS
 	'makes an empty cluster with the category and the summary of an issue; returns its id; raises nothing';
 REVOKE ALL ON FUNCTION triage.new_cluster(text, bigint, triage.issue_assigner, jsonb) FROM PUBLIC;
+
+-- What reads the same and was left without a cluster, because somebody held it then or there was none, comes along.
+CREATE FUNCTION triage.gather_issues(tenant_id text, issue_id bigint) RETURNS int
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	other record;
+	gathered int := 0;
+BEGIN
+	-- not awaited: whoever holds one may wait for us
+	FOR other IN
+		SELECT o.id, i.cluster_id
+			FROM triage.extracted_issues i
+			JOIN triage.extracted_issues o ON o.tenant_id = i.tenant_id AND o.fingerprint = i.fingerprint
+			WHERE i.tenant_id = gather_issues.tenant_id AND i.id = gather_issues.issue_id AND i.cluster_id IS NOT NULL
+				AND o.cluster_id IS NULL AND o.superseded_at IS NULL
+			ORDER BY o.id
+			FOR NO KEY UPDATE OF o SKIP LOCKED
+	LOOP
+		PERFORM triage.put_issue(tenant_id, other.id, other.cluster_id, 'exact', 1, NULL,
+			jsonb_build_object('reason', 'reads the same', 'with_issue', issue_id));
+		gathered := gathered + 1;
+	END LOOP;
+	RETURN gathered;
+END
+$$;
+COMMENT ON FUNCTION triage.gather_issues(text, bigint) IS
+	'puts what reads the same as an issue and has no cluster into the locked cluster that it was just put into, passing over what others hold; returns how many these were; raises nothing';
+REVOKE ALL ON FUNCTION triage.gather_issues(text, bigint) FROM PUBLIC;
 
 -- Deciding --------------------------------------------------------------------------------------------------------------
 
@@ -354,7 +395,8 @@ REVOKE ALL ON FUNCTION triage.resolve_label(text, bigint, text) FROM PUBLIC;
 
 -- Doing -----------------------------------------------------------------------------------------------------------------
 
--- Locks what the plan joins and looks again: what was merged, archived or excluded while this waited makes the plan void.
+-- Locks what the plan joins and looks again: what was merged, parted, archived or excluded while this waited makes the plan
+-- void.
 CREATE FUNCTION triage.lock_places(tenant_id text, plan jsonb) RETURNS boolean
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -374,10 +416,12 @@ BEGIN
 			ORDER BY c.id
 			FOR NO KEY UPDATE;
 		IF EXISTS (
-			SELECT FROM jsonb_to_recordset(plan) p (issue_id bigint, cluster_id bigint)
+			SELECT FROM jsonb_to_recordset(plan) p (issue_id bigint, cluster_id bigint, version int)
 				JOIN triage.extracted_issues i ON i.tenant_id = lock_places.tenant_id AND i.id = p.issue_id
+				LEFT JOIN triage.issue_clusters c ON c.tenant_id = lock_places.tenant_id
+					AND c.id = triage.live_cluster(lock_places.tenant_id, p.cluster_id)
 				WHERE p.cluster_id IS NOT NULL
-					AND (triage.live_cluster(lock_places.tenant_id, p.cluster_id) IS DISTINCT FROM p.cluster_id
+					AND (c.id IS DISTINCT FROM p.cluster_id OR c.version IS DISTINCT FROM p.version
 						OR triage.is_excluded(lock_places.tenant_id, p.cluster_id, i.fingerprint)))
 		THEN
 			RAISE EXCEPTION USING ERRCODE = 'TG001', MESSAGE = 'what an issue was to join has changed';
@@ -436,7 +480,8 @@ COMMENT ON FUNCTION triage.pair_issues(text, bigint, bigint, triage.issue_assign
 	'puts an issue together with another one: into its cluster if it has one by now, else into a new one of both; returns the cluster, NULL when the other one is gone or held by somebody; raises nothing';
 REVOKE ALL ON FUNCTION triage.pair_issues(text, bigint, bigint, triage.issue_assigner, real, bigint, jsonb) FROM PUBLIC;
 
-CREATE FUNCTION triage.settle_issues(tenant_id text, ticket_id bigint, choices jsonb DEFAULT NULL, run_id bigint DEFAULT NULL)
+-- All of them at once, so that whatever is locked is locked in its order.
+CREATE FUNCTION triage.settle_issues(tenant_id text, ticket_ids bigint[], choices jsonb DEFAULT NULL, run_id bigint DEFAULT NULL)
 	RETURNS int
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -451,44 +496,54 @@ DECLARE
 	target bigint;
 	touched bigint[] := '{}';
 	placed int := 0;
-	asks boolean := false;
+	asks bigint[] := '{}';
+	alone boolean;				-- no need to lock what others may come up with
+	decided boolean;			-- under the locks that it takes
 BEGIN
 	PERFORM FROM triage.tickets t
-		WHERE t.tenant_id = settle_issues.tenant_id AND t.id = settle_issues.ticket_id
+		WHERE t.tenant_id = settle_issues.tenant_id AND t.id = ANY (ticket_ids)
+		ORDER BY t.id
 		FOR NO KEY UPDATE;
 	waiting := ARRAY (
 		SELECT i.id
 			FROM triage.extracted_issues i
-			WHERE i.tenant_id = settle_issues.tenant_id AND i.ticket_id = settle_issues.ticket_id
+			WHERE i.tenant_id = settle_issues.tenant_id AND i.ticket_id = ANY (ticket_ids)
 				AND i.superseded_at IS NULL AND i.cluster_id IS NULL AND coalesce(choices ? i.id::text, true)
 			ORDER BY i.id);
 	IF waiting = '{}' THEN
 		RETURN 0;
 	END IF;
 	-- Whoever does not find the very same may meet a new topic: nobody else looks for it in these categories meanwhile.
-	IF EXISTS (SELECT FROM unnest(waiting) w (id) WHERE (triage.exact_place(settle_issues.tenant_id, w.id)).cluster_id IS NULL) THEN
-		FOR category IN
-			SELECT DISTINCT i.category
-				FROM triage.extracted_issues i
-				WHERE i.tenant_id = settle_issues.tenant_id AND i.id = ANY (waiting)
-				ORDER BY 1
-		LOOP
-			PERFORM triage.lock_issue_category(tenant_id, category);
-		END LOOP;
-	END IF;
+	alone := NOT EXISTS (
+		SELECT FROM unnest(waiting) w (id) WHERE (triage.exact_place(settle_issues.tenant_id, w.id)).cluster_id IS NULL);
 	FOR attempt IN 1 .. most_attempts LOOP
-		SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('issue_id', w.id) ORDER BY w.id) INTO plan
+		IF NOT alone THEN
+			FOR category IN
+				SELECT DISTINCT i.category
+					FROM triage.extracted_issues i
+					WHERE i.tenant_id = settle_issues.tenant_id AND i.id = ANY (waiting)
+					ORDER BY 1
+			LOOP
+				PERFORM triage.lock_issue_category(tenant_id, category);
+			END LOOP;
+		END IF;
+		SELECT jsonb_agg(to_jsonb(d) || jsonb_build_object('issue_id', w.id, 'version', c.version) ORDER BY w.id),
+				NOT alone OR bool_and(d.action = 'join' AND d.assigner = 'exact')
+			INTO plan, decided
 			FROM unnest(waiting) w (id)
-			CROSS JOIN LATERAL triage.decide_issue(settle_issues.tenant_id, w.id, choices -> w.id::text) d;
+			CROSS JOIN LATERAL triage.decide_issue(settle_issues.tenant_id, w.id, choices -> w.id::text) d
+			LEFT JOIN triage.issue_clusters c ON c.tenant_id = settle_issues.tenant_id AND c.id = d.cluster_id;
+		alone := false;
+		CONTINUE WHEN NOT decided;
 		EXIT WHEN triage.lock_places(tenant_id, plan);
 		IF attempt = most_attempts THEN
-			RAISE EXCEPTION 'the clusters that the issues of ticket % belong to keep changing', ticket_id
+			RAISE EXCEPTION 'the clusters that the issues of ticket % belong to keep changing', array_to_string(ticket_ids[:3], ', ')
 				USING ERRCODE = 'serialization_failure', HINT = 'Try again.';
 		END IF;
 	END LOOP;
 
 	FOR step IN
-		SELECT p.*
+		SELECT p.*, i.ticket_id
 			FROM jsonb_to_recordset(plan) p (issue_id bigint, action text, cluster_id bigint, other_id bigint,
 				assigner triage.issue_assigner, score real, details jsonb)
 			JOIN triage.extracted_issues i ON i.tenant_id = settle_issues.tenant_id AND i.id = p.issue_id
@@ -513,35 +568,36 @@ BEGIN
 				jsonb_build_object('issues', jsonb_build_array(step.issue_id)));
 			PERFORM triage.put_issue(tenant_id, step.issue_id, target, step.assigner, step.score, run_id, step.details);
 		ELSIF step.action = 'ask' THEN
-			asks := true;
+			asks := asks || step.ticket_id;
 		ELSE
 			PERFORM triage.note_unplaced(tenant_id, step.issue_id, step.assigner, step.score, run_id, step.details);
 		END IF;
 		IF target IS NOT NULL THEN
 			touched := touched || target;
+			PERFORM triage.gather_issues(tenant_id, step.issue_id);
 		END IF;
 	END LOOP;
 	placed := (SELECT count(*)
 		FROM triage.extracted_issues i
 		WHERE i.tenant_id = settle_issues.tenant_id AND i.id = ANY (waiting) AND i.cluster_id IS NOT NULL);
-	IF asks THEN
-		PERFORM triage.ask_match(tenant_id, ticket_id);
-	END IF;
+	FOR target IN SELECT DISTINCT u.id FROM unnest(asks) u (id) ORDER BY u.id LOOP
+		PERFORM triage.ask_match(tenant_id, target);
+	END LOOP;
 	FOR target IN SELECT DISTINCT u.id FROM unnest(touched) u (id) ORDER BY u.id LOOP
 		PERFORM triage.ask_cluster_name(tenant_id, target);
 	END LOOP;
 	RETURN placed;
 END
 $$;
-COMMENT ON FUNCTION triage.settle_issues(text, bigint, jsonb, bigint) IS
-	'part of place_issues() and store_match_issues(): decides of a ticket''s current issues without a cluster what is to become of them, and does it; choices: NULL for all of them, or an object of what the model said by issue id, see decide_issue(), for these; run_id: the call; returns how many have a cluster now; raises 40001 when clusters change faster than it can look';
-REVOKE ALL ON FUNCTION triage.settle_issues(text, bigint, jsonb, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION triage.settle_issues(text, bigint[], jsonb, bigint) IS
+	'part of place_issues(), place_unclustered() and store_match_issues(): decides of the tickets'' current issues without a cluster what is to become of them, and does it; choices: NULL for all of them, or an object of what the model said by issue id, see decide_issue(), for these; run_id: the call; returns how many have a cluster now; raises 40001 when clusters change faster than it can look';
+REVOKE ALL ON FUNCTION triage.settle_issues(text, bigint[], jsonb, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.place_issues(tenant_id text, ticket_id bigint) RETURNS int
 	LANGUAGE sql
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT triage.settle_issues(place_issues.tenant_id, place_issues.ticket_id)
+	SELECT triage.settle_issues(place_issues.tenant_id, ARRAY[place_issues.ticket_id])
 $$;
 COMMENT ON FUNCTION triage.place_issues(text, bigint) IS
 	'finds clusters for the current issues of a ticket that have none: the same fingerprint, or a candidate alike above join_score; else, if a provider other than builtin is enabled, what is like nothing becomes a cluster of its own and what is like something is put before the model with one match_issues job; without a model the rest stays without a cluster, and two that are alike become one; what has a cluster keeps it; locks the ticket; returns how many were placed; raises 40001 when clusters change faster than it can look';
@@ -553,22 +609,13 @@ CREATE FUNCTION triage.place_unclustered(max_tickets int DEFAULT 1000) RETURNS i
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();
-	ticket bigint;
-	placed int := 0;
 BEGIN
 	PERFORM triage.check_schema();
-	-- in the order of ids: two at once wait for each other's tickets, and not for each other
-	FOR ticket IN
-		SELECT u.ticket_id
-			FROM (SELECT DISTINCT i.ticket_id
-					FROM triage.extracted_issues i
-					WHERE i.tenant_id = tenant AND i.cluster_id IS NULL AND i.superseded_at IS NULL
-					ORDER BY 1 DESC LIMIT max_tickets) u
-			ORDER BY u.ticket_id
-	LOOP
-		placed := placed + triage.place_issues(tenant, ticket);
-	END LOOP;
-	RETURN placed;
+	RETURN triage.settle_issues(tenant, ARRAY (
+		SELECT DISTINCT i.ticket_id
+			FROM triage.extracted_issues i
+			WHERE i.tenant_id = tenant AND i.cluster_id IS NULL AND i.superseded_at IS NULL
+			ORDER BY 1 DESC LIMIT max_tickets));
 END
 $$;
 COMMENT ON FUNCTION triage.place_unclustered(int) IS

@@ -715,6 +715,27 @@ COMMENT ON FUNCTION triage.tickets_hide_issues() IS
 	'trigger of tickets: the issues of a deleted ticket are current no more, and are again when it is taken back; raises nothing';
 REVOKE ALL ON FUNCTION triage.tickets_hide_issues() FROM PUBLIC;
 
+CREATE FUNCTION triage.ticket_comments_extract() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- what runs was told less, or something else; what waits will be told
+	UPDATE triage.ai_jobs j
+		SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0, run_at = now()
+		FROM (SELECT DISTINCT c.tenant_id, c.ticket_id FROM told_comments c) c
+		WHERE j.tenant_id = c.tenant_id AND j.ticket_id = c.ticket_id AND j.kind = 'extract_issues'
+			AND j.lease_until IS NOT NULL;
+	IF FOUND THEN
+		PERFORM triage.wake_worker();
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.ticket_comments_extract() IS
+	'trigger of ticket_comments: has a look for product issues that runs begin anew when its ticket gets a comment or one is edited; raises nothing';
+REVOKE ALL ON FUNCTION triage.ticket_comments_extract() FROM PUBLIC;
+
 -- By row, with a condition that costs an update of anything else next to nothing.
 CREATE FUNCTION triage.install_extraction_triggers() RETURNS void
 	LANGUAGE plpgsql
@@ -729,6 +750,14 @@ BEGIN
 		AFTER UPDATE ON triage.tickets
 		FOR EACH ROW WHEN (NEW.deleted_at IS DISTINCT FROM OLD.deleted_at)
 		EXECUTE FUNCTION triage.tickets_hide_issues();
+	CREATE OR REPLACE TRIGGER ticket_comments_extract_new
+		AFTER INSERT ON triage.ticket_comments
+		REFERENCING NEW TABLE AS told_comments
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.ticket_comments_extract();
+	CREATE OR REPLACE TRIGGER ticket_comments_extract_edited
+		AFTER UPDATE ON triage.ticket_comments
+		REFERENCING NEW TABLE AS told_comments
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.ticket_comments_extract();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_extraction_triggers() IS

@@ -82,8 +82,11 @@ BEGIN
 				k (label, cluster_id, issue_id, score, name, summary, quotes, n)
 			WHERE k.score >= floor_score AND k.n <= 10
 				AND (k.cluster_id IS NULL OR NOT triage.is_excluded(read_match_issues.tenant_id, k.cluster_id, item.fingerprint));
-		-- like nothing any more: nothing to ask
-		CONTINUE WHEN found.labels = '{}';
+		IF found.labels = '{}' THEN
+			PERFORM triage.note_unplaced(tenant_id, item.id, 'lexical', NULL, NULL,
+				jsonb_build_object('reason', 'what it was like is gone'));
+			CONTINUE;
+		END IF;
 		speakers := speakers || 'issue'::text;
 		texts := texts || item.text;
 		PERFORM triage.add_cluster_event(tenant_id, 'asked', NULL, item.id, 'model', NULL, NULL,
@@ -149,6 +152,16 @@ BEGIN
 		THEN
 			state := 'gone';
 		END IF;
+		-- What is new in these categories will be locked, too.  An answer by itself waits for that; one among others is put
+		-- off, so that it does not hold them up, nor lock out of order.
+		IF state = 'current' AND cardinality(ticket_ids) > 1 THEN
+			CONTINUE WHEN NOT (
+				SELECT bool_and(pg_try_advisory_xact_lock(triage.issue_category_key(item.tenant_id, c.category)))
+					FROM (SELECT DISTINCT i.category
+							FROM triage.extracted_issues i
+							WHERE i.tenant_id = item.tenant_id AND i.ticket_id = item.ticket_id
+								AND i.superseded_at IS NULL AND i.cluster_id IS NULL) c);
+		END IF;
 		IF state IS NOT NULL THEN
 			RETURN NEXT;
 		END IF;
@@ -156,7 +169,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.lock_match_issues(text[], bigint[], bigint[], bigint[], bigint[]) IS
-	'for the worker, before it stores judgements: locks their tickets, in the order of ids, passing over what others hold; arrays: tenant, ticket, session and cluster (not used) and version as read_match_issues() returned it, of each job; returns the position and current (locked, and the issues are those that were asked about), stale (an issue was superseded, or all have a cluster by now) or gone (the ticket was deleted), and no row for what others hold; raises nothing';
+	'for the worker, before it stores judgements: locks their tickets, in the order of ids, and the categories of their issues, passing over what others hold; arrays: tenant, ticket, session and cluster (not used) and version as read_match_issues() returned it, of each job; returns the position and current (locked, and the issues are those that were asked about), stale (an issue was superseded, or all have a cluster by now) or gone (the ticket was deleted), and no row for what others hold; raises nothing';
 REVOKE ALL ON FUNCTION triage.lock_match_issues(text[], bigint[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.store_match_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
@@ -178,7 +191,7 @@ BEGIN
 				JOIN jsonb_array_elements(answer -> 'matches') WITH ORDINALITY m (match, n)
 					ON (m.match ->> 'issue')::numeric = a."position"
 				ORDER BY a.issue_id, m.n) c;
-	PERFORM triage.settle_issues(tenant_id, ticket_id, coalesce(choices, '{}'), run_id);
+	PERFORM triage.settle_issues(tenant_id, ARRAY[ticket_id], coalesce(choices, '{}'), run_id);
 	FOR silent IN
 		SELECT a.issue_id
 			FROM triage.asked_issues(store_match_issues.tenant_id, store_match_issues.ticket_id, store_match_issues.version) a

@@ -352,7 +352,7 @@ BEGIN
 	PERFORM triage.install_mining_tables();
 	PERFORM triage.install_sync_tables();
 
-	-- The queue.  A job is about a ticket or a chat session.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
+	-- The queue.  A job is about a ticket, a chat session or a cluster.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
 	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (94 % of them with this
 	-- fillfactor); dead entries at the head of the index are what slows a claim, hence the autovacuum settings.
 	CREATE TABLE IF NOT EXISTS triage.ai_jobs (
@@ -447,6 +447,7 @@ BEGIN
 		cluster_id     bigint,
 		CONSTRAINT ai_runs_pkey PRIMARY KEY (id, tenant_id));
 	CREATE INDEX IF NOT EXISTS ai_runs_session ON triage.ai_runs (tenant_id, session_id, id) WHERE session_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS ai_runs_cluster ON triage.ai_runs (tenant_id, cluster_id, id) WHERE cluster_id IS NOT NULL;
 	-- what extraction has cost so far, for extraction_progress
 	CREATE INDEX IF NOT EXISTS ai_runs_extract ON triage.ai_runs (tenant_id, id) WHERE kind = 'extract_issues';
 	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);

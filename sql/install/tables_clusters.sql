@@ -41,6 +41,10 @@ BEGIN
 			NEW.regressed_at := NULL;
 		END IF;
 	END IF;
+	-- of an earlier fix
+	IF NEW.regressed_at < NEW.fixed_at THEN
+		NEW.regressed_at := NULL;
+	END IF;
 	IF (NEW.cluster_name, NEW.cluster_summary, NEW.name_is_manual, NEW.pm_status, NEW.pm_notes, NEW.fixed_at, NEW.regressed_at,
 			NEW.merged_into_id, NEW.merge_parent_id, NEW.archived_at, NEW.category, NEW.subcategory)
 		IS DISTINCT FROM
@@ -66,6 +70,8 @@ BEGIN
 		PERFORM triage.add_cluster_event(NEW.tenant_id, 'status_changed', NEW.id, NULL, 'human', NULL, NULL,
 			jsonb_build_object('from', OLD.pm_status, 'to', NEW.pm_status,
 				'notes', CASE WHEN NEW.pm_notes IS DISTINCT FROM OLD.pm_notes THEN NEW.pm_notes END));
+		PERFORM triage.emit_event(NEW.tenant_id, 'cluster.status_changed', NULL, NULL, NEW.id,
+			jsonb_build_object('from', OLD.pm_status, 'to', NEW.pm_status));
 	ELSIF NEW.pm_notes IS DISTINCT FROM OLD.pm_notes THEN
 		PERFORM triage.add_cluster_event(NEW.tenant_id, 'noted', NEW.id, NULL, 'human', NULL, NULL,
 			jsonb_build_object('notes', NEW.pm_notes));

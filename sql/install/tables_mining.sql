@@ -140,7 +140,7 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS extracted_issues_category ON triage.extracted_issues (tenant_id, category, subcategory, severity);
 	CREATE INDEX IF NOT EXISTS extracted_issues_reported ON triage.extracted_issues (tenant_id, reported_at)
 		WHERE superseded_at IS NULL;
-	CREATE INDEX IF NOT EXISTS extracted_issues_unclustered ON triage.extracted_issues (tenant_id, id)
+	CREATE INDEX IF NOT EXISTS extracted_issues_unclustered ON triage.extracted_issues (tenant_id, fingerprint, id)
 		WHERE cluster_id IS NULL AND superseded_at IS NULL;
 	-- no list of what is still to be put in order: every look for candidates would read it
 	CREATE INDEX IF NOT EXISTS extracted_issues_terms ON triage.extracted_issues

@@ -155,7 +155,8 @@ BEGIN
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
 	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
-				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model, d.kind, d.session_id
+				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model, d.kind, d.session_id,
+				d.cluster_id
 			FROM triage.ai_dead_letters d
 			LEFT JOIN LATERAL (
 				SELECT x.provider, x.model
@@ -165,7 +166,7 @@ BEGIN
 			WHERE d.ticket_id IS NOT NULL
 		UNION ALL
 		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model, j.kind, j.session_id
+				r.provider, r.model, j.kind, j.session_id, j.cluster_id
 			FROM triage.ai_jobs j
 			JOIN LATERAL (
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
@@ -174,10 +175,11 @@ BEGIN
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
 			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.ticket_id IS NOT NULL
-		-- the same of sessions: each finds its runs through an index of its own
+		-- the same of sessions and of clusters: each finds its runs through an index of its own
 		UNION ALL
 		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
-				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id
+				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id,
+				d.cluster_id
 			FROM triage.ai_dead_letters d
 			LEFT JOIN LATERAL (
 				SELECT x.provider, x.model
@@ -187,14 +189,35 @@ BEGIN
 			WHERE d.session_id IS NOT NULL
 		UNION ALL
 		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model, j.kind, j.session_id
+				r.provider, r.model, j.kind, j.session_id, j.cluster_id
 			FROM triage.ai_jobs j
 			JOIN LATERAL (
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
 					FROM triage.ai_runs x
 					WHERE x.tenant_id = j.tenant_id AND x.session_id = j.session_id AND x.job_id = j.id
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.session_id IS NOT NULL;
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.session_id IS NOT NULL
+		UNION ALL
+		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
+				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id,
+				d.cluster_id
+			FROM triage.ai_dead_letters d
+			LEFT JOIN LATERAL (
+				SELECT x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = d.tenant_id AND x.cluster_id = d.cluster_id AND x.job_id = d.id
+					ORDER BY x.id DESC LIMIT 1) r ON true
+			WHERE d.cluster_id IS NOT NULL
+		UNION ALL
+		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
+				r.provider, r.model, j.kind, j.session_id, j.cluster_id
+			FROM triage.ai_jobs j
+			JOIN LATERAL (
+				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
+					FROM triage.ai_runs x
+					WHERE x.tenant_id = j.tenant_id AND x.cluster_id = j.cluster_id AND x.job_id = j.id
+					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.cluster_id IS NOT NULL;
 
 	PERFORM triage.install_event_views();
 	PERFORM triage.install_review_views();
@@ -288,6 +311,7 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_reservations.amount IS 'the most that the call can cost';
 	COMMENT ON COLUMN triage.budget_reservations.ticket IS 'the job''s ticket; it may be gone';
 	COMMENT ON COLUMN triage.budget_reservations.session IS 'or its chat session';
+	COMMENT ON COLUMN triage.budget_reservations.cluster IS 'or its cluster';
 	COMMENT ON COLUMN triage.budget_reservations.kind IS 'what the job asks of the model';
 	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';

@@ -333,9 +333,8 @@ builtin_put_line(Buf *buf, const char *text, size_t len, size_t limit)
 		buf->data[--buf->len] = '\0';
 }
 
-/* The first sentence, behind a line such as "Hello," that only greets. */
-static void
-first_sentence(const char **text, size_t *len)
+void
+builtin_first_sentence(const char **text, size_t *len)
 {
 	size_t		at = 0;
 	size_t		end;
@@ -383,9 +382,8 @@ is_blank(const char *text, size_t len)
 	return true;
 }
 
-/* What the ticket is about, in one line: its subject, or how it begins. */
-static void
-put_topic(Buf *buf, const TicketInput *ticket, size_t limit)
+void
+builtin_put_topic(Buf *buf, const TicketInput *ticket, size_t limit)
 {
 	const char *text = ticket->subject;
 	size_t		len = ticket->subject_len;
@@ -394,7 +392,7 @@ put_topic(Buf *buf, const TicketInput *ticket, size_t limit)
 	{
 		text = ticket->description;
 		len = ticket->description_len;
-		first_sentence(&text, &len);
+		builtin_first_sentence(&text, &len);
 	}
 	builtin_put_line(buf, text, len, limit);
 }
@@ -437,7 +435,7 @@ static void
 put_draft(Buf *buf, const TicketInput *ticket, const Category *category, const Verdict *verdict)
 {
 	buf_puts(buf, "Hello,\n\nthank you for your message about “");
-	put_topic(buf, ticket, QUOTE_LENGTH);
+	builtin_put_topic(buf, ticket, QUOTE_LENGTH);
 	buf_puts(buf, "”. This is an automatic confirmation that we have received it.\n\n");
 	if (verdict->sentiment_score >= FURIOUS_FROM - 1)
 		buf_puts(buf, "We are sorry for the trouble that this has caused you. ");
@@ -467,7 +465,7 @@ write_texts(const TicketInput *ticket, const Category *category, const Words *wo
 	buf_init(&draft, DRAFT_LENGTH);
 	buf_init(&summary, DRAFT_LENGTH);
 	put_draft(&draft, ticket, category, verdict);
-	put_topic(&summary, ticket, SUMMARY_LENGTH);
+	builtin_put_topic(&summary, ticket, SUMMARY_LENGTH);
 	verdict->draft_reply = take_text(&draft);
 	verdict->summary = take_text(&summary);
 	if (lexicon_is_english(words))
@@ -497,6 +495,15 @@ builtin_sentiment(const Words *words)
 
 	judge(words, 0, &verdict);
 	return verdict.sentiment_score;
+}
+
+Priority
+builtin_urgency(const Words *words, size_t subject_words)
+{
+	Verdict		verdict;
+
+	judge(words, subject_words, &verdict);
+	return verdict.urgency;
 }
 
 bool

@@ -1,9 +1,10 @@
 /*
  * builtin_talk.c
- *	  What the provider that is no language model has to say in a conversation: that a person will look at it.
+ *	  What the provider that is no language model answers to jobs of any kind but triage.
  *
- * Decides in which language it says so, and which of the conversation's own words make a summary.  It answers no question
- * and is sure of nothing: every reply hands the conversation over, and none has a confidence.
+ * Decides in which language it says that a person will look at a conversation, and which of its own words make a summary.
+ * It answers no question and is sure of nothing: every reply hands the conversation over, no answer has a confidence, and
+ * whether two issues are one it does not judge.
  */
 #include "core/builtin_talk.h"
 
@@ -12,6 +13,7 @@
 
 #include "core/buf.h"
 #include "core/builtin.h"
+#include "core/builtin_issues.h"
 #include "core/lexicon.h"
 #include "core/verdict.h"
 
@@ -50,7 +52,7 @@ static const struct
 
 #define LANGUAGE_COUNT ((int) (sizeof(languages) / sizeof(languages[0])))
 
-typedef bool (*Answer) (Buf *out, const Conversation *conversation);
+typedef bool (*Answer) (Buf *out, const Conversation *conversation, const Offer *offer);
 
 static bool
 has_word(const char *list, const char *word, size_t len)
@@ -102,7 +104,7 @@ language_of(const Words *words)
 }
 
 static bool
-answer_chat_reply(Buf *out, const Conversation *conversation)
+answer_chat_reply(Buf *out, const Conversation *conversation, const Offer *offer)
 {
 	Words		words = {0};
 	bool		read = add_customer_words(&words, conversation);
@@ -110,6 +112,7 @@ answer_chat_reply(Buf *out, const Conversation *conversation)
 	const char *reply = languages[language < 0 ? 0 : language].reply;
 
 	words_free(&words);
+	(void) offer;
 	buf_puts(out, "{\"reply\":");
 	buf_json(out, reply, strlen(reply));
 	buf_puts(out, ",\"action\":\"escalate\",\"cause\":\"missing_knowledge\","
@@ -230,13 +233,14 @@ add_questions(Buf *out, const Conversation *conversation)
 }
 
 static bool
-answer_summarize(Buf *out, const Conversation *conversation)
+answer_summarize(Buf *out, const Conversation *conversation, const Offer *offer)
 {
 	const Speech *first = customer_text(conversation, false);
 	Words		words = {0};
 	bool		read = add_customer_words(&words, conversation);
 	int			language = read ? language_of(&words) : -1;
 
+	(void) offer;
 	buf_puts(out, "{\"summary\":");
 	add_summary(out, conversation);
 	if (first != NULL)
@@ -256,21 +260,64 @@ answer_summarize(Buf *out, const Conversation *conversation)
 	return read;
 }
 
+/* Whether two issues are one is a judgement, and words alone make none. */
+static bool
+answer_match_issues(Buf *out, const Conversation *conversation, const Offer *offer)
+{
+	(void) conversation;
+	(void) offer;
+	buf_puts(out, "{\"matches\":[]}");
+	return true;
+}
+
+/* The first text that says anything. */
+static bool
+answer_name_cluster(Buf *out, const Conversation *conversation, const Offer *offer)
+{
+	const char *text = "?";
+	size_t		len = 1;
+
+	(void) offer;
+	for (int i = conversation->count - 1; i >= 0; i--)
+	{
+		const Speech *speech = &conversation->speeches[i];
+		Buf			line;
+
+		buf_init(&line, ANSWER_MAX);
+		builtin_put_line(&line, speech->text, speech->len, CLUSTER_NAME_ASKED);
+		if (line.len > 0)
+		{
+			text = speech->text;
+			len = speech->len;
+		}
+		buf_free(&line);
+	}
+	buf_puts(out, "{\"name\":");
+	add_line(out, "", text, len, CLUSTER_NAME_ASKED);
+	buf_puts(out, ",\"summary\":");
+	add_line(out, "", text, len, TEXT_SHOWN);
+	buf_puts(out, "}");
+	return true;
+}
+
 static const Answer answers[KIND_COUNT] = {
 	[KIND_CHAT_REPLY] = answer_chat_reply,
 	[KIND_SUMMARIZE] = answer_summarize,
+	[KIND_EXTRACT_ISSUES] = builtin_extract_issues,
+	[KIND_MATCH_ISSUES] = answer_match_issues,
+	[KIND_NAME_CLUSTER] = answer_name_cluster,
 };
 
 bool
-builtin_converse(JobKind kind, const Conversation *conversation, Verdict *verdict)
+builtin_converse(JobKind kind, const Conversation *conversation, const Offer *offer, Verdict *verdict)
 {
 	Buf			out;
 	VerdictResult result = {.outcome = OUTCOME_TRANSIENT};
 
 	buf_init(&out, ANSWER_MAX);
 	/* judged like anybody's: what is blank is left out, and nothing is longer than it may be */
-	if (answers[kind] (&out, conversation) && !out.failed)
-		verdict_parse_answer(out.data, out.len, kind, NULL, 0, &result);
+	if (answers[kind] (&out, conversation, offer) && !out.failed)
+		verdict_parse_answer(out.data, out.len, kind, offer, &result);
 	buf_free(&out);
 	*verdict = result.verdict;
 	return result.outcome == OUTCOME_SUCCEEDED;

@@ -177,6 +177,24 @@ read_flag(json_object *value, const char *prefix, const Field *field, FieldValue
 	return true;
 }
 
+/* Of items with the same number the first counts; seen has a bit for each number of the few that there are. */
+static bool
+is_repeated(const Field *fields, int count, const FieldValue *values, uint64_t *seen)
+{
+	for (int i = 0; i < count; i++)
+	{
+		uint64_t	bit;
+
+		if (!fields[i].distinct || !values[i].given)
+			continue;
+		bit = UINT64_C(1) << ((int) values[i].number - fields[i].min);
+		if (*seen & bit)
+			return true;
+		*seen |= bit;
+	}
+	return false;
+}
+
 static bool read_object(json_object *object, const char *prefix, const Field *fields, int count, FieldValue *values,
 						Ending ending);
 
@@ -184,6 +202,7 @@ static bool
 read_items(json_object *list, const char *prefix, const Field *field, int *count, Ending ending)
 {
 	size_t		items = json_object_array_length(list);
+	uint64_t	seen = 0;
 
 	*count = 0;
 	for (size_t i = 0; i < items; i++)
@@ -200,7 +219,7 @@ read_items(json_object *list, const char *prefix, const Field *field, int *count
 				return unusable(ending, "the answer's %s%s[%zu] is not an object", prefix, field->name, i);
 			if (!read_object(item, name, field->fields, field->field_count, values, ending))
 				return false;
-			(*count)++;
+			*count += !is_repeated(field->fields, field->field_count, values, &seen);
 			continue;
 		}
 		if (!read_text(item, prefix, name, &text, ending) || !check_length(&text, prefix, name, field->max, ending))
@@ -281,6 +300,7 @@ add_list(Buf *out, const Field *field, json_object *list)
 {
 	size_t		items = json_object_array_length(list);
 	bool		first = true;
+	uint64_t	seen = 0;
 
 	buf_puts(out, "[");
 	for (size_t i = 0; i < items; i++)
@@ -297,11 +317,14 @@ add_list(Buf *out, const Field *field, json_object *list)
 			if (is_blank(&text))
 				continue;
 		}
+		else if (!read_object(item, "", field->fields, field->field_count, values, (Ending) {&outcome, unread}) ||
+				 is_repeated(field->fields, field->field_count, values, &seen))
+			continue;
 		buf_puts(out, first ? "" : ",");
 		first = false;
 		if (field->type == FIELD_TEXTS)
 			buf_json(out, text.data, text.len);
-		else if (read_object(item, "", field->fields, field->field_count, values, (Ending) {&outcome, unread}))
+		else
 			add_object(out, field->fields, field->field_count, values);
 	}
 	buf_puts(out, "]");

@@ -41,6 +41,9 @@ typedef struct Field
 	const void *labels;			/* the first label; the next ones label_stride bytes on */
 	size_t		label_stride;
 	int			label_count;
+	bool		labels_of_job;	/* they are the job's own: kind_answer_form() sets them */
+	bool		texts_of_job;	/* a SCALE, the number of one of the job's texts: there max is set likewise */
+	bool		distinct;		/* a SCALE of at most 64 numbers in a list: of items with the same one the first counts */
 	int			max_items;
 	const struct Field *fields;
 	int			field_count;

@@ -32,6 +32,9 @@ static const char *const kind_names[] = {
 	[KIND_TRIAGE] = "triage",
 	[KIND_CHAT_REPLY] = "chat_reply",
 	[KIND_SUMMARIZE] = "summarize",
+	[KIND_EXTRACT_ISSUES] = "extract_issues",
+	[KIND_MATCH_ISSUES] = "match_issues",
+	[KIND_NAME_CLUSTER] = "name_cluster",
 };
 
 /* of no SQL enum */
@@ -42,6 +45,7 @@ static const char *const speaker_names[] = {
 	[SPEAKER_NOTE] = "note",
 	[SPEAKER_SYSTEM] = "system",
 	[SPEAKER_SUMMARY] = "summary",
+	[SPEAKER_ISSUE] = "issue",
 };
 
 _Static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == KIND_COUNT, "a kind has no label");

@@ -24,9 +24,9 @@ add_system_text(Buf *out, const Prompt *prompt)
 
 	buf_puts(out, prompt->system_text);
 	buf_puts(out, prompt->kind == KIND_TRIAGE ? "\n\nCategories:\n" : "\n");
-	for (int i = 0; i < prompt->category_count; i++)
+	for (int i = 0; i < prompt->offer.label_count && prompt->kind == KIND_TRIAGE; i++)
 	{
-		const Category *category = &prompt->categories[i];
+		const Category *category = &prompt->offer.labels[i];
 
 		buf_printf(out, "- %s%s%s\n", category->name, category->description[0] != '\0' ? ": " : "",
 				   category->description);
@@ -52,35 +52,34 @@ static void
 add_category_description(Buf *out, const Prompt *prompt)
 {
 	buf_puts(out, "The category that fits best, exactly as spelled here.");
-	for (int i = 0; i < prompt->category_count; i++)
+	for (int i = 0; i < prompt->offer.label_count; i++)
 	{
-		const Category *category = &prompt->categories[i];
+		const Category *category = &prompt->offer.labels[i];
 
 		buf_printf(out, " %s%s%s%s", category->name, category->description[0] != '\0' ? ": " : "",
-				   category->description, i + 1 < prompt->category_count ? ";" : "");
+				   category->description, i + 1 < prompt->offer.label_count ? ";" : "");
 	}
 }
 
 static void
 add_schema(Buf *body, Buf *scratch, const Prompt *prompt)
 {
-	const KindForm *form = kind_form(prompt->kind);
-	Field		fields[TRIAGE_FIELDS];
+	AnswerForm	form;
+	const char *description = NULL;
 
-	if (prompt->kind != KIND_TRIAGE)
+	if (prompt->kind == KIND_TRIAGE)
 	{
-		fields_schema(body, form->fields, form->field_count);
-		return;
+		buf_reset(scratch, SIZE_MAX);
+		add_category_description(scratch, prompt);
+		if (scratch->failed)
+		{
+			body->failed = true;
+			return;
+		}
+		description = scratch->data;
 	}
-	buf_reset(scratch, SIZE_MAX);
-	add_category_description(scratch, prompt);
-	if (scratch->failed)
-		body->failed = true;
-	else
-	{
-		kind_triage_fields(fields, prompt->categories, prompt->category_count, scratch->data);
-		fields_schema(body, fields, TRIAGE_FIELDS);
-	}
+	kind_answer_form(prompt->kind, &prompt->offer, description, &form);
+	fields_schema(body, form.fields, form.count);
 }
 
 /* The text as a JSON string; text's own failure becomes body's. */
@@ -161,10 +160,14 @@ prompt_build(Buf *body, const Prompt *prompt, const PromptFrame *frame, const Ti
 bool
 prompt_build_conversation(Buf *body, const Prompt *prompt, const PromptFrame *frame, const Conversation *conversation)
 {
+	const KindForm *form = kind_form(prompt->kind);
 	Buf			user;
 
 	buf_init(&user, body->cap);
-	conversation_add(&user, conversation, prompt->boundary);
+	conversation_add(&user, conversation, &(ConversationShape) {
+		.what = form->what, .cut = form->cut, .offer = kind_takes_offer(prompt->kind) ? &prompt->offer : NULL,
+		.boundary = prompt->boundary
+	});
 	return build_around(body, prompt, frame, &user);
 }
 
@@ -183,8 +186,15 @@ prompt_token_bound(const PromptSize *size)
 		(size->subject + description) * UNTRUSTED_GROWTH;
 }
 
+/* In the schema an offered name is at most twice as long, as it has no control character. */
+#define NAME_ESCAPE 2
+#define NAME_MARKS 3
+
 int64_t
-prompt_conversation_token_bound(int64_t system_text)
+prompt_conversation_token_bound(JobKind kind, int64_t system_text)
 {
-	return PROMPT_TOKENS_FIXED + system_text + CONVERSATION_MAX * UNTRUSTED_GROWTH;
+	int64_t		offer = kind_takes_offer(kind) ? CHOICES_MAX * UNTRUSTED_GROWTH + OFFER_NAMES_MAX * NAME_ESCAPE +
+		OFFER_LABELS_MAX * NAME_MARKS : 0;
+
+	return PROMPT_TOKENS_FIXED + system_text + CONVERSATION_MAX * UNTRUSTED_GROWTH + offer;
 }

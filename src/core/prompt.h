@@ -20,8 +20,7 @@ typedef struct Prompt
 	JobKind		kind;
 	const char *model;
 	const char *system_text;	/* row of prompts */
-	const Category *categories; /* of kind triage only, else none */
-	int			category_count;
+	Offer		offer;			/* what the answer may name: of kind triage the categories */
 	const char *boundary;		/* random, [0-9a-f], e.g. 16 characters */
 	int			max_output_tokens;	/* 0: the endpoint's own limit */
 	const char *max_tokens_field;	/* as the endpoint calls that; used when there is a limit */
@@ -29,7 +28,7 @@ typedef struct Prompt
 
 /*
  * What is the same in every request of a tenant: the body before the boundary, and after the ticket.  Worded once and
- * copied; it is most of a request's bytes.
+ * copied; it is most of a request's bytes.  Of a kind that takes an offer of its own, see kinds.h, it is one request's.
  */
 typedef struct PromptFrame
 {
@@ -65,6 +64,6 @@ typedef struct PromptSize
  */
 extern int64_t prompt_token_bound(const PromptSize *size);
 /* The same for any conversation: what is said is not known before it is read.  system_text: bytes of the prompt. */
-extern int64_t prompt_conversation_token_bound(int64_t system_text);
+extern int64_t prompt_conversation_token_bound(JobKind kind, int64_t system_text);
 
 #endif

@@ -121,6 +121,18 @@ is_idle(char before, char c, char after)
 	return strchr(";!?\"()[]{}", c) != NULL;
 }
 
+/* First of all, so that what stands around them meets. */
+static void
+drop_apostrophes(Buf *plain)
+{
+	size_t		kept = 0;
+
+	for (size_t at = 0; at < plain->len; at++)
+		if (plain->data[at] != '\'')
+			plain->data[kept++] = plain->data[at];
+	plain->len = kept;
+}
+
 bool
 quote_fold_summary(Buf *out, const char *text, size_t len)
 {
@@ -132,12 +144,12 @@ quote_fold_summary(Buf *out, const char *text, size_t len)
 	buf_add(out, "", 0);
 	if (!quote_fold(&plain, text, len))
 		out->failed = true;
+	else
+		drop_apostrophes(&plain);
 	for (size_t at = 0; !out->failed && at < plain.len; at++)
 	{
 		char		c = plain.data[at];
 
-		if (c == '\'')
-			continue;
 		if (c == ' ' || is_idle(at > 0 ? plain.data[at - 1] : ' ', c, at + 1 < plain.len ? plain.data[at + 1] : ' '))
 		{
 			space = true;

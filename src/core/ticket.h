@@ -41,9 +41,12 @@ typedef enum JobKind
 {
 	KIND_TRIAGE,
 	KIND_CHAT_REPLY,
-	KIND_SUMMARIZE
+	KIND_SUMMARIZE,
+	KIND_EXTRACT_ISSUES,
+	KIND_MATCH_ISSUES,
+	KIND_NAME_CLUSTER
 } JobKind;
-#define KIND_COUNT 3
+#define KIND_COUNT 6
 
 /* Who wrote a text of a conversation. */
 typedef enum Speaker
@@ -53,9 +56,10 @@ typedef enum Speaker
 	SPEAKER_AGENT,
 	SPEAKER_NOTE,				/* of agents among themselves */
 	SPEAKER_SYSTEM,				/* the application */
-	SPEAKER_SUMMARY				/* of what went before, by the model */
+	SPEAKER_SUMMARY,			/* of what went before, by the model */
+	SPEAKER_ISSUE				/* no speech: a product issue, known by its number */
 } Speaker;
-#define SPEAKER_COUNT 6
+#define SPEAKER_COUNT 7
 
 #define SENTIMENT_MIN 1			/* calm */
 #define SENTIMENT_MAX 10		/* furious */
@@ -69,13 +73,33 @@ typedef enum Speaker
 #define CUSTOMER_REQUEST_MAX 1000
 #define QUESTION_MAX 500
 #define QUESTIONS_MAX 10
+#define ISSUES_MAX 10
+#define ISSUE_SUMMARY_MAX 500
+#define ISSUE_DETAIL_MAX 4000
+#define ISSUE_QUOTE_MAX 2000
+#define MATCH_REASON_MAX 300
+#define CLUSTER_NAME_MAX 200
+#define CLUSTER_NAME_ASKED 80	/* so much is asked for */
+#define CLUSTER_SUMMARY_MAX 1000
 
-/* One row of ticket_categories. */
+/* One row of ticket_categories, or another label that the model is to choose from. */
 typedef struct Category
 {
 	const char *name;
 	const char *description;	/* may be "" */
 } Category;
+
+/* What an answer may name. */
+typedef struct Offer
+{
+	const Category *labels;
+	int			label_count;
+	int			text_count;		/* texts known by their numbers, from 1 */
+} Offer;
+
+/* So many labels at most, and so many bytes of their names: providers take longer lists only under conditions. */
+#define OFFER_LABELS_MAX 250
+#define OFFER_NAMES_MAX 12000
 
 /* What a triage request is made of; the caller owns the strings. */
 typedef struct TicketInput
@@ -105,7 +129,7 @@ typedef struct Conversation
 /* The accepted answer.  Strings are malloc'd; verdict_free() frees them. */
 typedef struct Verdict
 {
-	int			category;		/* index into the categories that were offered */
+	int			category;		/* index into the labels that were offered */
 	Priority	urgency;
 	int			sentiment_score;
 	char	   *draft_reply;

@@ -88,13 +88,12 @@ read_verdict(json_object *answer, const Field *fields, VerdictResult *result)
 
 /* Of any other kind: the answer as a JSON object of nothing but its fields. */
 static bool
-read_object(json_object *answer, JobKind kind, VerdictResult *result)
+read_object(json_object *answer, const AnswerForm *form, VerdictResult *result)
 {
-	const KindForm *form = kind_form(kind);
 	Buf			object;
 
 	buf_init(&object, OBJECT_MAX);
-	if (!fields_normalise(&object, answer, form->fields, form->field_count, ending_of(result)))
+	if (!fields_normalise(&object, answer, form->fields, form->count, ending_of(result)))
 	{
 		buf_free(&object);
 		return false;
@@ -104,23 +103,19 @@ read_object(json_object *answer, JobKind kind, VerdictResult *result)
 }
 
 static void
-read_answer(const char *data, size_t len, JobKind kind,
-			const Category *categories, int category_count, VerdictResult *result)
+read_answer(const char *data, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	json_object *answer = json_parse_object(data, len, "answer", ending_of(result));
+	AnswerForm	form;
 	bool		read;
 
 	if (answer == NULL)
 		return;
+	kind_answer_form(kind, offer, NULL, &form);
 	if (kind == KIND_TRIAGE)
-	{
-		Field		fields[TRIAGE_FIELDS];
-
-		kind_triage_fields(fields, categories, category_count, "");
-		read = read_verdict(answer, fields, result);
-	}
+		read = read_verdict(answer, form.fields, result);
 	else
-		read = read_object(answer, kind, result);
+		read = read_object(answer, &form, result);
 	if (read)
 		result->outcome = OUTCOME_SUCCEEDED;
 	else
@@ -337,8 +332,7 @@ read_reply(json_object *reply, const CallReply *call, int64_t now_ms, Text *cont
 }
 
 static void
-read_success(const CallReply *call, int64_t now_ms, JobKind kind,
-			 const Category *categories, int category_count, VerdictResult *result)
+read_success(const CallReply *call, int64_t now_ms, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	json_object *reply = json_parse_object(call->body, call->body_len, "reply", ending_of(result));
 	Text		content;
@@ -349,14 +343,13 @@ read_success(const CallReply *call, int64_t now_ms, JobKind kind,
 	if (read_reply(reply, call, now_ms, &content, result))
 	{
 		content = without_fence(content);
-		read_answer(content.data, content.len, kind, categories, category_count, result);
+		read_answer(content.data, content.len, kind, offer, result);
 	}
 	json_object_put(reply);
 }
 
 void
-verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind,
-				const Category *categories, int category_count, VerdictResult *result)
+verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	Classified	classified;
 
@@ -364,7 +357,7 @@ verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind,
 	classify_reply(reply, now_ms, &classified);
 	if (classified.outcome == OUTCOME_SUCCEEDED)
 	{
-		read_success(reply, now_ms, kind, categories, category_count, result);
+		read_success(reply, now_ms, kind, offer, result);
 		return;
 	}
 	result->outcome = classified.outcome;
@@ -373,19 +366,17 @@ verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind,
 }
 
 void
-verdict_parse(const char *body, size_t len, JobKind kind,
-			  const Category *categories, int category_count, VerdictResult *result)
+verdict_parse(const char *body, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = 200, .body = body, .body_len = len};
 
 	result_init(result);
-	read_success(&reply, 0, kind, categories, category_count, result);
+	read_success(&reply, 0, kind, offer, result);
 }
 
 void
-verdict_parse_answer(const char *answer, size_t len, JobKind kind,
-					 const Category *categories, int category_count, VerdictResult *result)
+verdict_parse_answer(const char *answer, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	result_init(result);
-	read_answer(answer, len, kind, categories, category_count, result);
+	read_answer(answer, len, kind, offer, result);
 }

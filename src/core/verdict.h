@@ -3,7 +3,7 @@
  *	  Response body -> verdict, or why it is unusable.
  *
  * The answer is untrusted input.  HTTP 200 is not success: the body may carry an error object, a refusal, a truncated
- * or empty message.  Never raises.  categories are those that a triage answer may name; other kinds want none.
+ * or empty message.  Never raises.  offer: what an answer of the kind may name, NULL for nothing.
  */
 #ifndef TRIAGE_CORE_VERDICT_H
 #define TRIAGE_CORE_VERDICT_H
@@ -29,14 +29,13 @@ struct CallReply;
  * The whole of what a finished call means, from what the network and the HTTP status say down to the fields of the
  * answer.  now_ms: milliseconds since the Unix epoch.
  */
-extern void verdict_of_call(const struct CallReply *reply, int64_t now_ms, JobKind kind,
-							const Category *categories, int category_count, VerdictResult *result);
+extern void verdict_of_call(const struct CallReply *reply, int64_t now_ms, JobKind kind, const Offer *offer,
+							VerdictResult *result);
 /* Reads a chat completions response (status 200) and the JSON answer inside it. */
-extern void verdict_parse(const char *body, size_t len, JobKind kind,
-						  const Category *categories, int category_count, VerdictResult *result);
+extern void verdict_parse(const char *body, size_t len, JobKind kind, const Offer *offer, VerdictResult *result);
 /* Reads the bare answer object, as an external worker hands it to complete_job(). */
-extern void verdict_parse_answer(const char *answer, size_t len, JobKind kind,
-								 const Category *categories, int category_count, VerdictResult *result);
+extern void verdict_parse_answer(const char *answer, size_t len, JobKind kind, const Offer *offer,
+								 VerdictResult *result);
 extern void verdict_free(Verdict *verdict);
 
 #endif

@@ -55,7 +55,7 @@ typedef struct Budget
 typedef struct Arrays
 {
 	int			count;
-	ArrayBuildState *state[9];
+	ArrayBuildState *state[10];
 } Arrays;
 
 static void
@@ -335,7 +335,7 @@ read_prompt_sizes(Job **jobs, int count, int64 *bounds)
 		/* without a prompt there will be no call; were there one by then, it would be of the usual size */
 		if (spi_execute(plan, values, NULL, 1) > 0)
 			size = DatumGetInt64(spi_value(0, 1, &null)) * growth;
-		bounds[i] = prompt_conversation_token_bound(size);
+		bounds[i] = prompt_conversation_token_bound(jobs[i]->kind, size);
 	}
 }
 
@@ -412,6 +412,7 @@ take(const Job *job, Datum amount, Budget *budgets, int budget_count, Arrays *ro
 		put(rows, 6, INT8OID, Int64GetDatum(job->ticket_id), job->ticket_id == 0);
 		put(rows, 7, INT8OID, Int64GetDatum(job->session_id), job->session_id == 0);
 		put(rows, 8, TEXTOID, CStringGetTextDatum(kind_name(job->kind)), false);
+		put(rows, 9, INT8OID, Int64GetDatum(job->cluster_id), job->cluster_id == 0);
 	}
 	return true;
 }
@@ -420,26 +421,26 @@ static void
 write_reservations(Arrays *rows, const ClaimRequest *request)
 {
 	static SPIPlanPtr plan;
-	Datum		values[12];
+	Datum		values[13];
 
 	if (rows->count == 0)
 		return;
 	spi_prepare(&plan,
 				"WITH reserved AS (INSERT INTO triage.budget_reservations "
-				"(tenant, job, fence, budget, period_start, amount, ticket, session, kind, provider, reserved_at, expires_at) "
+				"(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster, provider, reserved_at, expires_at) "
 				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, u.ticket, u.session, "
-				"u.kind::triage.job_kind, $10, $11, $12 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) "
-				"AS u(tenant, job, fence, budget, period_start, amount, ticket, session, kind) "
+				"u.kind::triage.job_kind, u.cluster, $11, $12, $13 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+				"AS u(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster) "
 				"RETURNING budget, period_start, amount) "
 				"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved) "
 				"SELECT r.budget, r.period_start, sum(r.amount) FROM reserved r GROUP BY 1, 2 ORDER BY 1, 2 "
 				"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved",
-				12, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
-				INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+				13, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
+				INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 	make_arrays(rows, values);
-	values[9] = CStringGetTextDatum(request->provider);
-	values[10] = TimestampTzGetDatum(request->now);
-	values[11] = TimestampTzGetDatum(request->lease_until);
+	values[10] = CStringGetTextDatum(request->provider);
+	values[11] = TimestampTzGetDatum(request->now);
+	values[12] = TimestampTzGetDatum(request->lease_until);
 	spi_execute(plan, values, NULL, 0);
 	/* were it lost in a crash, its call might be billed all the same */
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
@@ -578,7 +579,7 @@ budget_find_claim(Job *job, int64 id, int fence)
 		return false;
 	spi_prepare(&plan,
 				"SELECT r.tenant, r.ticket, r.provider, r.reserved_at, r.session, r.kind::text, "
-				"(SELECT p.model FROM triage.providers p WHERE p.name = r.provider) FROM triage.budget_reservations r "
+				"(SELECT p.model FROM triage.providers p WHERE p.name = r.provider), r.cluster FROM triage.budget_reservations r "
 				"WHERE r.job = $1 AND r.fence = $2 ORDER BY r.tenant LIMIT 1",
 				2, INT8OID, INT4OID);
 	if (spi_execute(plan, values, NULL, 1) == 0)
@@ -589,10 +590,7 @@ budget_find_claim(Job *job, int64 id, int fence)
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	value = spi_value(0, 2, &null);
-	job->ticket_id = null ? 0 : DatumGetInt64(value);
-	value = spi_value(0, 5, &null);
-	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_subject(job, 0, 2, 5, 8);
 	job_set_kind(job, TextDatumGetCString(spi_value(0, 6, &null)));
 	value = spi_value(0, 7, &null);
 	if (!null)

@@ -87,11 +87,12 @@ set_answered(Job *job, int latency_ms)
 void
 builtin_provider_converse(Job *job, const Conversation *conversation)
 {
+	Offer		offer = job_offer(job);
 	instr_time	start,
 				end;
 
 	INSTR_TIME_SET_CURRENT(start);
-	if (!builtin_converse(job->kind, conversation, &job->verdict))
+	if (!builtin_converse(job->kind, conversation, &offer, &job->verdict))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);

@@ -183,6 +183,7 @@ static void
 read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 {
 	int64		now_ms = epoch_ms();
+	Offer		offer = job_offer(job);
 	VerdictResult result;
 
 	job->http_status = reply->reply.http_status;
@@ -190,7 +191,7 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 	dispatch_count(d, COUNTER_BYTES_SENT, reply->bytes_sent);
 	dispatch_count(d, COUNTER_BYTES_RECEIVED, reply->bytes_received);
 	strlcpy(job->request_id, reply->request_id, sizeof(job->request_id));
-	verdict_of_call(&reply->reply, now_ms, job->kind, job->vocabulary->categories, job->vocabulary->category_count, &result);
+	verdict_of_call(&reply->reply, now_ms, job->kind, &offer, &result);
 	job->outcome = result.outcome;
 	job->truncated = result.truncated;
 	job->usage = result.usage;

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "core/kinds.h"
 #include "core/labels.h"
 #include "core/prompt.h"
 #include "pg/budget.h"
@@ -54,18 +55,20 @@ build_request(const Provider *provider, Job *job, const TicketInput *input, cons
 	uint64		random;
 	char		boundary[33];
 	Vocabulary *vocabulary = job->vocabulary;
+	bool		own_frame = kind_takes_offer(job->kind);
 	Prompt		prompt = {
 		.kind = job->kind,
 		.model = provider->model,
 		.system_text = vocabulary->system_text,
-		.categories = vocabulary->categories,
-		.category_count = vocabulary->category_count,
+		.offer = job_offer(job),
 		.boundary = boundary,
 		.max_output_tokens = provider->max_output_tokens,
 		.max_tokens_field = provider->max_tokens_field
 	};
 
-	if (!vocabulary->framed && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
+	if (own_frame)
+		prompt_frame_free(&vocabulary->frame);
+	if ((own_frame || !vocabulary->framed) && !prompt_frame_build(&vocabulary->frame, &prompt, MAX_REQUEST))
 	{
 		prompt_frame_free(&vocabulary->frame);
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
@@ -87,11 +90,12 @@ build_request(const Provider *provider, Job *job, const TicketInput *input, cons
 static void
 wait_for_tenant(Job *job, const char *what)
 {
+	int64		id;
+	const char *subject = job_subject(job, &id);
+
 	ereport(LOG,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("tenant \"%s\" has no active %s: its %s %lld waits", job->tenant_id, what,
-					job->session_id ? "session" : "ticket",
-					(long long) (job->session_id ? job->session_id : job->ticket_id))));
+			 errmsg("tenant \"%s\" has no active %s: its %s %lld waits", job->tenant_id, what, subject, (long long) id)));
 	dispatch_return_job(job, TENANT_PAUSE_MS);
 }
 
@@ -101,8 +105,8 @@ prepare_conversation(const Provider *provider, Job *job)
 	Conversation conversation;
 
 	if (!kinds_read(job, &conversation))
-		kinds_drop(job);
-	else if (provider->api == API_BUILTIN)
+		return;
+	if (provider->api == API_BUILTIN)
 		builtin_provider_converse(job, &conversation);
 	else if (job->vocabulary->system_text == NULL)
 		wait_for_tenant(job, psprintf("prompt of kind %s", kind_name(job->kind)));

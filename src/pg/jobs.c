@@ -22,6 +22,7 @@
 #include "pg/wake.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(triage_claim_jobs);
@@ -39,8 +40,8 @@ interval_ms(const Interval *interval)
 static void
 put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum request)
 {
-	Datum		values[12];
-	bool		nulls[12] = {0};
+	Datum		values[13];
+	bool		nulls[13] = {0};
 	Oid			kind_type = TupleDescAttr(result->setDesc, 9)->atttypid;
 
 	values[0] = Int64GetDatum(job->id);
@@ -59,6 +60,8 @@ put_claimed(ReturnSetInfo *result, const Job *job, const TicketText *text, Datum
 	nulls[10] = job->session_id == 0;
 	values[11] = request;
 	nulls[11] = request == (Datum) 0;
+	values[12] = Int64GetDatum(job->cluster_id);
+	nulls[12] = job->cluster_id == 0;
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -142,7 +145,6 @@ give_out(ReturnSetInfo *result, Job **jobs, int count)
 			texts[i].found = false;
 		if (is_conversation(jobs[i]) && !kinds_read_jsonb(jobs[i], &request))
 		{
-			kinds_drop(jobs[i]);
 			dropped[dropped_count++] = jobs[i];
 		}
 		else
@@ -212,7 +214,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 
 	spi_prepare(&plan,
 				"SELECT j.tenant_id, j.ticket_id, j.attempts, j.provider, j.claimed_at, t.version, j.session_id, j.kind::text, "
-				"(SELECT p.model FROM triage.providers p WHERE p.name = j.provider) "
+				"(SELECT p.model FROM triage.providers p WHERE p.name = j.provider), j.cluster_id "
 				"FROM triage.ai_jobs j LEFT JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id "
 				"WHERE j.id = $1 AND j.fence = $2 AND j.claimed_at IS NOT NULL AND (j.lease_until IS NOT NULL OR NOT $3)",
 				3, INT8OID, INT4OID, BOOLOID);
@@ -224,10 +226,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	value = spi_value(0, 2, &null);
-	job->ticket_id = null ? 0 : DatumGetInt64(value);
-	value = spi_value(0, 7, &null);
-	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_subject(job, 0, 2, 7, 10);
 	job_set_kind(job, TextDatumGetCString(spi_value(0, 8, &null)));
 	value = spi_value(0, 9, &null);
 	if (!null)
@@ -244,11 +243,35 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	return true;
 }
 
+/*
+ * An answer says which version of the request it is of, or goes for that of now.  One that names texts by their numbers has
+ * to say so: by now they may have others.
+ */
+static void
+take_version(Job *job, Jsonb *answer)
+{
+	JsonbValue	value;
+	const JsonbValue *version = JB_ROOT_IS_OBJECT(answer) ?
+		getKeyJsonValueFromContainer(&answer->root, "version", strlen("version"), &value) : NULL;
+
+	if (version != NULL && version->type == jbvNumeric)
+		job->version = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(version->val.numeric)));
+	else if (version != NULL || job->kind == KIND_MATCH_ISSUES)
+	{
+		job_reset(job);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("answer is not usable: its version is not that of a request"),
+				 errhint("Copy the number version from the request that claim_jobs() returned.")));
+	}
+}
+
 static StoreResult
 store_one(Job *job)
 {
 	StoreResult stored;
-	bool		session = job->session_id != 0;
+	int64		id;
+	const char *subject = job_subject(job, &id);
 
 	queue_store(&job, 1);
 	stored = job->stored;
@@ -256,7 +279,7 @@ store_one(Job *job)
 	if (stored == STORE_LOCKED)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the %s of this job is locked by another transaction", session ? "session" : "ticket"),
+				 errmsg("the %s of this job is locked by another transaction", subject),
 				 errhint("Try again in a moment; the claim still holds.")));
 	return stored;
 }
@@ -306,6 +329,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	Job		   *list = &job;
 	char	   *answer;
 	char	   *utf8;
+	Offer		offer;
 	VerdictResult verdict;
 	Datum		request;
 	bool		stored;
@@ -322,16 +346,18 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	/* the fence says that nothing new was said since the claim, so what is there now is what was answered */
 	if (is_conversation(&job) && !kinds_read_jsonb(&job, &request))
 	{
-		kinds_drop(&job);
 		set_usage(fcinfo, 3, &job);
 		(void) store_one(&job);
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
+	if (is_conversation(&job))
+		take_version(&job, PG_GETARG_JSONB_P(2));
 	config_vocabularies(&list, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
-	verdict_parse_answer(utf8, strlen(utf8), job.kind, job.vocabulary->categories, job.vocabulary->category_count, &verdict);
+	offer = job_offer(&job);
+	verdict_parse_answer(utf8, strlen(utf8), job.kind, &offer, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
 	{
 		job_reset(&job);

@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/kinds.h"
 #include "core/labels.h"
 #include "pg/guc.h"
 #include "pg/kinds.h"
@@ -30,20 +31,31 @@ typedef struct KindCalls
 	const char *give_up;
 } KindCalls;
 
-#define READ(kind) "SELECT r.version, r.heading, r.speakers, r.texts FROM triage.read_" kind "($1, $2, $3) AS r"
-#define READ_JSONB(kind) "SELECT r.version, jsonb_build_object('version', r.version, 'heading', r.heading, " \
-	"'speakers', to_jsonb(r.speakers), 'texts', to_jsonb(r.texts)) FROM triage.read_" kind "($1, $2, $3) AS r"
-#define LOCK(kind) "SELECT l.n, l.state FROM triage.lock_" kind "($1, $2, $3, $4) AS l"
-#define STORE(kind) "SELECT triage.store_" kind "($1, $2, $3, $4, $5, $6, $7, $8::jsonb)"
-#define GIVE_UP(kind) "SELECT triage.give_up_" kind "($1, $2, $3, $4::triage.run_outcome, $5)"
-#define CALLS(kind) {READ(kind), READ_JSONB(kind), LOCK(kind), STORE(kind), GIVE_UP(kind)}
+#define FROM_READ(kind) "FROM triage.read_" kind "($1, $2, $3, $4) AS r"
+#define READ(kind, labels, notes) \
+	"SELECT r.version, r.heading, r.speakers, r.texts, " labels ", " notes " " FROM_READ(kind)
+/* In the places of READ: what the check of an answer needs to know. */
+#define READ_JSONB(kind, labels, notes, more) "SELECT r.version, jsonb_build_object('version', r.version, 'heading', r.heading, " \
+	"'speakers', to_jsonb(r.speakers), 'texts', to_jsonb(r.texts)" more "), NULL, r.texts, " labels ", " notes " " FROM_READ(kind)
+#define LOCK(kind) "SELECT l.n, l.state FROM triage.lock_" kind "($1, $2, $3, $4, $5) AS l"
+#define STORE(kind) "SELECT triage.store_" kind "($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb)"
+#define GIVE_UP(kind) "SELECT triage.give_up_" kind "($1, $2, $3, $4, $5::triage.run_outcome, $6)"
+#define CALLS(kind) {READ(kind, "NULL::text[]", "NULL::text[]"), READ_JSONB(kind, "NULL::text[]", "NULL::text[]", ""), \
+	LOCK(kind), STORE(kind), GIVE_UP(kind)}
+#define LABELLED_CALLS(kind) {READ(kind, "r.labels", "r.label_notes"), READ_JSONB(kind, "r.labels", "r.label_notes", \
+	", 'labels', to_jsonb(r.labels), 'label_notes', to_jsonb(r.label_notes)"), LOCK(kind), STORE(kind), GIVE_UP(kind)}
 
 static const KindCalls calls[KIND_COUNT] = {
 	[KIND_CHAT_REPLY] = CALLS("chat_reply"),
 	[KIND_SUMMARIZE] = CALLS("summarize"),
+	[KIND_EXTRACT_ISSUES] = LABELLED_CALLS("extract_issues"),
+	[KIND_MATCH_ISSUES] = LABELLED_CALLS("match_issues"),
+	[KIND_NAME_CLUSTER] = LABELLED_CALLS("name_cluster"),
 };
 
-/* Tenant, ticket, session: the first three arguments of all but lock. */
+/* The first arguments of all but lock: tenant, ticket, session, cluster. */
+#define SUBJECT_ARGUMENTS 4
+
 static void
 set_subject(const Job *job, Datum *values, char *nulls)
 {
@@ -51,7 +63,9 @@ set_subject(const Job *job, Datum *values, char *nulls)
 	values[1] = Int64GetDatum(job->ticket_id);
 	values[2] = Int64GetDatum(job->session_id);
 	nulls[1] = job->ticket_id == 0 ? 'n' : ' ';
+	values[3] = Int64GetDatum(job->cluster_id);
 	nulls[2] = job->session_id == 0 ? 'n' : ' ';
+	nulls[3] = job->cluster_id == 0 ? 'n' : ' ';
 }
 
 static int
@@ -95,20 +109,108 @@ take_speeches(Conversation *conversation, Datum speakers, Datum texts)
 	conversation->count = count;
 }
 
+/* The job is to go, without a call or a dead letter. */
+static void
+drop(Job *job)
+{
+	job->unwanted = true;
+	job->outcome = OUTCOME_STALE;
+	strlcpy(job->reason, "nobody waits for the answer any more", sizeof(job->reason));
+	job->decision = (RetryDecision) {.action = RETRY_DONE};
+	job->state = JOB_ANSWERED;
+}
+
+/* No model can be asked: that is no call, and no other try would end better. */
+static void
+give_up_unasked(Job *job, const char *why)
+{
+	job->outcome = OUTCOME_BAD_REQUEST;
+	snprintf(job->reason, sizeof(job->reason), "not asked: %s", why);
+	job->decision = (RetryDecision) {.action = RETRY_GIVE_UP};
+	job->state = JOB_ANSWERED;
+}
+
+static char *
+malloced(Datum value)
+{
+	size_t		len;
+	char	   *copy = strdup(spi_utf8(value, &len));
+
+	if (copy == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return copy;
+}
+
+/* They outlive the transaction, until the answer is checked.  A label without a note has an empty one. */
+static void
+take_labels(Job *job, Datum labels, Datum notes)
+{
+	Datum	   *names;
+	Datum	   *texts;
+	int			count = text_elements(labels, &names);
+
+	if (notes == (Datum) 0 || text_elements(notes, &texts) != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a job must have a note for each of its labels")));
+	if (count == 0)
+		return;
+	job->labels = calloc(count, sizeof(Category));
+	if (job->labels == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	for (int i = 0; i < count; i++)
+	{
+		job->labels[i].name = malloced(names[i]);
+		job->label_count = i + 1;
+		job->labels[i].description = malloced(texts[i]);
+	}
+}
+
+/* Columns 4 to 6: texts, labels, notes.  False: there is nothing to choose from, or to choose for. */
+static bool
+take_offer(Job *job)
+{
+	bool		no_texts;
+	bool		no_labels;
+	bool		null;
+	Datum		texts = spi_value(0, 4, &no_texts);
+	Datum		labels = spi_value(0, 5, &no_labels);
+	Datum		notes = spi_value(0, 6, &null);
+	Datum	   *unused;
+	Offer		offer;
+	const char *problem;
+
+	job->text_count = no_texts ? 0 : text_elements(texts, &unused);
+	if (!no_labels)
+		take_labels(job, labels, null ? (Datum) 0 : notes);
+	offer = job_offer(job);
+	problem = kind_offer_problem(job->kind, &offer);
+	if (problem != NULL)
+		give_up_unasked(job, problem);
+	else if (job->text_count == 0 && kind_form(job->kind)->cut == CUT_EACH)
+		drop(job);
+	else
+		return true;
+	return false;
+}
+
 static bool
 read_row(Job *job, SPIPlanPtr *plan, const char *sql)
 {
-	Datum		values[3];
-	char		nulls[] = "   ";
+	Datum		values[SUBJECT_ARGUMENTS];
+	char		nulls[] = "    ";
 	bool		null;
 
 	set_subject(job, values, nulls);
-	spi_prepare(plan, sql, 3, TEXTOID, INT8OID, INT8OID);
+	spi_prepare(plan, sql, SUBJECT_ARGUMENTS, TEXTOID, INT8OID, INT8OID, INT8OID);
 	if (spi_execute(*plan, values, nulls, 1) == 0)
+	{
+		drop(job);
 		return false;
+	}
 	job->version = DatumGetInt64(spi_value(0, 1, &null));
 	job->is_read = true;
-	return true;
+	return take_offer(job);
 }
 
 bool
@@ -145,16 +247,6 @@ kinds_read_jsonb(Job *job, Datum *request)
 	return true;
 }
 
-void
-kinds_drop(Job *job)
-{
-	job->unwanted = true;
-	job->outcome = OUTCOME_STALE;
-	strlcpy(job->reason, "nobody waits for the answer any more", sizeof(job->reason));
-	job->decision = (RetryDecision) {.action = RETRY_DONE};
-	job->state = JOB_ANSWERED;
-}
-
 /*
  * Something was said, or done, since the conversation was read.  Whether anything is owed still will be found out by reading
  * it again; a job that is overtaken each time has its tries counted like any other.
@@ -174,27 +266,30 @@ set_overtaken(Job *job)
 	.attempt_spent = true};
 }
 
+#define LOCK_ARGUMENTS (SUBJECT_ARGUMENTS + 1)
+
 static void
 lock_kind(JobKind kind, Job **jobs, int count)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	ArrayBuildState *columns[4] = {0};
-	static const Oid types[4] = {TEXTOID, INT8OID, INT8OID, INT8OID};
-	Datum		values[4];
+	ArrayBuildState *columns[LOCK_ARGUMENTS] = {0};
+	static const Oid types[LOCK_ARGUMENTS] = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[LOCK_ARGUMENTS];
 	uint64		rows;
 
 	for (int i = 0; i < count; i++)
 	{
-		char		nulls[] = "   ";
+		char		nulls[] = "     ";
 
 		set_subject(jobs[i], values, nulls);
-		values[3] = Int64GetDatum(jobs[i]->version);
-		for (int k = 0; k < 4; k++)
-			columns[k] = accumArrayResult(columns[k], values[k], k < 3 && nulls[k] == 'n', types[k], CurrentMemoryContext);
+		values[SUBJECT_ARGUMENTS] = Int64GetDatum(jobs[i]->version);
+		for (int k = 0; k < LOCK_ARGUMENTS; k++)
+			columns[k] = accumArrayResult(columns[k], values[k], nulls[k] == 'n', types[k], CurrentMemoryContext);
 	}
-	for (int k = 0; k < 4; k++)
+	for (int k = 0; k < LOCK_ARGUMENTS; k++)
 		values[k] = makeArrayResult(columns[k], CurrentMemoryContext);
-	spi_prepare(&plans[kind], calls[kind].lock, 4, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID);
+	spi_prepare(&plans[kind], calls[kind].lock, LOCK_ARGUMENTS, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+				INT8ARRAYOID);
 	rows = spi_execute(plans[kind], values, NULL, 0);
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -248,18 +343,18 @@ void
 kinds_store(const Job *job, int64 run_id)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	Datum		values[8];
-	char		nulls[] = "        ";
+	Datum		values[9];
+	char		nulls[] = "         ";
 
 	set_subject(job, values, nulls);
-	values[3] = Int64GetDatum(run_id);
-	values[4] = Int64GetDatum(job->version);
-	values[5] = spi_text(job->provider);
-	values[6] = spi_text(job->model);
-	nulls[6] = job->model[0] == '\0' ? 'n' : ' ';
-	values[7] = spi_text(job->verdict.object);
-	spi_prepare(&plans[job->kind], calls[job->kind].store, 8, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID,
-				TEXTOID);
+	values[4] = Int64GetDatum(run_id);
+	values[5] = Int64GetDatum(job->version);
+	values[6] = spi_text(job->provider);
+	values[7] = spi_text(job->model);
+	nulls[7] = job->model[0] == '\0' ? 'n' : ' ';
+	values[8] = spi_text(job->verdict.object);
+	spi_prepare(&plans[job->kind], calls[job->kind].store, 9, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID,
+				TEXTOID, TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
 }
 
@@ -267,13 +362,13 @@ static void
 call_give_up(const Job *job)
 {
 	static SPIPlanPtr plans[KIND_COUNT];
-	Datum		values[5];
-	char		nulls[] = "     ";
+	Datum		values[6];
+	char		nulls[] = "      ";
 
 	set_subject(job, values, nulls);
-	values[3] = CStringGetTextDatum(outcome_name(job->outcome));
-	values[4] = spi_text(job->reason);
-	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 5, TEXTOID, INT8OID, INT8OID, TEXTOID, TEXTOID);
+	values[4] = CStringGetTextDatum(outcome_name(job->outcome));
+	values[5] = spi_text(job->reason);
+	spi_prepare(&plans[job->kind], calls[job->kind].give_up, 6, TEXTOID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID);
 	execute_as_triage(plans[job->kind], values, nulls);
 }
 

@@ -15,12 +15,13 @@ is_conversation(const Job *job)
 	return job->kind != KIND_TRIAGE;
 }
 
-/* Reads a claimed job's conversation, palloc'd, in UTF-8, and notes its version in the job.  False: nothing is to be done. */
+/*
+ * Reads a claimed job's conversation, palloc'd, in UTF-8, and notes in the job its version and what its answer may name.
+ * False: there is nothing to ask, and the job is answered: it is to go, or to become a dead letter; queue_store() does it.
+ */
 extern bool kinds_read(Job *job, Conversation *conversation);
 /* The same as jsonb, for a worker that is not part of the server. */
 extern bool kinds_read_jsonb(Job *job, Datum *request);
-/* The job is to go, without a call or a dead letter; queue_store() does it. */
-extern void kinds_drop(Job *job);
 /*
  * Locks what the jobs are about, without waiting: stored becomes STORE_LOCKED where somebody else has a lock.  An answer
  * that was overtaken becomes a stale one, and its job goes back to be looked at anew.

@@ -79,7 +79,7 @@ claim_plan(int rung, ClaimTenants which, bool some_kinds)
 				   "WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q "
 				   "WHERE q.priority = $1::triage.ticket_priority AND q.run_at <= $5 AND (q.run_at, q.id) > ($2, $3) "
 				   "AND q.lease_until IS NULL %s%sORDER BY q.run_at, q.id LIMIT %d FOR UPDATE SKIP LOCKED)) "
-				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at, j.session_id, j.kind::text",
+				   "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.run_at, j.session_id, j.kind::text, j.cluster_id",
 				   filters[which], some_kinds ? "AND q.kind = ANY ($9::triage.job_kind[]) " : "", 1 << rung);
 	spi_prepare(plan, sql, some_kinds ? 9 : which == CLAIM_ALL ? 7 : 8, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID,
 				TIMESTAMPTZOID, INT2OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID);
@@ -90,17 +90,13 @@ static void
 take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 {
 	bool		null;
-	Datum		value;
 
 	job_reset(job);
 	job->id = DatumGetInt64(spi_value(row, 1, &null));
 	job->tenant_id = strdup(TextDatumGetCString(spi_value(row, 2, &null)));
 	if (job->tenant_id == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	value = spi_value(row, 3, &null);
-	job->ticket_id = null ? 0 : DatumGetInt64(value);
-	value = spi_value(row, 7, &null);
-	job->session_id = null ? 0 : DatumGetInt64(value);
+	job_set_subject(job, row, 3, 7, 9);
 	job_set_kind(job, TextDatumGetCString(spi_value(row, 8, &null)));
 	job->fence = DatumGetInt32(spi_value(row, 4, &null));
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
@@ -245,14 +241,10 @@ record_lost(uint64 rows)
 	{
 		Job		   *job = list[row] = &lost[row];
 		Datum		provider;
-		Datum		subject;
 
 		job->id = DatumGetInt64(spi_value(row, 1, &null));
 		job->tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
-		subject = spi_value(row, 3, &null);
-		job->ticket_id = null ? 0 : DatumGetInt64(subject);
-		subject = spi_value(row, 8, &null);
-		job->session_id = null ? 0 : DatumGetInt64(subject);
+		job_set_subject(job, row, 3, 8, 10);
 		job_set_kind(job, TextDatumGetCString(spi_value(row, 9, &null)));
 		job->fence = DatumGetInt32(spi_value(row, 4, &null));
 		job->attempts = DatumGetInt16(spi_value(row, 5, &null));
@@ -273,9 +265,9 @@ record_lost(uint64 rows)
 
 #define LEASE_ENDED "SET lease_until = NULL, slot = NULL "
 #define RETURNING_LOST "RETURNING j.id, j.tenant_id, j.ticket_id, j.fence, j.attempts, j.provider, j.claimed_at, " \
-	"j.session_id, j.kind::text"
+	"j.session_id, j.kind::text, j.cluster_id"
 /*
- * A dead letter's foreign key waits for whoever holds the ticket or session, and who is told of a session's writes to it and
+ * A dead letter's foreign key waits for whoever holds the ticket, session or cluster, and who is told of a session's writes to it and
  * to its origin ticket: all would wait with it, and with jobs in hand that whoever holds them may come to want.  Such a job
  * is left for the next time.  LATERAL, for no plan of a join could be had without reading all tickets.
  */
@@ -287,8 +279,10 @@ record_lost(uint64 rows)
 	"LEFT JOIN LATERAL (SELECT s.id FROM triage.chat_sessions s " \
 	"WHERE s.tenant_id = q.tenant_id AND s.id = q.session_id AND (origin.id IS NOT NULL OR NOT EXISTS (" \
 	"SELECT FROM triage.chat_tickets o WHERE o.tenant_id = s.tenant_id AND o.session_id = s.id AND o.relation = 'origin')) " \
-	"FOR NO KEY UPDATE SKIP LOCKED) AS session ON true "
-#define SUBJECT_IS_FREE "AND coalesce(ticket.id, session.id) IS NOT NULL "
+	"FOR NO KEY UPDATE SKIP LOCKED) AS session ON true " \
+	"LEFT JOIN LATERAL (SELECT c.id FROM triage.issue_clusters c " \
+	"WHERE c.tenant_id = q.tenant_id AND c.id = q.cluster_id FOR NO KEY UPDATE SKIP LOCKED) AS cluster ON true "
+#define SUBJECT_IS_FREE "AND coalesce(ticket.id, session.id, cluster.id) IS NOT NULL "
 
 int
 queue_free_slot(int slot)
@@ -401,16 +395,19 @@ queue_find_current(Job **jobs, int count, bool *current)
 bool
 queue_refused_alone(const Job *job)
 {
-	static SPIPlanPtr plan;
-	static SPIPlanPtr session_plan;
-	bool		of_session = job->session_id != 0;
-	Datum		values[5] = {CStringGetTextDatum(job->tenant_id),
-	Int64GetDatum(of_session ? job->session_id : job->ticket_id), Int64GetDatum(job->id),
+	static const char *const statements[] = {
+		REFUSED_ALONE("ticket_id"), REFUSED_ALONE("session_id"), REFUSED_ALONE("cluster_id")
+	};
+	static SPIPlanPtr plans[lengthof(statements)];
+	int			subject = job->cluster_id != 0 ? 2 : job->session_id != 0 ? 1 : 0;
+	int64		id;
+	Datum		values[5] = {CStringGetTextDatum(job->tenant_id), 0, Int64GetDatum(job->id),
 	CStringGetTextDatum(job->provider), Int32GetDatum(job->http_status)};
 
-	spi_prepare(of_session ? &session_plan : &plan, of_session ? REFUSED_ALONE("session_id") : REFUSED_ALONE("ticket_id"),
-				5, TEXTOID, INT8OID, INT8OID, TEXTOID, INT4OID);
-	return spi_execute(of_session ? session_plan : plan, values, NULL, 1) > 0;
+	(void) job_subject(job, &id);
+	values[1] = Int64GetDatum(id);
+	spi_prepare(&plans[subject], statements[subject], 5, TEXTOID, INT8OID, INT8OID, TEXTOID, INT4OID);
+	return spi_execute(plans[subject], values, NULL, 1) > 0;
 }
 
 TimestampTz
@@ -431,16 +428,22 @@ queue_next_due(TimestampTz now)
 }
 
 static void
+free_labels(Category *labels, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		free((char *) labels[i].name);
+		free((char *) labels[i].description);
+	}
+	free(labels);
+}
+
+static void
 vocabulary_release(Vocabulary *vocabulary)
 {
 	if (vocabulary == NULL || --vocabulary->references > 0)
 		return;
-	for (int i = 0; i < vocabulary->category_count; i++)
-	{
-		free((char *) vocabulary->categories[i].name);
-		free((char *) vocabulary->categories[i].description);
-	}
-	free(vocabulary->categories);
+	free_labels(vocabulary->categories, vocabulary->category_count);
 	prompt_frame_free(&vocabulary->frame);
 	free(vocabulary->tenant_id);
 	free(vocabulary->system_text);
@@ -454,10 +457,45 @@ job_forget_request(Job *job)
 	verdict_free(&job->verdict);
 	vocabulary_release(job->vocabulary);
 	job->vocabulary = NULL;
+	free_labels(job->labels, job->label_count);
+	job->labels = NULL;
+	job->label_count = 0;
 	job->called = false;
 	job->unwanted = false;
 	job->is_read = false;
 	job->state = JOB_READY;
+}
+
+Offer
+job_offer(const Job *job)
+{
+	if (job->kind == KIND_TRIAGE)
+		return (Offer) {.labels = job->vocabulary->categories, .label_count = job->vocabulary->category_count};
+	return (Offer) {.labels = job->labels, .label_count = job->label_count, .text_count = job->text_count};
+}
+
+static int64
+id_or_0(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = spi_value(row, column, &null);
+
+	return null ? 0 : DatumGetInt64(value);
+}
+
+void
+job_set_subject(Job *job, uint64 row, int ticket_column, int session_column, int cluster_column)
+{
+	job->ticket_id = id_or_0(row, ticket_column);
+	job->session_id = id_or_0(row, session_column);
+	job->cluster_id = id_or_0(row, cluster_column);
+}
+
+const char *
+job_subject(const Job *job, int64 *id)
+{
+	*id = job->cluster_id ? job->cluster_id : job->session_id ? job->session_id : job->ticket_id;
+	return job->cluster_id ? "cluster" : job->session_id ? "session" : "ticket";
 }
 
 void

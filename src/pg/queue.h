@@ -62,8 +62,9 @@ typedef struct Job
 	/* the claim */
 	int64		id;
 	JobKind		kind;
-	int64		ticket_id;		/* 0: it is about a session */
-	int64		session_id;		/* 0: it is about a ticket */
+	int64		ticket_id;		/* it is about this, or a session, or a cluster: the others are 0 */
+	int64		session_id;
+	int64		cluster_id;
 	char	   *tenant_id;
 	int			fence;
 	int			attempts;		/* this claim included */
@@ -73,6 +74,9 @@ typedef struct Job
 	TimestampTz run_at;			/* since when it was due */
 	TimestampTz lease_until;
 	Vocabulary *vocabulary;
+	Category   *labels;			/* that were read with it, in UTF-8: what its answer may name */
+	int			label_count;
+	int			text_count;
 	/* the call */
 	char		provider[64];
 	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
@@ -179,6 +183,12 @@ extern void queue_find_current(Job **jobs, int count, bool *current);
 /* When the next job that is not yet due becomes so; 0: there is none. */
 extern TimestampTz queue_next_due(TimestampTz now);
 
+/* For a row whose columns are ticket, session and cluster. */
+extern void job_set_subject(Job *job, uint64 row, int ticket_column, int session_column, int cluster_column);
+/* What the job is about, as people call it, and its id. */
+extern const char *job_subject(const Job *job, int64 *id);
+/* What its answer may name: of triage the tenant's categories. */
+extern Offer job_offer(const Job *job);
 extern void job_reset(Job *job);
 extern void job_set_kind(Job *job, const char *name);
 /* Copies text of the server's encoding into a field of a Job, in UTF-8, clipped between two characters. */

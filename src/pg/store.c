@@ -181,8 +181,8 @@ add_id_or_null(Rows *rows, int64 id)
 
 #define ADD_LETTERS \
 	"INSERT INTO triage.ai_dead_letters " \
-	"(id, tenant_id, ticket_id, session_id, kind, priority, fence, attempts, class, message, created_at) " \
-	"SELECT u.id, u.tenant_id, u.ticket_id, u.session_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, " \
+	"(id, tenant_id, ticket_id, session_id, cluster_id, kind, priority, fence, attempts, class, message, created_at) " \
+	"SELECT u.id, u.tenant_id, u.ticket_id, u.session_id, u.cluster_id, u.kind::triage.job_kind, u.priority::triage.ticket_priority, " \
 	"u.fence, u.attempts, u.class::triage.run_outcome, u.message, u.created_at FROM u "
 #define REPLACE_LETTER \
 	"DO UPDATE SET id = excluded.id, " \
@@ -193,20 +193,23 @@ static void
 add_dead_letters(Job **jobs, int count, uint64 rows)
 {
 	static const RowColumn columns[] = {
-		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"session_id", INT8OID}, {"kind", TEXTOID},
-		{"priority", TEXTOID}, {"fence", INT4OID}, {"attempts", INT4OID}, {"class", TEXTOID}, {"message", TEXTOID}, {"created_at", TIMESTAMPTZOID}
+		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"session_id", INT8OID}, {"cluster_id", INT8OID},
+		{"kind", TEXTOID}, {"priority", TEXTOID}, {"fence", INT4OID}, {"attempts", INT4OID}, {"class", TEXTOID}, {"message", TEXTOID}, {"created_at", TIMESTAMPTZOID}
 	};
 	static SPIPlanPtr plan;
 	static SPIPlanPtr session_plan;
+	static SPIPlanPtr cluster_plan;
 	Rows		of_tickets;
 	Rows		of_sessions;
+	Rows		of_clusters;
 
 	rows_init(&of_tickets, columns, lengthof(columns));
 	rows_init(&of_sessions, columns, lengthof(columns));
+	rows_init(&of_clusters, columns, lengthof(columns));
 	for (uint64 row = 0; row < rows; row++)
 	{
 		Job		   *job = jobs[find_job(jobs, count, row)];
-		Rows	   *letters = job->session_id != 0 ? &of_sessions : &of_tickets;
+		Rows	   *letters = job->cluster_id != 0 ? &of_clusters : job->session_id != 0 ? &of_sessions : &of_tickets;
 		bool		null;
 
 		if (job->outcome == OUTCOME_SUCCEEDED || job->unwanted)
@@ -216,6 +219,7 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 		rows_add_server_text(letters, job->tenant_id);
 		add_id_or_null(letters, job->ticket_id);
 		add_id_or_null(letters, job->session_id);
+		add_id_or_null(letters, job->cluster_id);
 		rows_add_server_text(letters, TextDatumGetCString(spi_value(row, 4, &null)));
 		rows_add_server_text(letters, TextDatumGetCString(spi_value(row, 5, &null)));
 		rows_add_int4(letters, job->fence);
@@ -230,6 +234,10 @@ add_dead_letters(Job **jobs, int count, uint64 rows)
 	if (of_sessions.count > 0)
 		rows_execute(&of_sessions, &session_plan,
 					 ADD_LETTERS "ON CONFLICT (tenant_id, session_id, kind) WHERE session_id IS NOT NULL " REPLACE_LETTER,
+					 NULL, 0);
+	if (of_clusters.count > 0)
+		rows_execute(&of_clusters, &cluster_plan,
+					 ADD_LETTERS "ON CONFLICT (tenant_id, cluster_id, kind) WHERE cluster_id IS NOT NULL " REPLACE_LETTER,
 					 NULL, 0);
 }
 
@@ -324,7 +332,8 @@ static const RowColumn run_columns[] = {
 	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", TEXTOID}, {"http_status", INT4OID},
 	{"request_id", TEXTOID}, {"error", TEXTOID}, {"input_tokens", INT4OID}, {"cached_tokens", INT4OID},
 	{"output_tokens", INT4OID}, {"cost", NUMERICOID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID},
-	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}, {"session_id", INT8OID}, {"kind", TEXTOID}
+	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}, {"session_id", INT8OID}, {"kind", TEXTOID},
+	{"cluster_id", INT8OID}
 };
 
 static void
@@ -364,6 +373,7 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	rows_add(runs, cost->price, !cost->priced);
 	add_id_or_null(runs, job->session_id);
 	rows_add_server_text(runs, kind_name(job->kind));
+	add_id_or_null(runs, job->cluster_id);
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
@@ -383,11 +393,11 @@ write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 	rows = rows_execute(&runs, &plan,
 						"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, "
 						"prompt_version, outcome, http_status, request_id, error, input_tokens, cached_tokens, "
-						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, session_id, finished_at) "
+						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, session_id, cluster_id, finished_at) "
 						"SELECT u.tenant_id, u.job_id, u.ticket_id, u.kind::triage.job_kind, u.fence, u.provider, u.model, "
 						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
 						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
-						"u.cache_write_tokens, u.currency, u.price::jsonb, u.session_id, "
+						"u.cache_write_tokens, u.currency, u.price::jsonb, u.session_id, u.cluster_id, "
 						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
 						NULL, 0);
 	for (uint64 row = 0; row < rows; row++)

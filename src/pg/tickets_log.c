@@ -60,6 +60,7 @@ typedef struct Changes
 	Rows		history;		/* in that context */
 	KeyList		assigned;
 	KeyList		reworded;		/* asks for triage of the new text */
+	KeyList		edited;			/* ends a look at the old text */
 	KeyList		finished;		/* calls the job off */
 	KeyList		reopened;		/* asks for triage if it never had one */
 	Events	   *events;			/* NULL: nobody wants any */
@@ -188,6 +189,17 @@ call_off_jobs(KeyList *list)
 						   "AND (j.kind NOT IN ('extract_issues', 'match_issues') OR EXISTS (SELECT FROM triage.tickets t "
 						   "WHERE t.tenant_id = u.tenant_id AND t.id = u.id AND t.deleted_at IS NOT NULL))",
 						   NULL, 0) > 0)
+		wake_at_commit();
+}
+
+/* What runs is begun anew; what waits will read the new text. */
+static void
+restart_extraction(KeyList *list)
+{
+	if (rows_execute_fresh(&list->rows,
+						   "UPDATE triage.ai_jobs j SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0, run_at = now() "
+						   "FROM u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id AND j.kind = 'extract_issues' "
+						   "AND j.lease_until IS NOT NULL", NULL, 0) > 0)
 		wake_at_commit();
 }
 
@@ -323,6 +335,8 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 	if (changed(old, new, shape->attno[COL_HANDLER] - 1) &&
 		ticket_handed_over != DatumGetInt64(column_of(new, shape, COL_ID)))
 		key_add(&changes->taken_over, new, shape);
+	if (changes->differs[shape->attno[COL_SUBJECT] - 1] || changes->differs[shape->attno[COL_DESCRIPTION] - 1])
+		key_add(&changes->edited, new, shape);
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)
@@ -444,6 +458,8 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 		log_assignments(&changes.assigned, true);
 	if (changes.taken_over.any)
 		record_takeovers(&changes.taken_over);
+	if (changes.edited.any)
+		restart_extraction(&changes.edited);
 	if (changes.finished.any)
 		call_off_jobs(&changes.finished);
 	if (changes.reworded.any)

@@ -23,26 +23,27 @@ CREATE TABLE given_up (ticket_id bigint, session_id bigint, class triage.run_out
 INSERT INTO triage.prompts (tenant_id, kind, version, system_text)
 	VALUES ('default', 'chat_reply', 1, 'Answer.'), ('default', 'summarize', 1, 'Summarise.') ON CONFLICT DO NOTHING;
 
-CREATE OR REPLACE FUNCTION triage.read_chat_reply(tenant_id text, ticket_id bigint, session_id bigint)
+CREATE OR REPLACE FUNCTION triage.read_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT max(t.id), '', array_agg(t.speaker ORDER BY t.id), array_agg(t.text ORDER BY t.id)
 		FROM public.talk t
 		WHERE t.tenant_id = $1 AND t.session_id = $3 AND NOT EXISTS (SELECT FROM public.taken_over o WHERE o.session_id = $3)
 		HAVING (array_agg(t.speaker ORDER BY t.id DESC))[1] = 'customer' $$;
-CREATE OR REPLACE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint)
+CREATE OR REPLACE FUNCTION triage.read_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint)
 	RETURNS TABLE (version bigint, heading text, speakers text[], texts text[])
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT max(t.id), 'About all this', array_agg(t.speaker ORDER BY t.id), array_agg(t.text ORDER BY t.id)
 		FROM public.talk t WHERE t.tenant_id = $1 AND (t.session_id = $3 OR t.ticket_id = $2) HAVING count(*) > 0 $$;
 
-CREATE OR REPLACE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])
+CREATE OR REPLACE FUNCTION triage.lock_chat_reply(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
+	versions bigint[])
 	RETURNS TABLE (n int, state text)
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	item record;
 BEGIN
-	FOR item IN SELECT * FROM unnest($1, $3, $4) WITH ORDINALITY AS u (tenant, session, version, i) ORDER BY u.session LOOP
+	FOR item IN SELECT * FROM unnest($1, $3, $5) WITH ORDINALITY AS u (tenant, session, version, i) ORDER BY u.session LOOP
 		n := item.i;
 		IF NOT EXISTS (SELECT FROM triage.chat_sessions s WHERE s.tenant_id = item.tenant AND s.id = item.session) THEN
 			state := 'gone';
@@ -56,37 +57,38 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 END $$;
-CREATE OR REPLACE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], versions bigint[])
+CREATE OR REPLACE FUNCTION triage.lock_summarize(tenant_ids text[], ticket_ids bigint[], session_ids bigint[], cluster_ids bigint[],
+	versions bigint[])
 	RETURNS TABLE (n int, state text)
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT i, 'current' FROM generate_subscripts($1, 1) i $$;
 
-CREATE OR REPLACE FUNCTION triage.store_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, run_id bigint, version bigint,
-	provider text, model text, answer jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION triage.store_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
+	version bigint, provider text, model text, answer jsonb) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF $8->>'cause' = 'policy' THEN
+	IF $9->>'cause' = 'policy' THEN
 		RAISE EXCEPTION 'this reply is not to be stored';
 	END IF;
 	INSERT INTO public.talk (tenant_id, session_id, speaker, text, run_id, provider, model, answer)
-		VALUES ($1, $3, 'assistant', $8->>'reply', $4, $6, $7, $8);
+		VALUES ($1, $3, 'assistant', $9->>'reply', $5, $7, $8, $9);
 END $$;
-CREATE OR REPLACE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, run_id bigint, version bigint,
-	provider text, model text, answer jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION triage.store_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
+	version bigint, provider text, model text, answer jsonb) RETURNS void
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-	INSERT INTO public.summaries VALUES ($2, $3, $4, $5, $8) $$;
-CREATE OR REPLACE FUNCTION triage.give_up_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, class triage.run_outcome,
-	message text) RETURNS void
+	INSERT INTO public.summaries VALUES ($2, $3, $5, $6, $9) $$;
+CREATE OR REPLACE FUNCTION triage.give_up_chat_reply(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,
+	class triage.run_outcome, message text) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO public.given_up VALUES ($2, $3, $4, $5, current_setting('triage.actor'));
+	INSERT INTO public.given_up VALUES ($2, $3, $5, $6, current_setting('triage.actor'));
 	IF EXISTS (SELECT FROM public.talk t WHERE t.session_id = $3 AND t.text LIKE '%nobody to tell%') THEN
 		RAISE EXCEPTION 'there is nobody to tell';
 	END IF;
 END $$;
-CREATE OR REPLACE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, class triage.run_outcome,
-	message text) RETURNS void
+CREATE OR REPLACE FUNCTION triage.give_up_summarize(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,
+	class triage.run_outcome, message text) RETURNS void
 	LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-	INSERT INTO public.given_up VALUES ($2, $3, $4, $5, current_setting('triage.actor')) $$;
+	INSERT INTO public.given_up VALUES ($2, $3, $5, $6, current_setting('triage.actor')) $$;
 SQL
 }
 

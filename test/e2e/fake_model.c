@@ -5,6 +5,8 @@
  * One thread, one epoll descriptor, timers in a heap; fast enough that it never is what a benchmark measures.  A
  * POST to .../chat/completions is answered with a valid answer of the kind that its schema is named after, which carries
  * the first TOKEN-... found in the request (of a conversation the last), so that a test can tell whose answer it got.
+ * Issue mining: a line "ISSUE area|type|severity|summary|quote" of a ticket is one issue; an issue belongs to the first
+ * label whose note has the same TOKEN-...; a cluster is named after the first one.
  * What goes wrong is said by the ticket itself, or by the last message of the conversation that says anything of it:
  *
  *	  [[fake status=429 retry_after=7 times=2]]
@@ -67,13 +69,14 @@ static const char *const answer_names[] = {
 /* By the name of the request's schema. */
 typedef enum Kind
 {
-	KIND_TRIAGE, KIND_CHAT_REPLY, KIND_SUMMARIZE
+	KIND_TRIAGE, KIND_CHAT_REPLY, KIND_SUMMARIZE, KIND_EXTRACT_ISSUES, KIND_MATCH_ISSUES, KIND_NAME_CLUSTER
 } Kind;
 
-static const char *const kind_names[] = {"triage", "chat_reply", "summarize"};
+static const char *const kind_names[] = {"triage", "chat_reply", "summarize", "extract_issues", "match_issues", "name_cluster"};
 #define KIND_COUNT ((int) (sizeof(kind_names) / sizeof(kind_names[0])))
 /* The field that holds the words. */
-static const char *const kind_texts[] = {"draft_reply", "reply", "summary"};
+static const char *const kind_texts[] = {"draft_reply", "reply", "summary", "issues", "matches", "name"};
+#define NO_LABEL "no such label"
 
 /* What one request gets. */
 typedef struct Plan
@@ -177,6 +180,7 @@ typedef struct Server
 	int			max_in_flight;
 	long		connections;
 	int			open_connections;
+	Text		user;			/* message of the last request for issue mining */
 	long		by_status[600];
 	Text		answer;			/* scratch */
 	Text		last_body;		/* of the last completion request */
@@ -530,6 +534,13 @@ ends_word(char c)
 	return c == ' ' || c == ']' || c == '"' || c == '\\' || c == '\0';
 }
 
+/* Of a conversation the last word counts; elsewhere what is behind the first text belongs to others. */
+static bool
+is_talk(Kind kind)
+{
+	return kind == KIND_CHAT_REPLY || kind == KIND_SUMMARIZE;
+}
+
 static void
 read_directives(Plan *plan, const char *body, size_t len)
 {
@@ -539,7 +550,7 @@ read_directives(Plan *plan, const char *body, size_t len)
 
 	if (at == NULL)
 		return;
-	while (plan->kind != KIND_TRIAGE &&
+	while (is_talk(plan->kind) &&
 		   (next = memmem(next + 1, len - (size_t) (next + 1 - body), opening, sizeof(opening) - 1)) != NULL)
 		at = next;
 	at += sizeof(opening) - 1;
@@ -579,7 +590,7 @@ read_token(Plan *plan, const char *body, size_t len)
 		if (stop > at + sizeof(prefix) - 1)
 		{
 			set_text(plan->token, sizeof(plan->token), at, (size_t) (stop - at));
-			if (plan->kind == KIND_TRIAGE)
+			if (!is_talk(plan->kind))
 				return;
 		}
 		at = stop;
@@ -609,6 +620,30 @@ find_string(const char *body, size_t len, const char *key, const char *inner, ch
 	return true;
 }
 
+/* What the user message says, without the escapes of JSON; \uXXXX stays as it is. */
+static void
+read_user_text(Text *text, const char *body, size_t len)
+{
+	static const char opening[] = "\"role\":\"user\",\"content\":\"";
+	const char *at = memmem(body, len, opening, sizeof(opening) - 1);
+
+	text_clear(text);
+	text_puts(text, "");
+	if (at == NULL)
+		return;
+	for (at += sizeof(opening) - 1; *at != '"' && *at != '\0'; at++)
+	{
+		char		c = *at;
+
+		if (c == '\\' && at[1] != '\0' && at[1] != 'u')
+		{
+			at++;
+			c = *at == 'n' ? '\n' : *at == 't' ? '\t' : *at == 'r' ? '\r' : *at;
+		}
+		text_add(text, &c, 1);
+	}
+}
+
 static void
 make_plan(Plan *plan, const char *body, size_t len)
 {
@@ -622,6 +657,8 @@ make_plan(Plan *plan, const char *body, size_t len)
 				plan->kind = (Kind) i;
 	read_token(plan, body, len);
 	read_directives(plan, body, len);
+	if (plan->kind > KIND_SUMMARIZE)
+		read_user_text(&server.user, body, len);
 	if (plan->token[0] != '\0')
 	{
 		int			earlier = count_token(plan->token);
@@ -669,6 +706,145 @@ good_summary(Text *out, const Plan *plan)
 }
 
 static void
+put_part(Text *out, const char *key, const char *value, size_t len)
+{
+	text_printf(out, "\"%s\":\"", key);
+	text_escape(out, value, len);
+	text_puts(out, "\"");
+}
+
+/* One line's parts between bars; the last may be left out. */
+static void
+good_issue(Text *out, const Plan *plan, const char *line, size_t len)
+{
+	static const char *const keys[] = {"area", "issue_type", "severity", "summary", "quote"};
+	bool		unknown = strcmp(plan->action, NO_LABEL) == 0;
+
+	text_puts(out, "{");
+	for (int i = 0; i < 5 && (i == 0 || len > 0); i++)
+	{
+		const char *bar = i < 4 ? memchr(line, '|', len) : NULL;
+		size_t		part = bar != NULL ? (size_t) (bar - line) : len;
+
+		text_puts(out, i > 0 ? "," : "");
+		if (i == 0 && unknown)
+			put_part(out, keys[i], NO_LABEL, strlen(NO_LABEL));
+		else
+			put_part(out, keys[i], line, part);
+		line += part;
+		len -= part;
+		if (bar != NULL)
+		{
+			line++;
+			len--;
+		}
+	}
+	if (plan->answer != ANSWER_MINIMAL)
+		text_printf(out, ",\"confidence\":%s", strcmp(plan->sentiment, "99") == 0 ? "99" : plan->confidence);
+	text_puts(out, "}");
+}
+
+static void
+good_issues(Text *out, const Plan *plan)
+{
+	const char *line = server.user.data;
+	int			count = 0;
+
+	text_puts(out, "{\"issues\":[");
+	while (*line != '\0')
+	{
+		size_t		len = strcspn(line, "\n");
+
+		if (strncmp(line, "ISSUE ", 6) == 0)
+		{
+			text_puts(out, count++ > 0 ? "," : "");
+			good_issue(out, plan, line + 6, len - 6);
+		}
+		line += line[len] == '\n' ? len + 1 : len;
+	}
+	text_puts(out, "]}");
+}
+
+/* The token in the text from here to the next line of the boundary; "" when there is none. */
+static void
+token_of_text(const char *at, const char *boundary, char *token)
+{
+	const char *end = strstr(at, boundary);
+	size_t		len;
+
+	at = strstr(at, "TOKEN-");
+	token[0] = '\0';
+	if (at == NULL || (end != NULL && at > end))
+		return;
+	len = strspn(at + 6, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") + 6;
+	set_text(token, TOKEN_SIZE, at, len);
+}
+
+/* The first label that has the token in its note. */
+static void
+label_of_token(const char *labels, const char *boundary, const char *token, char *label, size_t size)
+{
+	char		opening[128];
+	const char *at = labels;
+
+	strcpy(label, "none");
+	if (token[0] == '\0')
+		return;
+	snprintf(opening, sizeof(opening), "%s label ", boundary);
+	while ((at = strstr(at, opening)) != NULL)
+	{
+		const char *name = at + strlen(opening);
+		size_t		len = strcspn(name, "\n");
+		const char *note = name + len;
+		const char *end = strstr(note, boundary);
+		const char *found = strstr(note, token);
+		size_t		token_len = strlen(token);
+
+		if (found != NULL && (end == NULL || found < end) && strchr(" .,;:\n\"'\0", found[token_len]) != NULL)
+		{
+			set_text(label, size, name, len - 1);	/* without the colon */
+			return;
+		}
+		at = note;
+	}
+}
+
+static void
+good_matches(Text *out, const Plan *plan)
+{
+	char		boundary[64] = "";
+	char		opening[128];
+	const char *begins = strstr(server.user.data, " begins -----\n");
+	const char *at = begins;
+	int			count = 0;
+
+	while (at != NULL && at > server.user.data && at[-1] != ' ')
+		at--;
+	if (at != NULL)
+		set_text(boundary, sizeof(boundary), at, (size_t) (begins - at));
+	snprintf(opening, sizeof(opening), "%s issue ", boundary);
+	text_puts(out, "{\"matches\":[");
+	for (at = begins; at != NULL && (at = strstr(at, opening)) != NULL; count++)
+	{
+		char		token[TOKEN_SIZE];
+		char		label[128];
+
+		at += strlen(opening);
+		token_of_text(at, boundary, token);
+		label_of_token(at, boundary, token, label, sizeof(label));
+		if (strcmp(plan->action, NO_LABEL) == 0)
+			strcpy(label, NO_LABEL);
+		text_printf(out, "%s{\"issue\":%ld,", count > 0 ? "," : "",
+					strcmp(plan->sentiment, "99") == 0 ? 99L : strtol(at, NULL, 10));
+		put_part(out, "cluster", label, strlen(label));
+		if (plan->answer != ANSWER_MINIMAL)
+			text_printf(out, ",\"confidence\":%s,\"reason\":\"because of %s\"", plan->confidence, token);
+		text_puts(out, "}");
+	}
+	text_puts(out, "]}");
+}
+
+static void
 good_content(Text *out, const Plan *plan)
 {
 	const char *token = plan->token[0] != '\0' ? plan->token : "your message";
@@ -681,6 +857,21 @@ good_content(Text *out, const Plan *plan)
 	if (plan->kind == KIND_SUMMARIZE)
 	{
 		good_summary(out, plan);
+		return;
+	}
+	if (plan->kind == KIND_EXTRACT_ISSUES)
+	{
+		good_issues(out, plan);
+		return;
+	}
+	if (plan->kind == KIND_MATCH_ISSUES)
+	{
+		good_matches(out, plan);
+		return;
+	}
+	if (plan->kind == KIND_NAME_CLUSTER)
+	{
+		text_printf(out, "{\"name\":\"Cluster about %s\",\"summary\":\"Customers report %s.\"}", token, token);
 		return;
 	}
 	text_printf(out, "{\"category\":\"%s\",\"urgency\":\"%s\",\"sentiment_score\":%s,"
@@ -722,8 +913,8 @@ make_content(Text *out, const Plan *plan)
 						"\"%s\":{\"text\":\"%s\"},\"needs_human\":\"maybe\"}", kind_texts[plan->kind], plan->token);
 			break;
 		case ANSWER_UNKNOWNLABEL:
-			strcpy(changed.category, "no such label");
-			strcpy(changed.action, "no such label");
+			strcpy(changed.category, NO_LABEL);
+			strcpy(changed.action, NO_LABEL);
 			good_content(out, &changed);
 			break;
 		case ANSWER_OUTOFRANGE:
@@ -1579,7 +1770,7 @@ usage(void)
 		 "  first K\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
-		 "  also: category urgency sentiment; of conversations action cause confidence\n"
+		 "  also: category urgency sentiment; of conversations action cause confidence; of issues confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
 		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"

@@ -22,6 +22,8 @@ static const Category categories[] = {
 
 #define CATEGORY_COUNT ((int) (sizeof(categories) / sizeof(categories[0])))
 
+static const Offer offer = {.labels = categories, .label_count = CATEGORY_COUNT, .text_count = 3};
+
 static void
 promise(bool kept)
 {
@@ -78,7 +80,7 @@ promise_object(const char *object)
 	{
 		VerdictResult again;
 
-		verdict_parse_answer(object, len, (JobKind) kind, NULL, 0, &again);
+		verdict_parse_answer(object, len, (JobKind) kind, &offer, &again);
 		same = same || (again.outcome == OUTCOME_SUCCEEDED && strcmp(again.verdict.object, object) == 0);
 		verdict_free(&again.verdict);
 	}
@@ -120,12 +122,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VerdictResult result;
 
-	verdict_parse((const char *) data, size, KIND_TRIAGE, categories, CATEGORY_COUNT, &result);
+	verdict_parse((const char *) data, size, KIND_TRIAGE, &offer, &result);
 	promise_result(&result);
 	for (int kind = 0; kind < KIND_COUNT; kind++)
 	{
-		verdict_parse_answer((const char *) data, size, (JobKind) kind, kind == KIND_TRIAGE ? categories : NULL,
-							 kind == KIND_TRIAGE ? CATEGORY_COUNT : 0, &result);
+		verdict_parse_answer((const char *) data, size, (JobKind) kind, &offer, &result);
 		promise_result(&result);
 	}
 	return 0;

@@ -19,6 +19,7 @@ INSERT INTO chapter (id, title, intro) VALUES
 	(1, 'Tickets', 'What an application calls.'),
 	(10, 'Chat and handover', 'Conversations with a customer, answered by the AI or by people, and how they change hands.'),
 	(13, 'Product issues', 'What tickets report about the product: the taxonomy, extraction, and what came of it.'),
+	(14, 'Clusters', 'Which issues are the same problem, and what product management decides of it.'),
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
 	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
@@ -36,7 +37,7 @@ INSERT INTO place (chapter, name)
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
-			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler conversation_trouble '
+			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over check_closed_by_client conversation_trouble '
 				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
 				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
@@ -53,6 +54,11 @@ INSERT INTO place (chapter, name)
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
+			(14, 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges '
+				'delete_cluster place_unclustered'),
+			(7, 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster '
+				'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues pm_status_follows '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters cluster_contradictions'),
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
 			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '
@@ -69,7 +75,7 @@ INSERT INTO place (chapter, name)
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),
-			(6, 'set_syncing syncing'),
+			(6, 'set_syncing syncing check_commit'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '

@@ -49,12 +49,17 @@ INSERT INTO pg_temp.callable
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
 			('reader agent admin', 'syncing'),
-			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
 			('worker', 'issue_candidates'),
 			('', 'trigram_similarities issue_terms quote_words candidate_query'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),
+			('agent admin', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
+			('admin', 'delete_cluster place_unclustered cluster_contradictions'),
+			('worker', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
+			('', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -77,7 +82,7 @@ INSERT INTO pg_temp.callable
 			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
 				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues install_mining_tables'),
-			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
 				'handoff_reason deflect_session ticket_talk'),
@@ -142,6 +147,12 @@ INSERT INTO pg_temp.usable VALUES
 	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
 	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
 	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('issue_clusters',     'pm_status',     'r', 'rw',  'rw',  'r'),
+	('issue_clusters',     'pm_notes',      'r', 'rw',  'rw',  'r'),
+	('issue_clusters',     'cluster_name',  'r', 'r',   'r',   'r'),
+	('issue_clusters',     'updated_at',    'r', 'r',   'r',   'rw'),
+	('cluster_exclusions', 'fingerprint',   'r', 'r',   'r',   ''),
+	('cluster_events',     'details',       'r', 'r',   'r',   ''),
 	('issue_taxonomy',     'description',   'r', 'r',   'rawd', ''),
 	('mining_settings',    'min_issues',    'r', 'r',   'rawd', ''),
 	('extracted_issues',   'summary',       'r', 'r',   'r',   ''),

@@ -45,12 +45,12 @@ $$;
 CREATE FUNCTION pg_temp.lock_state(session bigint, version bigint) RETURNS text
 	LANGUAGE sql
 AS $$
-	SELECT l.state FROM triage.lock_chat_reply('{default}', ARRAY[NULL::bigint], ARRAY[session], ARRAY[version]) l
+	SELECT l.state FROM triage.lock_chat_reply('{default}', ARRAY[NULL::bigint], ARRAY[session], '{NULL}', ARRAY[version]) l
 $$;
 CREATE FUNCTION pg_temp.spoken(session bigint) RETURNS text
 	LANGUAGE sql
 AS $$
-	SELECT array_to_string(r.speakers, ' ') || ': ' || array_to_string(r.texts, ' | ') FROM triage.read_chat_reply('default', NULL, session) r
+	SELECT array_to_string(r.speakers, ' ') || ': ' || array_to_string(r.texts, ' | ') FROM triage.read_chat_reply('default', NULL, session, NULL) r
 $$;
 
 -- The tables: every column, key and index that was asked for ---------------------------------------------------------------
@@ -368,44 +368,44 @@ SELECT triage.start_session('carl', true, 'Printer') AS w \gset
 SELECT is(pg_temp.spoken(:w), NULL, 'nothing was said: nothing is read');
 SELECT triage.post_message(:w, 'it jams') AS w1 \gset
 SELECT triage.attach_file(:w1, 'https://x/1', 'photo.jpg', 'image/jpeg') AS wa \gset
-SELECT is((SELECT concat_ws(' ', r.version = :w1, r.heading, r.speakers, r.texts) FROM triage.read_chat_reply('default', NULL, :w) r),
+SELECT is((SELECT concat_ws(' ', r.version = :w1, r.heading, r.speakers, r.texts) FROM triage.read_chat_reply('default', NULL, :w, NULL) r),
 	't Printer {customer} {"it jams' || E'\n' || '[file: photo.jpg, image/jpeg]"}', 'read_chat_reply() gives the subject, who said what, and files by their names');
-SELECT is_empty(format($$SELECT FROM triage.read_chat_reply('other', NULL, %s)$$, :w), 'to its tenant');
+SELECT is_empty(format($$SELECT FROM triage.read_chat_reply('other', NULL, %s, NULL)$$, :w), 'to its tenant');
 SELECT is(pg_temp.lock_state(:w, :w1), 'current', 'lock_chat_reply(): wanted');
 SELECT is(pg_temp.lock_state(:w, :w1 - 1), 'stale', 'not when something was said since');
 SELECT is(pg_temp.lock_state(-1, :w1), 'gone', 'nor in a session that is gone');
 SELECT is((SELECT string_agg(l.n || ' ' || l.state, ', ' ORDER BY l.n) FROM triage.lock_chat_reply('{default,default,other,default}', '{1,2,3,4}',
-		ARRAY[:w, :e, :w, :l], ARRAY[:w1, 9223372036854775807, :w1, 9223372036854775807]) l), '1 current, 2 stale, 3 gone, 4 stale', 'many at once: an ended session, another tenant''s, people''s');
+		ARRAY[:w, :e, :w, :l], '{NULL}', ARRAY[:w1, 9223372036854775807, :w1, 9223372036854775807]) l), '1 current, 2 stale, 3 gone, 4 stale', 'many at once: an ended session, another tenant''s, people''s');
 DELETE FROM triage.ai_jobs WHERE session_id = :w AND kind = 'chat_reply';
-SELECT triage.store_chat_reply('default', NULL, :w, 77, :w1, 'p', 'm-1', '{"reply": "Open the lid.", "action": "answer", "cause": "none", "confidence": 0.9, "sentiment_score": 3}');
+SELECT triage.store_chat_reply('default', NULL, :w, NULL, 77, :w1, 'p', 'm-1', '{"reply": "Open the lid.", "action": "answer", "cause": "none", "confidence": 0.9, "sentiment_score": 3}');
 SELECT is((SELECT concat_ws(' ', m.role, m.author_id, m.content, m.run_id, m.metadata ->> 'action', m.metadata ->> 'confidence', m.metadata ->> 'provider', m.metadata ->> 'model', m.metadata ->> 'answers' = :'w1')
 		FROM triage.chat_messages m WHERE m.session_id = :w ORDER BY m.id DESC LIMIT 1),
 	'assistant Open the lid. 77 answer 0.9 p m-1 t', 'store_chat_reply() appends the AI''s message with where it came from [seed 37] [seed 172]');
 SELECT is(pg_temp.ticket_of(:w) || ', ' || pg_temp.owed(:w), 'open ai answered, none', 'which ends the wait');
 SELECT triage.post_message(:w, 'I want a person') AS w2 \gset
 DELETE FROM triage.ai_jobs WHERE session_id = :w AND kind = 'chat_reply';
-SELECT triage.store_chat_reply('default', NULL, :w, 78, :w2, 'p', 'm-1', '{"reply": "A colleague takes over.", "action": "escalate", "cause": "customer_request"}');
+SELECT triage.store_chat_reply('default', NULL, :w, NULL, 78, :w2, 'p', 'm-1', '{"reply": "A colleague takes over.", "action": "escalate", "cause": "customer_request"}');
 SELECT is(pg_temp.ticket_of(:w), 'open human waiting', 'one that escalates hands the ticket to people, who owe the answer [seed 14] [seed 37]');
 SELECT is(pg_temp.spoken(:w), NULL, 'and nothing is read any more');
 SELECT triage.start_session('carl') AS g \gset
 SELECT triage.post_message(:g, 'hello') AS g1 \gset
-SELECT triage.give_up_chat_reply('default', NULL, :g, 'refused', 'the model refused');
+SELECT triage.give_up_chat_reply('default', NULL, :g, NULL, 'refused', 'the model refused');
 SELECT is(pg_temp.ticket_of(:g), 'open human waiting', 'give_up_chat_reply() hands the session to people');
 SELECT is(pg_temp.owed(:g), 'none', 'and no reply is owed');
-SELECT triage.give_up_chat_reply('default', NULL, :u, 'refused', 'x');
+SELECT triage.give_up_chat_reply('default', NULL, :u, NULL, 'refused', 'x');
 SELECT is(pg_temp.origin(:u), NULL, 'but not one that is over');
 
 -- what the application writes does not hide what the customer asked
 SELECT triage.start_session() AS q \gset
 SELECT triage.post_message(:q, 'the question') AS asked \gset
 SELECT triage.post_message(:q, repeat('page ', 1600), 'system') AS f FROM generate_series(1, 60);
-SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], cardinality(r.texts)) FROM triage.read_chat_reply('default', NULL, :q) r), 'customer the question 5',
+SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], cardinality(r.texts)) FROM triage.read_chat_reply('default', NULL, :q, NULL) r), 'customer the question 5',
 	'the last message of the customer is told, however much the application wrote since');
 -- an application's own messages, with metadata of its own
 SELECT triage.start_session() AS own \gset
 SELECT triage.post_message(:own, 'I was another bot', 'assistant', metadata => '{"failed_turn": "perhaps", "sentiment_score": "calm", "confidence": "no"}') AS f;
 SELECT triage.post_message(:own, 'hm') AS asked \gset
-SELECT lives_ok(format('SELECT triage.store_chat_reply(''default'', NULL, %s, 1, %s, ''p'', ''m'', %L)', :own, :asked, '{"reply": "r", "action": "answer", "sentiment_score": 6, "confidence": 0.9}'),
+SELECT lives_ok(format('SELECT triage.store_chat_reply(''default'', NULL, %s, NULL, 1, %s, ''p'', ''m'', %L)', :own, :asked, '{"reply": "r", "action": "answer", "sentiment_score": 6, "confidence": 0.9}'),
 	'do not keep the AI from answering');
 
 -- what the model is told is bounded
@@ -413,27 +413,27 @@ SELECT triage.start_session() AS b \gset
 INSERT INTO triage.chat_messages (session_id, role, content)
 	SELECT :b, CASE WHEN i % 2 = 1 THEN 'user' ELSE 'assistant' END::triage.message_role, 'm' || i FROM generate_series(1, 199) i;
 SELECT is((SELECT format('%s %s %s', cardinality(r.texts) = c.history_messages, r.texts[cardinality(r.texts)], cardinality(r.speakers) = cardinality(r.texts))
-		FROM triage.read_chat_reply('default', NULL, :b) r, triage.chat_settings_of('default') c), 't m199 t', 'the newest messages, as many as the settings say');
+		FROM triage.read_chat_reply('default', NULL, :b, NULL) r, triage.chat_settings_of('default') c), 't m199 t', 'the newest messages, as many as the settings say');
 INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, up_to_message) SELECT 'default', :b, 'the story so far', max(m.id) - 60 FROM triage.chat_messages m WHERE m.session_id = :b;
-SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], r.texts[cardinality(r.texts)]) FROM triage.read_chat_reply('default', NULL, :b) r),
+SELECT is((SELECT format('%s %s %s', r.speakers[1], r.texts[1], r.texts[cardinality(r.texts)]) FROM triage.read_chat_reply('default', NULL, :b, NULL) r),
 	'summary the story so far m199', 'after the latest summary, when older ones are left out');
 INSERT INTO triage.tickets (source, subject, description, handler) VALUES ('chat', 'x', 'x', 'ai') RETURNING id AS noted \gset
 SELECT triage.link_session(:b, :noted, 'origin') AS link \gset
 INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary, up_to_message)
 	SELECT 'default', :noted, 'agents think that he lies', max(m.id) - 55 FROM triage.chat_messages m WHERE m.session_id = :b;
-SELECT is((SELECT r.texts[1] FROM triage.read_chat_reply('default', NULL, :b) r), 'the story so far',
+SELECT is((SELECT r.texts[1] FROM triage.read_chat_reply('default', NULL, :b, NULL) r), 'the story so far',
 	'the summary of the ticket, which is made of internal notes too, is not for who writes to the customer');
 DELETE FROM triage.chat_tickets WHERE session_id = :b;
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('x', 7000) FROM generate_series(1, 10);
-SELECT is((SELECT format('%s %s', cardinality(r.texts), sum(octet_length(t)) <= 24576 + 8000) FROM triage.read_chat_reply('default', NULL, :b) r, unnest(r.texts) t GROUP BY r.texts),
+SELECT is((SELECT format('%s %s', cardinality(r.texts), sum(octet_length(t)) <= 24576 + 8000) FROM triage.read_chat_reply('default', NULL, :b, NULL) r, unnest(r.texts) t GROUP BY r.texts),
 	'5 t', 'and not above 24 kB but for the last one that begins below');
 SELECT triage.attach_file(max(m.id), 'https://x', 'f' || i) AS f FROM triage.chat_messages m, generate_series(1, 30) i WHERE m.session_id = :b GROUP BY i ORDER BY i;
-SELECT is((SELECT count(*) FROM triage.read_chat_reply('default', NULL, :b) r, regexp_matches(r.texts[cardinality(r.texts)], '\[file: ', 'g')), 20::bigint, 'nor more than 20 files of a message');
+SELECT is((SELECT count(*) FROM triage.read_chat_reply('default', NULL, :b, NULL) r, regexp_matches(r.texts[cardinality(r.texts)], '\[file: ', 'g')), 20::bigint, 'nor more than 20 files of a message');
 INSERT INTO triage.chat_messages (session_id, role, content) SELECT :b, 'user', repeat('ä', 100000);
-SELECT is((SELECT format('%s %s', length(r.texts[cardinality(r.texts)]), cardinality(r.texts) > 1) FROM triage.read_chat_reply('default', NULL, :b) r), '8000 t', 'one that is too long is cut');
+SELECT is((SELECT format('%s %s', length(r.texts[cardinality(r.texts)]), cardinality(r.texts) > 1) FROM triage.read_chat_reply('default', NULL, :b, NULL) r), '8000 t', 'one that is too long is cut');
 DELETE FROM triage.ai_jobs WHERE session_id = :b;
 SELECT max(m.id) AS b1 FROM triage.chat_messages m WHERE m.session_id = :b \gset
-SELECT triage.store_chat_reply('default', NULL, :b, 79, :b1, 'p', 'm', '{"reply": "ok", "action": "answer"}');
+SELECT triage.store_chat_reply('default', NULL, :b, NULL, 79, :b1, 'p', 'm', '{"reply": "ok", "action": "answer"}');
 SELECT is((SELECT string_agg(j.kind || ' ' || j.priority, ', ') FROM triage.ai_jobs j WHERE j.session_id = :b), 'summarize high', 'a long conversation is summarised before the oldest messages drop out');
 SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.session_id = :w AND j.kind = 'summarize'), 0::bigint, 'a short one is not');
 
@@ -479,8 +479,8 @@ SELECT is(pg_temp.outcome(format(v.command, :z)), '42501', v.command || ' is ref
 	FROM (VALUES ('UPDATE triage.chat_messages SET content = ''x'' WHERE session_id = %s'), ('DELETE FROM triage.chat_messages WHERE session_id = %s'),
 		('DELETE FROM triage.chat_sessions WHERE id = %s'), ('UPDATE triage.chat_tickets SET relation = ''related'' WHERE session_id = %s'),
 		('INSERT INTO triage.ai_jobs (session_id, kind) VALUES (%s, ''chat_reply'')'),
-		('SELECT triage.store_chat_reply(''default'', NULL, %s, 1, 1, ''p'', ''m'', ''{"reply": "x", "action": "answer"}'')'),
-		('SELECT triage.request_chat_reply(''default'', %s)'), ('SELECT triage.read_chat_reply(''default'', NULL, %s)')) AS v (command);
+		('SELECT triage.store_chat_reply(''default'', NULL, %s, NULL, 1, 1, ''p'', ''m'', ''{"reply": "x", "action": "answer"}'')'),
+		('SELECT triage.request_chat_reply(''default'', %s)'), ('SELECT triage.read_chat_reply(''default'', NULL, %s, NULL)')) AS v (command);
 SET LOCAL ROLE regress_triage_chat_reader;
 SELECT is((SELECT count(*) FROM triage.conversation(:z)), 3::bigint, 'a reader reads the conversation');
 SELECT is((SELECT m.content FROM triage.search_messages('parrots help') m), 'help me with the parrot', 'and searches');

@@ -235,7 +235,9 @@ SELECT ok(NOT ('C' || :a) = ANY (r.labels), 'nor is it offered again') FROM tria
 SELECT triage.assign_issue(pg_temp.issue('x1'), :a);
 SELECT is(pg_temp.state('x1') || ' ' || (SELECT count(*) FROM triage.cluster_exclusions x JOIN triage.extracted_issues i USING (fingerprint) WHERE i.id = pg_temp.issue('x1')), 'human 0', 'a person takes it back');
 SELECT is(pg_temp.last_event(pg_temp.issue('x1')), 'joined human pia', 'and is the one who decided');
+SELECT pg_temp.add_issue('x2', 'alpha bravo sixteen seventeen');
 SELECT triage.assign_issue(pg_temp.issue('x1'), :e);
+SELECT is(pg_temp.state('x2') || ' ' || pg_temp.cluster_of('x2'), 'exact 1.00 1 ' || :e, 'what reads the same and has no cluster comes along');
 SELECT is((SELECT array_agg(x.cluster_id) FROM triage.cluster_exclusions x JOIN triage.extracted_issues i USING (fingerprint) WHERE i.id = pg_temp.issue('x1')), ARRAY[:a]::bigint[], 'moved by hand, it does not come back to where it was');
 SELECT count(*) AS events FROM triage.cluster_events \gset
 SELECT triage.assign_issue(pg_temp.issue('x1'), :e);
@@ -343,6 +345,7 @@ SELECT is((SELECT string_agg(concat_ws(' ', e.event, e.actor, e.details ->> 'fro
 
 -- Regression ---------------------------------------------------------------------------------------------------------------------------
 
+SELECT triage.add_consumer('pm', '{cluster.regressed,cluster.status_changed}');
 SELECT pg_temp.new_issue('r1', 'broken thing', now() - interval '9 days'), pg_temp.cluster_of('r1') AS r \gset
 SELECT triage.set_pm_status(:r, 'fixed');
 SELECT is((SELECT (c.fixed_at = now(), c.regressed_at)::text FROM triage.issue_clusters c WHERE c.id = :r), '(t,)', 'fixed, at a time');
@@ -351,6 +354,9 @@ SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r), 
 SELECT pg_temp.new_issue('r4', 'broken thing', now() + interval '25 hours'), pg_temp.new_issue('r5', 'broken thing', now() + interval '30 hours');
 SELECT is((SELECT (c.pm_status, c.regressed_at = now() + interval '25 hours')::text FROM triage.issue_clusters c WHERE c.id = :r), '(fixed,t)', 'what was reported later is one');
 SELECT is((SELECT string_agg(concat_ws(' ', e.actor, (e.details ->> 'issue')::bigint = pg_temp.issue('r4')), ', ') FROM triage.cluster_events e WHERE e.cluster_id = :r AND e.event = 'regressed'), 'triage t', 'once, and it is logged');
+SELECT results_eq('SELECT e.topic::text, e.object_id, e.labels FROM triage.events e ORDER BY e.id', format($$VALUES ('cluster.status_changed', %1$s::bigint, '{"from": "new", "to": "fixed"}'::jsonb), ('cluster.regressed', %1$s, '{"issue": %2$s}')$$, :r, pg_temp.issue('r4')),
+	'programs outside are told');
+SELECT triage.drop_consumer('pm');
 SELECT triage.set_pm_status(:r, 'reviewing');
 SELECT ok((SELECT c.regressed_at IS NOT NULL FROM triage.issue_clusters c WHERE c.id = :r), 'that stays so while it is looked at');
 SELECT triage.set_pm_status(:r, 'fixed');
@@ -360,6 +366,8 @@ SELECT ok((SELECT c.regressed_at IS NOT NULL FROM triage.issue_clusters c WHERE 
 SELECT pg_temp.new_issue('r7', 'unlike the rest', now() + interval '40 hours'), pg_temp.new_issue('r8', 'somewhere else', now()), pg_temp.cluster_of('r8') AS r8 \gset
 SELECT triage.set_pm_status(:r8, 'fixed'), triage.assign_issue(pg_temp.issue('r7'), :r8);
 SELECT ok((SELECT c.regressed_at IS NOT NULL FROM triage.issue_clusters c WHERE c.id = :r8), 'also by what a person puts there');
+UPDATE triage.issue_clusters SET fixed_at = now() + interval '3 days' WHERE id = :r8;
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), NULL, 'a later fix takes that back');
 UPDATE triage.issue_clusters SET pm_status = 'reviewing' WHERE id = :r8;
 UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = '2026-01-01' WHERE id = :r8;
 SELECT is((SELECT c.fixed_at FROM triage.issue_clusters c WHERE c.id = :r8), '2026-01-01', 'when the fix came out can be given');

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(358);
+SELECT plan(382);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -48,6 +48,9 @@ INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_nam
 INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
 	VALUES ('default', pg_temp.ticket('a'), 'A', 'b', 'bug', 'low', 'x', '', now());
 INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES ('default', pg_temp.ticket('a'), 1, 1);
+CREATE FUNCTION pg_temp.cluster(name text) RETURNS bigint LANGUAGE sql AS $$ SELECT c.id FROM triage.issue_clusters c WHERE c.cluster_name = name $$;
+INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) VALUES (pg_temp.cluster('a'), 'x', 'ann');
+INSERT INTO triage.cluster_events (tenant_id, cluster_id, event, actor, session_role) VALUES ('default', pg_temp.cluster('a'), 'created', 'ann', 'ann');
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
 INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
@@ -346,6 +349,28 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 0$$),
 	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 11$$),
 	('conversation_summaries_language_length', $$UPDATE triage.conversation_summaries SET language = repeat('x', 36)$$),
+	('issue_clusters_pkey', $$INSERT INTO triage.issue_clusters (id, category, subcategory, cluster_name) OVERRIDING SYSTEM VALUE VALUES (pg_temp.cluster('a'), 'A', 'b', 'x')$$),
+	('issue_clusters_tenant_fkey', $$INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_name) VALUES ('nowhere', 'A', 'b', 'x')$$),
+	('issue_clusters_public_id_key', $$INSERT INTO triage.issue_clusters (public_id, category, subcategory, cluster_name) SELECT public_id, 'A', 'b', 'x' FROM triage.issue_clusters WHERE cluster_name = 'a'$$),
+	('issue_clusters_taxonomy_fkey', $$UPDATE triage.issue_clusters SET category = 'O' WHERE cluster_name = 'a'$$),
+	('issue_clusters_merged_into_fkey', $$UPDATE triage.issue_clusters SET merged_into_id = pg_temp.cluster('foreign'), merge_parent_id = pg_temp.cluster('foreign') WHERE cluster_name = 'a'$$),
+	('issue_clusters_merge_parent_fkey', $$INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, merged_into_id, merge_parent_id) VALUES ('A', 'b', 'x', pg_temp.cluster('a'), pg_temp.cluster('foreign'))$$),
+	('issue_clusters_merged_elsewhere', $$UPDATE triage.issue_clusters SET merged_into_id = id, merge_parent_id = id$$),
+	('issue_clusters_merged_elsewhere', $$UPDATE triage.issue_clusters SET merge_parent_id = pg_temp.cluster('foreign') WHERE cluster_name = 'a'$$),
+	('issue_clusters_cluster_name_length', $$UPDATE triage.issue_clusters SET cluster_name = ''$$),
+	('issue_clusters_cluster_name_length', $$UPDATE triage.issue_clusters SET cluster_name = repeat('x', 201)$$),
+	('issue_clusters_cluster_summary_length', $$UPDATE triage.issue_clusters SET cluster_summary = repeat('x', 4001)$$),
+	('issue_clusters_pm_notes_length', $$UPDATE triage.issue_clusters SET pm_notes = repeat('x', 20001)$$),
+	('issue_clusters_named_at_count', $$UPDATE triage.issue_clusters SET named_at_count = -1$$),
+	('issue_clusters_fixed_at_when_fixed', $$UPDATE triage.issue_clusters SET pm_status = 'fixed'; UPDATE triage.issue_clusters SET fixed_at = NULL$$),
+	('cluster_exclusions_pkey', $$INSERT INTO triage.cluster_exclusions (id, cluster_id, fingerprint, created_by) OVERRIDING SYSTEM VALUE SELECT id, cluster_id, 'y', 'ann' FROM triage.cluster_exclusions$$),
+	('cluster_exclusions_pair_key', $$INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) SELECT cluster_id, fingerprint, 'bob' FROM triage.cluster_exclusions$$),
+	('cluster_exclusions_cluster_fkey', $$UPDATE triage.cluster_exclusions SET cluster_id = pg_temp.cluster('foreign')$$),
+	('cluster_events_pkey', $$INSERT INTO triage.cluster_events (tenant_id, id, cluster_id, event, actor, session_role) OVERRIDING SYSTEM VALUE SELECT tenant_id, id, cluster_id, event, actor, session_role FROM triage.cluster_events$$),
+	('cluster_events_details_object', $$INSERT INTO triage.cluster_events (tenant_id, cluster_id, event, actor, session_role, details) SELECT tenant_id, cluster_id, event, 'x', 'x', '[]' FROM triage.cluster_events$$),
+	('cluster_events_subject', $$INSERT INTO triage.cluster_events (tenant_id, event, actor, session_role) VALUES ('default', 'unplaced', 'x', 'x')$$),
+	('cluster_events_cluster_fkey', $$INSERT INTO triage.cluster_events (tenant_id, cluster_id, event, actor, session_role) VALUES ('default', pg_temp.cluster('foreign'), 'created', 'x', 'x')$$),
+	('cluster_events_issue_fkey', $$INSERT INTO triage.cluster_events (tenant_id, issue_id, event, actor, session_role) VALUES ('other', (SELECT i.id FROM triage.extracted_issues i WHERE i.tenant_id = 'default'), 'unplaced', 'x', 'x')$$),
 	('issue_taxonomy_pkey', $$INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('default', 'A', 'b')$$),
 	('issue_taxonomy_tenant_fkey', $$INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('nowhere', 'A', 'b')$$),
 	('issue_taxonomy_category', $$INSERT INTO triage.issue_taxonomy (category, subcategory) VALUES ('A/b', 'c')$$),
@@ -487,6 +512,8 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.chat_messages (session_id, role, content, client_id, language) SELECT pg_temp.session('b'), 'system', repeat('x', 262144), 'a', repeat('x', 35)$$),
 		($$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1992), file_name = repeat('ä', 500), file_type = repeat('x', 200), byte_size = 0$$),
 		($$UPDATE triage.conversation_summaries SET summary = repeat('ä', 4000), customer_request = repeat('ä', 1000), open_questions = array_fill('a'::text, '{10}'), sentiment_score = 10$$),
+		($$UPDATE triage.issue_clusters SET cluster_name = repeat('ä', 200), cluster_summary = repeat('ä', 4000), pm_notes = repeat('ä', 20000) WHERE cluster_name = 'foreign'$$),
+		($$INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, pm_status, merged_into_id, merge_parent_id) VALUES ('A', 'b', 'x', 'fixed', pg_temp.cluster('a'), pg_temp.cluster('a')); DELETE FROM triage.issue_clusters WHERE cluster_name = 'x'$$),
 		($$INSERT INTO triage.issue_taxonomy (category, subcategory, description, keywords) VALUES (repeat('x', 50), 'B' || repeat('_', 49), repeat('ä', 2000), array_fill('x'::text, '{500}'))$$),
 		($$DELETE FROM triage.issue_taxonomy WHERE subcategory = 'spare'$$),
 		($$UPDATE triage.mining_settings SET summary_language = 'zh-Hans-CN', min_issues = 1000, min_customers = 1, join_score = 1, candidate_score = 0, regression_grace = '1 year'$$),

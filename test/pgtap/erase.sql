@@ -72,8 +72,13 @@ BEGIN
 	END LOOP;
 	PERFORM triage.load_taxonomy();
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, detail, representative_quote, quote_verified, customer, fingerprint, reported_at)
-		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), '', now()
+		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), mark::bytea, now()
 			FROM triage.tickets t WHERE t.tenant_id = triage.current_tenant() AND t.external_id IN (key, key || ' mail');
+	PERFORM triage.place_issues(triage.current_tenant(), pg_temp.ticket(key));
+	PERFORM triage.store_name_cluster(c.tenant_id, NULL, NULL, c.id, 1, 0, 'p', 'm', jsonb_build_object('name', mark || ' complains', 'summary', mark))
+		FROM triage.issue_clusters c WHERE c.cluster_name = mark;
+	PERFORM triage.add_cluster_event(i.tenant_id, 'unplaced', NULL, i.id, 'model', 0.5, NULL, jsonb_build_object('reason', mark))
+		FROM triage.extracted_issues i WHERE i.summary = mark;
 	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 	INSERT INTO triage.import_errors (import_id, person, state, message)
 		SELECT max(i.id), person, '22007', 'invalid input syntax: "' || mark || '"' FROM triage.imports i WHERE i.tenant_id = triage.current_tenant();
@@ -112,7 +117,8 @@ SELECT count(*) AS history FROM triage.ticket_history \gset
 
 SELECT set_has($$SELECT relation, erased FROM triage.erase_person('carl') WHERE erased > 0$$,
 	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 1), ('ai_runs', 1),
-		('import_errors', 1), ('people', 1), ('extracted_issues', 2)$$, '[seed 91] it tells how much it erased where');
+		('import_errors', 1), ('people', 1), ('extracted_issues', 2),
+		('issue_clusters', 1), ('cluster_events', 3)$$, '[seed 91] it tells how much it erased where');
 SELECT is_empty('SELECT pg_temp.places(''VICTIMX'')', 'nothing is left of the person''s text');
 SELECT is((SELECT concat_ws(' ', count(*), count(DISTINCT i.customer), bool_or(i.quote_verified), min(i.category)) FROM triage.extracted_issues i WHERE i.tenant_id = 'default' AND i.summary = '[erased]'), '2 1 f PAYROLL',
 	'issues stay, and are those of one customer whom nobody knows');
@@ -212,6 +218,21 @@ SELECT is(
 SELECT is((SELECT count(*) FROM triage.ai_runs r WHERE r.ticket_id = :eve), 2::bigint, 'what was spent on it is not');
 SELECT is_empty($$SELECT k.conname FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = 'triage.tickets'::regclass AND k.connamespace = 'triage'::regnamespace AND k.confdeltype <> 'c'$$,
 	'[seed 90] [seed 91] whatever refers to a ticket goes with it');
+-- a conversation is its ticket's thread
+DO $$
+DECLARE
+	alone bigint := triage.start_session('zoe', open_ticket => true);
+	continued bigint := triage.start_session('zoe', open_ticket => true);
+	further bigint := triage.create_ticket('goes on', 'x', external_id => 'goes on', request_triage => false);
+BEGIN
+	PERFORM triage.post_message(alone, 'PURGEDX'), triage.post_message(continued, 'KEPTX'), triage.link_session(continued, further, 'followup');
+	PERFORM triage.delete_ticket(o.ticket_id) FROM triage.chat_tickets o WHERE o.session_id IN (alone, continued) AND o.relation = 'origin';
+END
+$$;
+SELECT is(triage.purge_deleted('0'), 2::bigint, '[seed 57] tickets of conversations are purged');
+SELECT is_empty('SELECT pg_temp.places(''PURGEDX'')', 'with what was said in them');
+SELECT is((SELECT string_agg(s.status::text, ',') FROM triage.chat_sessions s JOIN triage.chat_messages m ON m.tenant_id = s.tenant_id AND m.session_id = s.id WHERE m.content = 'KEPTX'),
+	'archived', 'a conversation that another ticket goes on from is kept, and nobody''s to answer any more');
 UPDATE triage.retention SET keep = '1 day' WHERE target = 'deleted_tickets';
 UPDATE triage.tickets SET deleted_at = now() - interval '2 days' WHERE tenant_id = 'other' AND deleted_at IS NOT NULL;
 SELECT results_eq($$SELECT target, deleted FROM triage.apply_retention() WHERE target = 'deleted_tickets'$$, $$VALUES ('deleted_tickets'::text, 1::bigint)$$, 'apply_retention() does the same by rule, for all tenants');

@@ -95,7 +95,7 @@ SELECT triage.add_consumer('talk');
 SELECT triage.start_session('carl') AS s \gset
 SELECT triage.post_message(:s, 'secret') AS m1 \gset
 -- the bot's, as a worker stores it
-SELECT triage.store_chat_reply('default', NULL, :s, NULL, :m1, 'fake', 'fake-model',
+SELECT triage.store_chat_reply('default', NULL, :s, NULL, NULL, :m1, 'fake', 'fake-model',
 	'{"reply": "secret", "action": "escalate", "cause": "policy", "reason": "secret", "confidence": 0.9, "sentiment_score": 2}');
 SELECT l.ticket_id AS o FROM triage.chat_tickets l WHERE l.session_id = :s \gset
 SELECT max(m.id) AS m2 FROM triage.chat_messages m WHERE m.session_id = :s \gset

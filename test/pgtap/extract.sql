@@ -2,14 +2,6 @@
 \ir prepare.psql
 SELECT no_plan();
 
--- while nothing finds clusters, nothing is to be found
-DO $$
-BEGIN
-	IF to_regprocedure('triage.place_issues(text, bigint)') IS NULL THEN
-		CREATE FUNCTION triage.place_issues(tenant_id text, ticket_id bigint) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS '';
-	END IF;
-END
-$$;
 SELECT triage.create_tenant('other');
 INSERT INTO triage.people (id, role) VALUES ('ann', 'agent');
 INSERT INTO triage.organizations (id, name) VALUES ('acme', 'Acme');
@@ -256,6 +248,54 @@ DELETE FROM triage.ai_jobs;
 SELECT is(triage.request_extraction('default', ARRAY[pg_temp.ticket('s2')]), 1::bigint, 'and for what was given up');
 SELECT is_empty($$SELECT FROM triage.ai_dead_letters d WHERE d.ticket_id = pg_temp.ticket('s2')$$, 'which is no failure any more');
 SELECT is(triage.request_extraction('default', '{}') + triage.request_extraction('default', NULL), 0::bigint, 'of nothing there is nothing');
+
+-- As an external worker does it ------------------------------------------------------------------------------------------------
+
+SAVEPOINT external;
+DELETE FROM triage.ai_jobs;
+SELECT triage.create_ticket('Export', 'The export button does nothing.', 'carl', external_id => 'w', request_triage => false) AS w \gset
+SELECT triage.extract_issues(:w) AS job \gset
+SELECT j.fence AS fence, j.request FROM triage.claim_jobs(1, kinds => '{extract_issues}') j \gset
+SELECT is(:'request'::jsonb ->> 'heading' || jsonb_array_length(:'request'::jsonb -> 'labels'), 'Export14', 'a job comes with what the model is to be told');
+SELECT results_eq($$SELECT p.pending, p.running FROM triage.extraction_progress p WHERE p.tenant_id = 'default'$$, $$VALUES (0::bigint, 1::bigint)$$, 'and runs');
+CREATE FUNCTION pg_temp.late(change text) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	claim record;
+	told record;
+BEGIN
+	SELECT * INTO claim FROM triage.claim_jobs(1, kinds => '{extract_issues}');
+	EXECUTE change;
+	IF triage.complete_job(claim.job_id, claim.fence, pg_temp.answer(pg_temp.issue('Export button does nothing', 'PAYROLL/reporting'))) THEN
+		RETURN 'stored';
+	END IF;
+	SELECT j.lease_until, j.attempts INTO told FROM triage.ai_jobs j WHERE j.id = claim.job_id;
+	RETURN format('stale, %s, job %s', (SELECT count(*) FROM pg_temp.current_issues('w')), CASE WHEN told.lease_until IS NULL AND told.attempts = 0 THEN 'waits' ELSE 'is lost' END);
+END
+$$;
+UPDATE triage.ai_jobs j SET lease_until = NULL;
+SELECT is(pg_temp.late(v.change), 'stale, 0, job waits', v.change || ': the answer about the text before does not count')
+	FROM (VALUES ($$UPDATE triage.tickets t SET description = 'The export button is gone.' WHERE t.external_id = 'w'$$), ($$UPDATE triage.tickets t SET subject = 'Export!' WHERE t.external_id = 'w'$$),
+		($$SELECT triage.add_comment(t.id, 'It is back', 'carl') FROM triage.tickets t WHERE t.external_id = 'w'$$), ($$SELECT triage.add_comment(t.id, 'Known', 'ann', visibility => 'internal') FROM triage.tickets t WHERE t.external_id = 'w'$$),
+		($$SELECT triage.edit_comment(c.id, 'It is gone') FROM triage.ticket_comments c WHERE c.content = 'It is back'$$)) v (change);
+SELECT is(pg_temp.late($$UPDATE triage.tickets t SET priority = 'high' WHERE t.external_id = 'w'$$), 'stored', 'another priority is no other text');
+SELECT triage.extract_issues(:w) AS job \gset
+SELECT j.fence AS fence FROM triage.claim_jobs(1, kinds => '{extract_issues}') j \gset
+SELECT is(pg_temp.outcome(format('SELECT triage.complete_job(%s, %s, pg_temp.answer(pg_temp.issue(''x'', ''PAYROLL/pto'')))', :job, :fence)), '22023', 'an answer with a label that was not offered is refused');
+SELECT is(triage.complete_job(:job, :fence, pg_temp.answer(pg_temp.issue('Export button is missing', 'PAYROLL/reporting', 'export button is gone')), 'm', 10, 0, 10), true, 'one about the text as it is counts');
+SELECT results_eq($$SELECT i.summary, i.quote_verified, i.run_id = (SELECT max(r.id) FROM triage.ai_runs r WHERE r.kind = 'extract_issues') FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('w') AND i.superseded_at IS NULL$$,
+	$$VALUES ('Export button is missing', true, true)$$, '[seed 265] what it says is stored, with the call it came from');
+SELECT is_empty('SELECT pg_temp.asked()', 'and the job is done');
+SELECT triage.extract_issues(:w) AS job \gset
+SELECT j.fence AS fence FROM triage.claim_jobs(1, kinds => '{extract_issues}') j \gset
+SELECT is(triage.fail_job(:job, :fence, 'refused', 'no'), 'failed', 'one that is given up');
+SELECT results_eq($$SELECT p.pending, p.running, p.failed FROM triage.extraction_progress p WHERE p.tenant_id = 'default'$$, $$VALUES (0::bigint, 0::bigint, 1::bigint)$$, 'is counted as failed');
+SELECT results_eq($$SELECT pg_temp.current_issues('w')$$, $$VALUES ('Export button is missing')$$, 'and takes nothing away');
+SELECT triage.resolve_ticket(:w) \g /dev/null
+SELECT is(triage.retry_failed(), 1::bigint, 'it can be tried again, though the ticket is finished');
+SELECT results_eq('SELECT pg_temp.asked()', $$VALUES ('w')$$, '(and waits)');
+ROLLBACK TO external;
 
 -- Integrity and retention -----------------------------------------------------------------------------------------------------
 

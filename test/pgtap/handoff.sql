@@ -67,7 +67,9 @@ INSERT INTO pg_temp.walk VALUES
 	('triage.end_session($session, by_client => true)', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.archive_session($session)', '55000', '55000', '55000', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.resolve_ticket($ticket)', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED'),
-	('triage.resolve_ticket($ticket, ''closed_by_client'')', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT'),
+	('triage.resolve_ticket($ticket, ''closed_by_client'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
+	('triage.close_ticket($ticket, ''closed_by_client'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
+	('triage.update_ticket($ticket, ''{"status": "resolved", "resolution": "closed_by_client"}'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
 	('triage.close_ticket($ticket)', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.reopen_ticket($ticket)', 'OPEN_AI_HANDLING', 'PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT', 'OPEN_AI_HANDLING', 'OPEN_AI_HANDLING'),
 	('triage.update_ticket($ticket, ''{"handler": "human"}'')', '22023', '22023', '22023', '22023', '22023'),
@@ -105,6 +107,9 @@ SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET handler = handler, s
 SELECT triage.create_ticket('by mail', 'x', external_id => 'mail', request_triage => false) > 0 AS made \gset
 SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET handler = ''ai'' WHERE id = %s', pg_temp.ticket('mail'))), '23514', 'nor can it of a ticket without a conversation');
 SELECT is(pg_temp.outcome(format('SELECT triage.hand_back_to_ai(%s)', pg_temp.ticket('mail'))), '55000', 'which cannot be handed to the AI at all');
+SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET status = ''resolved'', resolution = ''closed_by_client'' WHERE id = %s', pg_temp.ticket_of('OPEN_AI_HANDLING'))), '23514',
+	'UPDATE does not end a conversation in the client''s name [seed 17] [seed 37]');
+SELECT is(pg_temp.outcome(format('SELECT triage.resolve_ticket(%s, ''closed_by_client'')', pg_temp.ticket('mail'))), 'ok', 'but a ticket without a conversation may be resolved so');
 SELECT is_empty($$SELECT FROM triage.support_tickets s WHERE s.id = pg_temp.ticket('mail')$$, 'and is not in support_tickets: a conversation is required [seed 3] [seed 29]');
 CREATE ROLE regress_triage_agent;
 SELECT triage.grant_access('regress_triage_agent', 'agent');
@@ -214,7 +219,7 @@ SELECT is(concat_ws(' | ', pg_temp.state(v.name), pg_temp.escalations(v.name), p
 		format('an agent''s public reply stops the bot: %s', v.how))
 	FROM (VALUES ('r1', 'post_message()'), ('r2', 'INSERT of a message'), ('r3', 'add_comment()'), ('r4', 'INSERT of a comment')) v (name, how);
 SELECT is(l.state, 'stale', 'an answer of the bot that comes late is not wanted any more')
-	FROM triage.lock_chat_reply('{default}', '{NULL}', ARRAY[pg_temp.session('r4')], ARRAY[(SELECT max(m.id) FROM triage.chat_messages m WHERE m.session_id = pg_temp.session('r4'))]) l;
+	FROM triage.lock_chat_reply('{default}', '{NULL}', ARRAY[pg_temp.session('r4')], '{NULL}', ARRAY[(SELECT max(m.id) FROM triage.chat_messages m WHERE m.session_id = pg_temp.session('r4'))]) l;
 SELECT triage.start_session('carl', language => 'r5') AS r5 \gset
 SELECT triage.post_message(:r5, 'hello') > 0 AS said \gset
 SELECT triage.post_message(:r5, 'Let me see', 'agent', 'ann') > 0 AS said \gset
@@ -269,7 +274,7 @@ SELECT is(triage.escalate_unanswered(), 0, 'once');
 SELECT triage.start_session('carl') AS off \gset
 SELECT triage.post_message(:off, 'Hello?') AS m \gset
 UPDATE triage.chat_settings SET bot_enabled = false WHERE tenant_id = 'default';
-SELECT is_empty(format('SELECT r.* FROM triage.read_chat_reply(''default'', NULL, %s) r', :off), 'switched off by plain SQL, the bot is told nothing');
+SELECT is_empty(format('SELECT r.* FROM triage.read_chat_reply(''default'', NULL, %s, NULL) r', :off), 'switched off by plain SQL, the bot is told nothing');
 SELECT is((SELECT concat_ws(', ', s.status, s.escalation_reason) FROM triage.support_tickets s WHERE s.conversation_id = :off),
 	'PENDING_HUMAN_ASSIGNMENT, the bot was switched off', 'and who was promised its answer is heard by people');
 
@@ -308,7 +313,7 @@ SELECT is(triage.handoff_cause('{"action": "answer", "confidence": 0, "sentiment
 
 -- The bot answers: the worker's call, as it makes it.
 CREATE FUNCTION pg_temp.bot(name text, answer jsonb) RETURNS void LANGUAGE sql AS $$
-	SELECT triage.store_chat_reply('default', NULL, pg_temp.session(name), 1, (SELECT max(m.id) FROM triage.chat_messages m WHERE m.session_id = pg_temp.session(name)),
+	SELECT triage.store_chat_reply('default', NULL, pg_temp.session(name), NULL, 1, (SELECT max(m.id) FROM triage.chat_messages m WHERE m.session_id = pg_temp.session(name)),
 		'p', 'm', '{"reply": "Try this", "action": "answer"}'::jsonb || answer) $$;
 CREATE FUNCTION pg_temp.says(name text, answers jsonb[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -362,7 +367,7 @@ SELECT is(concat_ws(' ', s.status, pg_temp.ticket_of('x2')), 'resolved', 'a sess
 SELECT triage.set_chat_settings('{"summarize_on_handoff": false}');
 SELECT triage.start_session('carl', open_ticket => true, language => 'n1') AS n1 \gset
 SELECT triage.post_message(:n1, 'hello') > 0 AS said \gset
-SELECT triage.give_up_chat_reply('default', NULL, :n1, 'refused', 'no');
+SELECT triage.give_up_chat_reply('default', NULL, :n1, NULL, 'refused', 'no');
 SELECT is(concat_ws(' | ', pg_temp.state('n1'), pg_temp.escalations('n1')), 'PENDING_HUMAN_ASSIGNMENT | ai_failed: refused: no', 'where the model fails, people take over [seed 14]');
 SELECT is(pg_temp.jobs('n1'), NULL, 'without a summary where none is wanted');
 SELECT is(triage.escalate_for('default', pg_temp.session('CLOSED_RESOLVED'), 'policy', 'x'), NULL, 'the worker''s escalation of what has ended does nothing');
@@ -375,59 +380,59 @@ SELECT triage.create_ticket('Printer', 'It jams', 'carl', external_id => 'told',
 SELECT triage.add_comment(:told, c.content, c.author, c.role, c.visibility) > 0 FROM (VALUES
 	(1, 'Which model?', 'ann', 'agent'::triage.person_role, 'public'::triage.comment_visibility), (2, 'The old one', 'carl', 'customer', 'public'),
 	(3, 'He has no contract', 'ann', 'agent', 'internal'), (4, 'Try paper', NULL, 'ai', 'public'), (5, 'Moved', NULL, 'system', 'public')) c (n, content, author, role, visibility) \g /dev/null
-SELECT results_eq(format('SELECT r.* FROM triage.read_summarize(''default'', %s, NULL) r', :told),
+SELECT results_eq(format('SELECT r.* FROM triage.read_summarize(''default'', %s, NULL, NULL) r', :told),
 	$$VALUES (0::bigint, 'Printer'::text, '{customer,agent,customer,note,assistant,system}'::text[], '{It jams,Which model?,The old one,He has no contract,Try paper,Moved}'::text[])$$,
 	'a ticket is told oldest first, internal notes marked');
 SELECT triage.start_session('carl', open_ticket => true, subject => 'Scanner', language => 't1') AS t1 \gset
 SELECT triage.post_message(:t1, m.content, m.role) > 0 FROM (VALUES (1, 'It beeps', 'user'::triage.message_role), (2, 'Switch it off', 'assistant'), (3, 'It beeps still', 'user')) m (n, content, role) \g /dev/null
 SELECT triage.add_comment(pg_temp.ticket_of('t1'), 'Known fault', 'ann', visibility => 'internal') > 0 AS noted \gset
 SELECT triage.post_message(:t1, 'I will look', 'agent', 'ann') > 0 AS said \gset
-SELECT results_eq('SELECT r.heading, r.speakers, r.texts, r.version = (SELECT max(m.id) FROM triage.chat_messages m) FROM triage.read_summarize(''default'', pg_temp.ticket_of(''t1''), NULL) r',
+SELECT results_eq('SELECT r.heading, r.speakers, r.texts, r.version = (SELECT max(m.id) FROM triage.chat_messages m) FROM triage.read_summarize(''default'', pg_temp.ticket_of(''t1''), NULL, NULL) r',
 	$$VALUES ('Scanner'::text, '{note,customer,assistant,customer,agent}'::text[], '{Known fault,It beeps,Switch it off,It beeps still,I will look}'::text[], true)$$,
 	'with the conversation that it began as, each message once');
-SELECT is_empty('SELECT r.* FROM triage.read_summarize(''default'', pg_temp.ticket_of(''CLOSED_RESOLVED''), NULL) r', 'a finished ticket is not summarised');
-SELECT is_empty('SELECT r.* FROM triage.read_summarize(''other'', pg_temp.ticket_of(''t1''), NULL) r', 'nor is another tenant''s');
+SELECT is_empty('SELECT r.* FROM triage.read_summarize(''default'', pg_temp.ticket_of(''CLOSED_RESOLVED''), NULL, NULL) r', 'a finished ticket is not summarised');
+SELECT is_empty('SELECT r.* FROM triage.read_summarize(''other'', pg_temp.ticket_of(''t1''), NULL, NULL) r', 'nor is another tenant''s');
 
 SELECT is(l.n || ' ' || l.state, '1 current', 'it can be stored')
-	FROM triage.lock_summarize('{default}', ARRAY[pg_temp.ticket_of('t1')], '{NULL}', '{1}') l;
-SELECT triage.store_summarize('default', pg_temp.ticket_of('t1'), NULL, 7, r.version, 'p', 'm',
+	FROM triage.lock_summarize('{default}', ARRAY[pg_temp.ticket_of('t1')], '{NULL}', '{NULL}', '{1}') l;
+SELECT triage.store_summarize('default', pg_temp.ticket_of('t1'), NULL, NULL, 7, r.version, 'p', 'm',
 		'{"summary": "The scanner beeps.", "customer_request": "A silent scanner.", "open_questions": ["Which model?", "Since when?"], "sentiment_score": 4, "language": "en"}')
-	FROM triage.read_summarize('default', pg_temp.ticket_of('t1'), NULL) r;
+	FROM triage.read_summarize('default', pg_temp.ticket_of('t1'), NULL, NULL) r;
 SELECT is(s.initial_summary, 'The scanner beeps.', 'support_tickets shows it [seed 8] [seed 38]') FROM triage.support_tickets s WHERE s.conversation_id = :t1;
 SELECT results_eq('SELECT i.initial_summary, i.customer_request, i.open_questions, i.mood, i.escalation_cause::text, i.escalation_reason FROM triage.inbox i WHERE i.id = pg_temp.ticket_of(''t1'')',
 	$$VALUES ('The scanner beeps.'::text, 'A silent scanner.'::text, '{Which model?,Since when?}'::text[], 4, 'agent_takeover'::text, NULL::text)$$,
 	'so does the inbox, with open questions and mood [seed 38]');
-SELECT triage.store_summarize('default', pg_temp.ticket_of('t1'), NULL, 8, 0, 'p', 'm', '{"summary": "It beeps no more."}');
+SELECT triage.store_summarize('default', pg_temp.ticket_of('t1'), NULL, NULL, 8, 0, 'p', 'm', '{"summary": "It beeps no more."}');
 SELECT results_eq('SELECT s.summary, s.open_questions, s.superseded_at IS NULL FROM triage.conversation_summaries s WHERE s.ticket_id = pg_temp.ticket_of(''t1'') ORDER BY s.id',
 	$$VALUES ('The scanner beeps.'::text, '{Which model?,Since when?}'::text[], false), ('It beeps no more.', '{}', true)$$, 'a newer one takes its place, the old one is kept');
-SELECT is(pg_temp.outcome(format('SELECT triage.store_summarize(''default'', %s, NULL, 8, 0, NULL, NULL, ''{"summary": ""}'')', :told)), '23514 conversation_summaries_summary_length', 'an empty one is refused');
+SELECT is(pg_temp.outcome(format('SELECT triage.store_summarize(''default'', %s, NULL, NULL, 8, 0, NULL, NULL, ''{"summary": ""}'')', :told)), '23514 conversation_summaries_summary_length', 'an empty one is refused');
 INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, category, urgency, sentiment_score, draft_reply, summary) VALUES ('default', pg_temp.ticket_of('b'), 1, 'billing', 'low', 6, 'x', 'Charged twice.');
 SELECT is(concat_ws(' ', s.initial_summary, i.mood), 'Charged twice. 6', 'without one, what triage said stands there [seed 8]')
 	FROM triage.support_tickets s JOIN triage.inbox i ON i.id = s.id WHERE s.conversation_id = pg_temp.session('b');
 
 -- a session, rolling
-SELECT results_eq(format('SELECT r.heading, r.speakers, r.texts FROM triage.read_summarize(''default'', NULL, %s) r', :t1),
+SELECT results_eq(format('SELECT r.heading, r.speakers, r.texts FROM triage.read_summarize(''default'', NULL, %s, NULL) r', :t1),
 	$$VALUES (''::text, '{customer,assistant,customer,agent}'::text[], '{It beeps,Switch it off,It beeps still,I will look}'::text[])$$, 'a session');
-SELECT triage.store_summarize('default', NULL, :t1, 9, r.version, NULL, NULL, '{"summary": "So far."}') FROM triage.read_summarize('default', NULL, :t1) r;
-SELECT is_empty(format('SELECT r.* FROM triage.read_summarize(''default'', NULL, %s) r', :t1), 'nothing was said since: nothing to summarise');
+SELECT triage.store_summarize('default', NULL, :t1, NULL, 9, r.version, NULL, NULL, '{"summary": "So far."}') FROM triage.read_summarize('default', NULL, :t1, NULL) r;
+SELECT is_empty(format('SELECT r.* FROM triage.read_summarize(''default'', NULL, %s, NULL) r', :t1), 'nothing was said since: nothing to summarise');
 SELECT triage.post_message(:t1, 'Thank you') > 0 AS said \gset
-SELECT results_eq(format('SELECT r.speakers, r.texts FROM triage.read_summarize(''default'', NULL, %s) r', :t1),
+SELECT results_eq(format('SELECT r.speakers, r.texts FROM triage.read_summarize(''default'', NULL, %s, NULL) r', :t1),
 	$$VALUES ('{summary,customer}'::text[], '{So far.,Thank you}'::text[])$$, 'then the earlier summary and what was said since');
 SELECT results_eq(format($$SELECT l.n, l.state FROM triage.lock_summarize('{default,default,default,default,default}', ARRAY[NULL, NULL, pg_temp.ticket_of('CLOSED_RESOLVED'), -5, NULL],
-		ARRAY[%s, %1$s, NULL, NULL, -5], ARRAY[0, 9223372036854775807, 0, 0, 0]) l ORDER BY l.n$$, :t1),
+		ARRAY[%s, %1$s, NULL, NULL, -5], '{NULL}', ARRAY[0, 9223372036854775807, 0, 0, 0]) l ORDER BY l.n$$, :t1),
 	$$VALUES (1, 'stale'::text), (2, 'current'), (3, 'stale'), (4, 'gone'), (5, 'gone')$$, 'what is newer, finished or gone is not stored');
 
 -- long conversations
 INSERT INTO triage.ticket_comments (ticket_id, content, author_role, created_at) SELECT :told, 'comment ' || i, 'customer', now() + i * interval '1 second' FROM generate_series(1, 250) i;
-SELECT is(concat_ws(' ', cardinality(r.texts), r.texts[1], r.texts[2], r.texts[201]), '201 It jams comment 51 comment 250', 'a long one is cut to its newest part') FROM triage.read_summarize('default', :told, NULL) r;
-SELECT triage.store_summarize('default', :told, NULL, 9, 0, NULL, NULL, '{"summary": "Jams."}');
-SELECT is(concat_ws(' ', cardinality(r.texts), r.speakers[2], r.texts[2], r.texts[202]), '202 summary Jams. comment 250', 'its earlier summary stands for the rest') FROM triage.read_summarize('default', :told, NULL) r;
+SELECT is(concat_ws(' ', cardinality(r.texts), r.texts[1], r.texts[2], r.texts[201]), '201 It jams comment 51 comment 250', 'a long one is cut to its newest part') FROM triage.read_summarize('default', :told, NULL, NULL) r;
+SELECT triage.store_summarize('default', :told, NULL, NULL, 9, 0, NULL, NULL, '{"summary": "Jams."}');
+SELECT is(concat_ws(' ', cardinality(r.texts), r.speakers[2], r.texts[2], r.texts[202]), '202 summary Jams. comment 250', 'its earlier summary stands for the rest') FROM triage.read_summarize('default', :told, NULL, NULL) r;
 
 SELECT isnt(triage.request_summary(:told), NULL, 'a summary can be asked for');
 SELECT isnt(triage.request_session_summary(:t1), NULL, 'of a session too');
 SELECT is(pg_temp.outcome('SELECT triage.request_session_summary(-5)'), 'P0002', 'if it is there');
 INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at) VALUES ('default', -9, :told, 'summarize', 'high', 1, 1, 'refused', 'x', now());
-SELECT triage.give_up_summarize('default', :told, NULL, 'refused', 'x');
+SELECT triage.give_up_summarize('default', :told, NULL, NULL, 'refused', 'x');
 UPDATE triage.ai_jobs SET lease_until = now() + interval '1 minute', fence = 3 WHERE ticket_id = :told AND kind = 'summarize';
 SELECT triage.request_summary(:told) AS job \gset
 SELECT is(concat_ws(' ', j.fence, j.lease_until, (SELECT count(*) FROM triage.ai_dead_letters d WHERE d.ticket_id = :told)), '4 0', 'asked for again: what is on its way is stale, and the dead letter is gone')

@@ -77,6 +77,11 @@ SELECT matches(pg_temp.says('queue'), 'waited for 00:06:0\d, 1 in the queue', 'a
 SELECT matches((SELECT what_to_do FROM triage.health() WHERE check_name = 'queue'), 'no worker runs', 'and why');
 UPDATE triage.ai_jobs SET run_at = statement_timestamp() - interval '61 minutes';
 SELECT is(pg_temp.level('queue'), 'critical', 'an hour is critical');
+SAVEPOINT issues;
+UPDATE triage.ai_jobs SET kind = 'extract_issues';
+SELECT is(pg_temp.level('queue') || ': ' || pg_temp.says('queue'), 'ok: only product issues wait, 1 in the queue', 'but for product issues, for which nobody waits');
+SELECT is(pg_temp.level('worker'), 'critical', 'a worker they need, too');
+ROLLBACK TO issues;
 UPDATE triage.ai_jobs SET lease_until = now() + interval '1 minute', claimed_at = now(), fence = 1;
 SELECT is(pg_temp.level('queue'), 'ok', 'a job that runs does not wait');
 SELECT is(pg_temp.level('leases'), 'ok', 'nor has its lease ended');

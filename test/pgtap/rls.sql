@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(160);
+SELECT plan(166);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -49,6 +49,9 @@ BEGIN
 	PERFORM triage.load_taxonomy(), triage.set_mining_settings('{"min_issues": 4}');
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
 		VALUES (tenant, ticket, 'PAYROLL', 'errors', 'bug', 'low', 'issue of ' || tenant, '', now());
+	INSERT INTO triage.issue_clusters (category, subcategory, cluster_name) VALUES ('PAYROLL', 'errors', 'cluster of ' || tenant);
+	INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) SELECT c.id, 'x', 'x' FROM triage.issue_clusters c WHERE c.tenant_id = tenant;
+	INSERT INTO triage.cluster_events (tenant_id, cluster_id, event, actor, session_role) SELECT tenant, c.id, 'created', 'x', 'x' FROM triage.issue_clusters c WHERE c.tenant_id = tenant;
 	INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES (tenant, ticket, 1, 1);
 	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES (tenant, ticket, 'summary of ' || tenant);
 	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('origin of', tenant));
@@ -95,7 +98,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 43::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 46::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

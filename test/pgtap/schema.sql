@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(123);
+SELECT plan(129);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -37,6 +37,44 @@ INSERT INTO pg_temp.expected_table VALUES
 		up_to_message bigint NOT NULL DEFAULT 0
 		created_at timestamp with time zone NOT NULL DEFAULT now()
 		superseded_at timestamp with time zone$$),
+	('issue_clusters', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		public_id uuid NOT NULL DEFAULT gen_random_uuid()
+		category text NOT NULL
+		subcategory text NOT NULL
+		cluster_name text NOT NULL
+		cluster_summary text
+		name_is_manual boolean NOT NULL DEFAULT false
+		named_at_count integer NOT NULL DEFAULT 0
+		pm_status triage.pm_status NOT NULL DEFAULT 'new'::triage.pm_status
+		pm_notes text
+		fixed_at timestamp with time zone
+		regressed_at timestamp with time zone
+		merged_into_id bigint
+		merge_parent_id bigint
+		archived_at timestamp with time zone
+		version integer NOT NULL DEFAULT 1
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('cluster_exclusions', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		cluster_id bigint NOT NULL
+		fingerprint bytea NOT NULL
+		created_by text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('cluster_events', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		cluster_id bigint
+		issue_id bigint
+		event triage.cluster_event NOT NULL
+		assigner triage.issue_assigner
+		score real
+		algorithm integer
+		run_id bigint
+		details jsonb NOT NULL DEFAULT '{}'::jsonb
+		actor text NOT NULL
+		session_role text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('issue_taxonomy', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		category text NOT NULL
 		subcategory text NOT NULL
@@ -106,7 +144,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		class triage.run_outcome NOT NULL
 		message text NOT NULL
 		created_at timestamp with time zone NOT NULL
-		failed_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		failed_at timestamp with time zone NOT NULL DEFAULT now()
+		cluster_id bigint$$),
 	('ai_feedback', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		result_id bigint NOT NULL
@@ -160,7 +199,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		fence integer NOT NULL DEFAULT 0
 		attempts smallint NOT NULL DEFAULT 0
 		slot smallint
-		provider text$$),
+		provider text
+		cluster_id bigint$$),
 	('ai_runs', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		job_id bigint NOT NULL
@@ -184,7 +224,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		price jsonb
 		latency_ms integer
 		started_at timestamp with time zone
-		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		finished_at timestamp with time zone NOT NULL DEFAULT now()
+		cluster_id bigint$$),
 	('imports', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		target text NOT NULL
@@ -289,7 +330,8 @@ INSERT INTO pg_temp.expected_table VALUES
 		expires_at timestamp with time zone NOT NULL
 		unsettled_since timestamp with time zone
 		session bigint
-		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind$$),
+		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
+		cluster bigint$$),
 	('budget_usage', $$budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		reserved numeric NOT NULL DEFAULT 0
@@ -450,7 +492,7 @@ SELECT is(a.columns, regexp_replace(e.columns, '\n\s+', E'\n', 'g'), 'columns of
 
 CREATE TABLE pg_temp.expected_view (name text, columns text);
 INSERT INTO pg_temp.expected_view VALUES
-	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id'),
+	('ai_failures', 'tenant_id ticket_id job_id state attempts class message next_try_at failed_at provider model kind session_id cluster_id'),
 	('ai_state', 'tenant_id ticket_id ai_state'),
 	('ai_quality', 'tenant_id kind provider model prompt_version answers refused unusable_answers given_up results accepted edited rejected '
 		'accepted_share edited_share rejected_share unreviewed_share mean_similarity looked_at category_corrected urgency_corrected '
@@ -495,16 +537,19 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('event_topic', 'ticket.created ticket.updated ticket.status_changed ticket.assigned ticket.escalated ticket.handed_back ticket.deleted '
 			'ticket.purged comment.created comment.edited result.stored result.corrected job.failed draft.accepted draft.edited draft.rejected '
 			'chat.session_started chat.message_posted chat.session_ended chat.session_archived person.erased '
-			'ticket.copied comment.copied'),
+			'ticket.copied comment.copied cluster.status_changed cluster.regressed'),
 		('feedback_verdict', 'accepted edited rejected'),
 		('health_level', 'ok warning critical'),
-		('job_kind', 'triage chat_reply summarize'),
+		('job_kind', 'triage chat_reply summarize extract_issues match_issues name_cluster'),
 		('session_status', 'active resolved archived'),
 		('message_role', 'user assistant agent system'),
 		('session_link', 'origin followup related'),
 		('escalation_cause', 'customer_request low_confidence missing_knowledge policy negative_sentiment repeated_failure '
 			'ai_failed usage_limit agent_takeover'),
 		('support_status', 'OPEN_AI_HANDLING PENDING_HUMAN_ASSIGNMENT ACTIVE_HUMAN_CHAT CLOSED_RESOLVED CLOSED_BY_CLIENT'),
+		('pm_status', 'new reviewing acknowledged fixed wont_fix'),
+		('issue_assigner', 'exact lexical model human'),
+		('cluster_event', 'created joined left named merged unmerged status_changed regressed archived unarchived noted asked unplaced'),
 		('issue_type', 'bug friction ux_confusion feature_request documentation_gap data_issue'),
 		('issue_severity', 'low medium high critical'),
 		('person_role', 'customer agent admin ai system'),
@@ -515,7 +560,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 21::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 24::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

@@ -30,6 +30,11 @@ INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), 
 INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
 INSERT INTO triage.tickets (id, description, handler) OVERRIDING SYSTEM VALUE VALUES (777003, 'x', 'human');
 INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (-777003, 777003);
+INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE VALUES (777004, 'x');
+INSERT INTO triage.issue_clusters (id, category, subcategory, cluster_name) OVERRIDING SYSTEM VALUE SELECT i, 'PAYROLL', 'errors', 'x' FROM generate_series(-777005, -777001) i;
+INSERT INTO triage.extracted_issues (id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at, cluster_id, assigned_by) OVERRIDING SYSTEM VALUE
+	SELECT i, 777004, 'PAYROLL', 'errors', 'bug', 'low', 'red green blue ' || i, i::text::bytea, now(), CASE WHEN i < 777005 THEN - i END, CASE WHEN i < 777005 THEN 'human'::triage.issue_assigner END
+		FROM generate_series(777001, 777005) i;
 
 SET LOCAL ROLE regress_triage_mallory;
 -- The traps --------------------------------------------------------------------------------------------------------------------
@@ -169,10 +174,10 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.escalate_ticket(777003, ''policy'', ''x''::pg_catalog.text)', 'ok'),
 	('SELECT triage.request_summary(777003)', 'ok'),
 	('SELECT triage.request_session_summary(''-777001'')', 'ok'),
-	('SELECT triage.read_summarize(''default''::pg_catalog.text, 777003, NULL)', 'ok'),
-	('SELECT triage.read_summarize(''default''::pg_catalog.text, NULL, ''-777001'')', 'ok'),
-	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{0,0}'')', 'ok'),
-	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, 777003, NULL, NULL)', 'ok'),
+	('SELECT triage.read_summarize(''default''::pg_catalog.text, NULL, ''-777001'', NULL)', 'ok'),
+	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{NULL}'', ''{0,0}'')', 'ok'),
+	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
 	('SELECT triage.extract_issues(777003)', 'ok'),
 	('SELECT triage.extract_all()', 'ok'),
@@ -180,15 +185,32 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.read_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL)', 'ok'),
 	('SELECT triage.lock_extract_issues(''{default}'', ''{777003}'', ''{NULL}'', ''{NULL}'', ''{0}'')', 'ok'),
 	('SELECT triage.store_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL, 1, 0, NULL, NULL, ''{"issues": [{"area": "PAYROLL/errors", "issue_type": "bug", "severity": "low", "summary": "x", "quote": "x"}]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.issue_candidates(''default''::pg_catalog.text, 777005)', 'ok'),
+	('SELECT triage.read_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL)', 'ok'),
+	('SELECT triage.lock_match_issues(''{default}'', ''{777004}'', ''{NULL}'', ''{NULL}'', ''{0}'')', 'ok'),
+	('SELECT triage.give_up_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL, ''refused'', ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.store_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL, 1, r.version, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"matches": [{"issue": 1, "cluster": "none"}]}''::pg_catalog.jsonb)
+		FROM triage.read_match_issues(''default''::pg_catalog.text, 777004, NULL, NULL) r', 'ok'),
+	('SELECT triage.read_name_cluster(''default''::pg_catalog.text, NULL, NULL, -777001)', 'ok'),
+	('SELECT triage.lock_name_cluster(''{default}'', ''{NULL}'', ''{NULL}'', ''{-777001}'', ''{0}'')', 'ok'),
+	('SELECT triage.store_name_cluster(''default''::pg_catalog.text, NULL, NULL, -777001, 1, 0, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"name": "x", "summary": "y"}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.assign_issue(777002, -777001), triage.delete_cluster(triage.split_cluster(-777001, ''{777002}''::pg_catalog.int8[], ''x''::pg_catalog.text))', 'ok'),
+	('SELECT triage.assign_issue(777002, -777001), triage.unassign_issue(777002, ''x''::pg_catalog.text)', 'ok'),
+	('SELECT triage.merge_clusters(-777003, -777004, ''x''::pg_catalog.text), triage.unmerge_cluster(-777003)', 'ok'),
+	('SELECT triage.archive_cluster(-777002), triage.unarchive_cluster(-777002)', 'ok'),
+	('SELECT triage.rename_cluster(-777002, ''y''::pg_catalog.text, ''z''::pg_catalog.text)', 'ok'),
+	('SELECT triage.set_pm_status(-777002, ''fixed'', ''x''::pg_catalog.text), triage.set_pm_status(-777002, ''reviewing'')', 'ok'),
+	('SELECT triage.place_unclustered()', 'ok'),
+	('SELECT triage.suggest_merges()', 'ok'),
 	('SELECT triage.load_taxonomy()', '42501'),
 	('SELECT triage.set_mining_settings(''{"min_issues": 3}''::pg_catalog.jsonb)', '42501'),
 	-- first, so that there is a session for what follows
 	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
 	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
-	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1)', 'ok'),
-	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{1}'')', 'ok'),
-	('SELECT triage.store_chat_reply(''default''::pg_catalog.text, NULL, s.id, 1, 1, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"reply": "x", "action": "answer"}''::pg_catalog.jsonb) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
-	('SELECT triage.give_up_chat_reply(''default''::pg_catalog.text, NULL, s.id, ''refused'', ''x''::pg_catalog.text) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
+	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1, NULL)', 'ok'),
+	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{NULL}'', ''{1}'')', 'ok'),
+	('SELECT triage.store_chat_reply(''default''::pg_catalog.text, NULL, s.id, NULL, 1, 1, ''p''::pg_catalog.text, ''m''::pg_catalog.text, ''{"reply": "x", "action": "answer"}''::pg_catalog.jsonb) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
+	('SELECT triage.give_up_chat_reply(''default''::pg_catalog.text, NULL, s.id, NULL, ''refused'', ''x''::pg_catalog.text) FROM (SELECT pg_catalog.max(s.id) AS id FROM triage.chat_sessions s) s', 'ok'),
 	('SELECT triage.tickets_tagged(''{a}''::pg_catalog.text[], 5)', 'ok'),
 	('SELECT triage.edit_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), pg_catalog.gen_random_uuid()::pg_catalog.text)', 'ok'),
 	('SELECT triage.attach_to_comment((SELECT pg_catalog.max(c.id) FROM triage.ticket_comments c), ''https://example.org/''::pg_catalog.text, ''x''::pg_catalog.text)', 'ok'),

@@ -19,6 +19,14 @@ say(Speaker speaker, const char *text)
 	return (Speech) {speaker, text, strlen(text)};
 }
 
+static const Category labels[] = {
+	{"TIME/punch_in_out", "Recording work time: clocking in and out, breaks. Keywords: punch, clock in, break, geofence"},
+	{"TIME/reporting", "Reports and exports of hours. Keywords: report, export, csv"},
+	{"PAYROLL/reporting", "Reports and exports of pay. Keywords: report, journal, csv"},
+	{"PAYROLL/direct_deposits", "Paying wages to bank accounts. Keywords: deposit, bank, routing number"},
+};
+static const Offer areas = {.labels = labels, .label_count = (int) COUNT(labels), .text_count = 1};
+
 static json_object *
 converse(JobKind kind, const char *heading, const Speech *speeches, int count)
 {
@@ -26,7 +34,7 @@ converse(JobKind kind, const char *heading, const Speech *speeches, int count)
 	Verdict		verdict;
 	json_object *object;
 
-	CHECK(builtin_converse(kind, &conversation, &verdict));
+	CHECK(builtin_converse(kind, &conversation, &areas, &verdict));
 	object = json_tokener_parse(verdict.object);
 	CHECK(object != NULL);
 	verdict_free(&verdict);
@@ -198,6 +206,77 @@ long_and_odd_texts_stay_within_the_limits(void)
 	}
 }
 
+typedef struct IssueRow
+{
+	const char *heading;
+	const char *text;
+	const char *area;			/* NULL: no issue */
+	const char *type;
+	const char *severity;
+	const char *summary;
+	const char *quote;
+} IssueRow;
+
+static const IssueRow issue_rows[] = {
+	{"Punches are lost", "Hello,\nwhen I punch in, nothing happens. It is urgent!", "TIME/punch_in_out", "data_issue", "high",
+	"Punches are lost", "when I punch in, nothing happens."},
+	{"", "The deposits never arrived at the bank. Please add a warning.", "PAYROLL/direct_deposits", "feature_request", "medium",
+	"The deposits never arrived at the bank.", "The deposits never arrived at the bank."},
+	{"How do I find my clocking", "How do I see yesterday's breaks?", "TIME/punch_in_out", "ux_confusion", "low",
+	"How do I find my clocking", "How do I see yesterday's breaks?"},
+	/* an underscore in a label's name joins words */
+	{"Our direct deposits", "are late", "PAYROLL/direct_deposits", "friction", "medium", "Our direct deposits", "are late"},
+	/* what two labels have alike tells neither; nor do small words, nor nothing */
+	{"The report", "csv, please", .area = NULL},
+	{"Hello", "This is about something else, and where are you?", .area = NULL},
+	{"", "", .area = NULL},
+	{"\xE4\xBD\xA0\xE5\xA5\xBD", "\xE4\xBD\xA0", .area = NULL},
+};
+
+static void
+issue_is_where_the_words_are(void)
+{
+	for (size_t i = 0; i < COUNT(issue_rows); i++)
+	{
+		const IssueRow *row = &issue_rows[i];
+		int			before = check_failures;
+		const Speech speeches[] = {say(SPEAKER_AGENT, "bank bank deposit routing"), say(SPEAKER_CUSTOMER, row->text)};
+		json_object *answer = converse(KIND_EXTRACT_ISSUES, row->heading, speeches, 2);
+		json_object *issues = json_object_object_get(answer, "issues");
+		json_object *issue = json_object_array_get_idx(issues, 0);
+
+		CHECK_INT(json_object_array_length(issues), row->area != NULL);
+		if (row->area != NULL && issue != NULL)
+		{
+			CHECK_STR(text_of(issue, "area"), row->area);
+			CHECK_STR(text_of(issue, "issue_type"), row->type);
+			CHECK_STR(text_of(issue, "severity"), row->severity);
+			CHECK_STR(text_of(issue, "summary"), row->summary);
+			CHECK_STR(text_of(issue, "quote"), row->quote);
+			CHECK_STR(text_of(issue, "confidence"), NULL);
+		}
+		json_object_put(answer);
+		CHECK_ROW(before, "%s: %s", row->heading, row->text);
+	}
+}
+
+static void
+clusters_are_not_judged_and_bear_the_first_issues_words(void)
+{
+	const Speech speeches[] = {say(SPEAKER_ISSUE, " \n"), say(SPEAKER_ISSUE, "Punches are\nlost"), say(SPEAKER_ISSUE, "more")};
+	json_object *answer = converse(KIND_MATCH_ISSUES, "", speeches, 3);
+
+	CHECK_INT(json_object_array_length(json_object_object_get(answer, "matches")), 0);
+	json_object_put(answer);
+	answer = converse(KIND_NAME_CLUSTER, "", speeches, 3);
+	CHECK_STR(text_of(answer, "name"), "Punches are lost");
+	CHECK_STR(text_of(answer, "summary"), "Punches are lost");
+	json_object_put(answer);
+	answer = converse(KIND_NAME_CLUSTER, "", speeches, 1);
+	CHECK_STR(text_of(answer, "name"), "?");
+	json_object_put(answer);
+}
+
 int
 main(void)
 {
@@ -209,6 +288,8 @@ main(void)
 		CHECK_TEST(questions_are_the_customers_sentences),
 		CHECK_TEST(newest_ten_questions_are_kept),
 		CHECK_TEST(long_and_odd_texts_stay_within_the_limits),
+		CHECK_TEST(issue_is_where_the_words_are),
+		CHECK_TEST(clusters_are_not_judged_and_bear_the_first_issues_words),
 	};
 
 	return check_run_all(tests);

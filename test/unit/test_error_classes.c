@@ -23,6 +23,7 @@
 #define NOW INT64_C(784111777000)
 
 static const Category shop_categories[] = {{"technical", ""}, {"billing", ""}};
+static const Offer shop = {.labels = shop_categories, .label_count = (int) COUNT(shop_categories)};
 
 /* What becomes of the job of a first call that ended so. */
 typedef enum Fate
@@ -262,7 +263,7 @@ judge(const CallReply *reply, VerdictResult *result)
 {
 	/* whatever is not set is seen */
 	memset(result, 0x55, sizeof(*result));
-	verdict_of_call(reply, NOW, KIND_TRIAGE, shop_categories, (int) COUNT(shop_categories), result);
+	verdict_of_call(reply, NOW, KIND_TRIAGE, &shop, result);
 	CHECK_INT(fate_of(result) == STORED, result->outcome == OUTCOME_SUCCEEDED);
 	CHECK_INT(result->reason[0] == '\0', result->outcome == OUTCOME_SUCCEEDED);
 	verdict_free(&result->verdict);

@@ -212,6 +212,18 @@ typedef struct KindRow
 
 #define REPLY "{\"reply\":\"Hello\",\"action\":\"answer\""
 #define SUMMARY "{\"summary\":\"S\""
+#define LABELLED(area) "\"area\":\"" area "\",\"issue_type\":\"bug\",\"severity\":\"high\""
+#define ISSUE(more) "{" LABELLED("PAYROLL/errors") ",\"summary\":\"s\"" more "}"
+#define ISSUES(list) "{\"issues\":[" list "]}"
+#define MATCH(number, label, more) "{\"issue\":" number ",\"cluster\":\"" label "\"" more "}"
+#define MATCHES(list) "{\"matches\":[" list "]}"
+#define NAMED "{\"name\":\"N\""
+
+/* What the answers of issue mining may name: of three issues in one conversation. */
+static const Category choices[] = {
+	{"PAYROLL/errors", "Payroll stops."}, {"SETTINGS/deductions", ""}, {"none", "None of them."}, {"C17", "<s>"},
+};
+static const Offer offered = {.labels = choices, .label_count = (int) COUNT(choices), .text_count = 3};
 
 static const KindRow kind_rows[] = {
 	{KIND_CHAT_REPLY, REPLY ",\"cause\":\"none\",\"reason\":\"r\",\"confidence\":0.75,\"sentiment_score\":10}",
@@ -235,6 +247,64 @@ static const KindRow kind_rows[] = {
 	{KIND_SUMMARIZE, "{\"summary\":\"\"}", "the answer's summary is blank"},
 	{KIND_SUMMARIZE, SUMMARY ",\"language\":\"a language with a name that is too long\"}",
 	"the answer's language is longer than 35 characters"},
+
+	{KIND_EXTRACT_ISSUES, ISSUES(""), ISSUES("")},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE("")), ISSUES(ISSUE(""))},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"detail\":\"d\",\"quote\":\"q\",\"confidence\":0.5") "," ISSUE("")),
+	ISSUES(ISSUE(",\"detail\":\"d\",\"quote\":\"q\",\"confidence\":0.5") "," ISSUE(""))},
+	/* as small models leave it out, or say more than they were asked */
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"detail\":null,\"quote\":\" \",\"confidence\":null,\"id\":7")), ISSUES(ISSUE(""))},
+	{KIND_EXTRACT_ISSUES, "{\"thoughts\":\"x\",\"issues\":[]}", ISSUES("")},
+	/* the same problem twice is no harm: numbers are told apart, words are not */
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE("") "," ISSUE("")), ISSUES(ISSUE("") "," ISSUE(""))},
+	{KIND_EXTRACT_ISSUES, "{}", "the answer has no issues"},
+	{KIND_EXTRACT_ISSUES, "{\"issues\":null}", "the answer has no issues"},
+	{KIND_EXTRACT_ISSUES, "{\"issues\":{}}", "the answer's issues is not an array"},
+	{KIND_EXTRACT_ISSUES, ISSUES("\"x\""), "the answer's issues[0] is not an object"},
+	{KIND_EXTRACT_ISSUES, ISSUES("{" LABELLED("PAYROLL/errors") "}"), "the answer has no issues[0].summary"},
+	{KIND_EXTRACT_ISSUES, ISSUES("{" LABELLED("PAYROLL/errors") ",\"summary\":\" \"}"), "the answer's issues[0].summary is blank"},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE("") ",{" LABELLED("payroll/errors") ",\"summary\":\"s\"}"),
+	"the answer's issues[1].area is unknown: \"payroll/errors\""},
+	{KIND_EXTRACT_ISSUES, ISSUES("{" LABELLED("PAYROLL") ",\"summary\":\"s\"}"), "the answer's issues[0].area is unknown: \"PAYROLL\""},
+	{KIND_EXTRACT_ISSUES, ISSUES("{" LABELLED("") ",\"summary\":\"s\"}"), "the answer's issues[0].area is unknown: \"\""},
+	{KIND_EXTRACT_ISSUES, ISSUES("{\"issue_type\":\"bug\",\"severity\":\"low\",\"summary\":\"s\"}"), "the answer has no issues[0].area"},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"issue_type\":\"defect\"")), "the answer's issues[0].issue_type is unknown: \"defect\""},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"severity\":\"urgent\"")), "the answer's issues[0].severity is unknown: \"urgent\""},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"confidence\":95")), "the answer's issues[0].confidence is not from 0 to 1"},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE(",\"quote\":\"a\\u0000\"")), "the answer's issues[0].quote contains a NUL character"},
+	{KIND_EXTRACT_ISSUES, ISSUES(ISSUE("") "," ISSUE("") "," ISSUE("") "," ISSUE("") "," ISSUE("") "," ISSUE("") ","
+								 ISSUE("") "," ISSUE("") "," ISSUE("") "," ISSUE("") "," ISSUE("")),
+	"the answer's issues has more than 10 items"},
+
+	{KIND_MATCH_ISSUES, MATCHES(""), MATCHES("")},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("3", "C17", ",\"confidence\":0.9,\"reason\":\"r\"") "," MATCH("1", "none", "")),
+	MATCHES(MATCH("3", "C17", ",\"confidence\":0.9,\"reason\":\"r\"") "," MATCH("1", "none", ""))},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("1.0", "none", ",\"reason\":\"\"")), MATCHES(MATCH("1", "none", ""))},
+	/* of what is said twice of an issue the first counts, however often it is said */
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("2", "C17", "") "," MATCH("2", "none", "") "," MATCH("1", "none", "")),
+	MATCHES(MATCH("2", "C17", "") "," MATCH("1", "none", ""))},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("1", "none", "") "," MATCH("1", "none", "") "," MATCH("1", "none", "") "," MATCH("1", "none", "")
+								"," MATCH("1", "none", "") "," MATCH("1", "none", "") "," MATCH("1", "none", "") ","
+								MATCH("1", "none", "") "," MATCH("1", "none", "") "," MATCH("1", "none", "") ","
+								MATCH("1", "none", "") "," MATCH("2", "none", "")),
+	MATCHES(MATCH("1", "none", "") "," MATCH("2", "none", ""))},
+	/* but what is said must be good */
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("2", "C17", "") "," MATCH("2", "C1", "")), "the answer's matches[1].cluster is unknown: \"C1\""},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("4", "C17", "")), "the answer's matches[0].issue is not from 1 to 3"},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("0", "C17", "")), "the answer's matches[0].issue is not from 1 to 3"},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("1.5", "C17", "")), "the answer's matches[0].issue is not a whole number"},
+	{KIND_MATCH_ISSUES, MATCHES(MATCH("\"1\"", "C17", "")), "the answer's matches[0].issue is not a number"},
+	{KIND_MATCH_ISSUES, MATCHES("{\"cluster\":\"C17\"}"), "the answer has no matches[0].issue"},
+	{KIND_MATCH_ISSUES, MATCHES("{\"issue\":1}"), "the answer has no matches[0].cluster"},
+	{KIND_MATCH_ISSUES, MATCHES("{\"issue\":1,\"cluster\":null}"), "the answer has no matches[0].cluster"},
+	{KIND_MATCH_ISSUES, "{}", "the answer has no matches"},
+
+	{KIND_NAME_CLUSTER, NAMED ",\"summary\":\"S\"}", NAMED ",\"summary\":\"S\"}"},
+	{KIND_NAME_CLUSTER, NAMED ",\"summary\":\"S\",\"why\":\"x\"}", NAMED ",\"summary\":\"S\"}"},
+	{KIND_NAME_CLUSTER, NAMED "}", "the answer has no summary"},
+	{KIND_NAME_CLUSTER, NAMED ",\"summary\":\"\"}", "the answer's summary is blank"},
+	{KIND_NAME_CLUSTER, "{\"name\":\"\\t\",\"summary\":\"S\"}", "the answer's name is blank"},
+	{KIND_NAME_CLUSTER, "{\"name\":7,\"summary\":\"S\"}", "the answer's name is not a string"},
 };
 
 static void
@@ -246,7 +316,7 @@ each_kind_has_its_answer(void)
 		int			before = check_failures;
 		VerdictResult result;
 
-		verdict_parse_answer(row->answer, strlen(row->answer), row->kind, NULL, 0, &result);
+		verdict_parse_answer(row->answer, strlen(row->answer), row->kind, &offered, &result);
 		if (strncmp(row->want, "the answer", 10) == 0)
 		{
 			CHECK_INT(result.outcome, OUTCOME_UNUSABLE_ANSWER);
@@ -281,6 +351,12 @@ each_limit_is_kept_to_the_character(void)
 		{KIND_SUMMARIZE, SUMMARY ",\"customer_request\":\"", "\"}", 1000},
 		{KIND_SUMMARIZE, SUMMARY ",\"open_questions\":[\"", "\"]}", 500},
 		{KIND_SUMMARIZE, SUMMARY ",\"language\":\"", "\"}", 35},
+		{KIND_EXTRACT_ISSUES, "{\"issues\":[{" LABELLED("PAYROLL/errors") ",\"summary\":\"", "\"}]}", 500},
+		{KIND_EXTRACT_ISSUES, "{\"issues\":[{" LABELLED("PAYROLL/errors") ",\"summary\":\"s\",\"detail\":\"", "\"}]}", 4000},
+		{KIND_EXTRACT_ISSUES, "{\"issues\":[{" LABELLED("PAYROLL/errors") ",\"summary\":\"s\",\"quote\":\"", "\"}]}", 2000},
+		{KIND_MATCH_ISSUES, "{\"matches\":[{\"issue\":1,\"cluster\":\"none\",\"reason\":\"", "\"}]}", 300},
+		{KIND_NAME_CLUSTER, "{\"summary\":\"s\",\"name\":\"", "\"}", 200},
+		{KIND_NAME_CLUSTER, NAMED ",\"summary\":\"", "\"}", 1000},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -295,7 +371,7 @@ each_limit_is_kept_to_the_character(void)
 			for (int k = 0; k < rows[i].max + extra; k++)
 				buf_puts(&answer, "\xE2\x82\xAC");
 			buf_puts(&answer, rows[i].tail);
-			verdict_parse_answer(answer.data, answer.len, rows[i].kind, NULL, 0, &result);
+			verdict_parse_answer(answer.data, answer.len, rows[i].kind, &offered, &result);
 			CHECK_INT(result.outcome, extra ? OUTCOME_UNUSABLE_ANSWER : OUTCOME_SUCCEEDED);
 			verdict_free(&result.verdict);
 			buf_free(&answer);
@@ -311,9 +387,88 @@ no_description_is_wider_than_the_reader(void)
 		const KindForm *form = kind_form((JobKind) kind);
 
 		CHECK(form->field_count <= FIELDS_MAX);
-		CHECK(form->field_count > 0 || kind == KIND_TRIAGE);
+		CHECK(form->field_count > 0);
 		for (int i = 0; i < form->field_count; i++)
+		{
 			CHECK(form->fields[i].description != NULL);
+			CHECK(form->fields[i].field_count <= FIELDS_MAX);
+			for (int k = 0; k < form->fields[i].field_count; k++)
+				CHECK(!form->fields[i].fields[k].distinct ||
+					  form->fields[i].fields[k].max - form->fields[i].fields[k].min < 64);
+		}
+	}
+}
+
+/* The job's own labels and numbers, deep in a list, and nothing of one job is left for the next. */
+static void
+schema_has_the_labels_of_the_job(void)
+{
+	static const Category other[] = {{"X/y", ""}};
+	const Offer others = {.labels = other, .label_count = 1, .text_count = 20};
+	AnswerForm	form;
+	Buf			out;
+
+	buf_init(&out, 1 << 20);
+	kind_answer_form(KIND_EXTRACT_ISSUES, &offered, NULL, &form);
+	fields_schema(&out, form.fields, form.count);
+	CHECK_CONTAINS(out.data, "{\"type\":\"object\",\"properties\":{\"issues\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+				   "\"area\":{\"type\":\"string\",\"enum\":[\"PAYROLL/errors\",\"SETTINGS/deductions\",\"none\",\"C17\"],");
+	CHECK_CONTAINS(out.data, "\"required\":[\"area\",\"issue_type\",\"severity\",\"summary\",\"detail\",\"quote\",\"confidence\"],"
+				   "\"additionalProperties\":false}");
+	/* what is known of a label is a stranger's text */
+	CHECK_LACKS(out.data, "Payroll stops.");
+	buf_reset(&out, 1 << 20);
+	kind_answer_form(KIND_MATCH_ISSUES, &offered, NULL, &form);
+	fields_schema(&out, form.fields, form.count);
+	CHECK_CONTAINS(out.data, "\"issue\":{\"type\":\"integer\",\"enum\":[1,2,3],");
+	CHECK_CONTAINS(out.data, "\"cluster\":{\"type\":\"string\",\"enum\":[\"PAYROLL/errors\",\"SETTINGS/deductions\",\"none\",\"C17\"],");
+	buf_reset(&out, 1 << 20);
+	kind_answer_form(KIND_MATCH_ISSUES, &others, NULL, &form);
+	fields_schema(&out, form.fields, form.count);
+	CHECK_CONTAINS(out.data, "\"enum\":[1,2,3,4,5,6,7,8,9,10],");
+	CHECK_CONTAINS(out.data, "\"enum\":[\"X/y\"],");
+	CHECK_LACKS(out.data, "PAYROLL");
+	buf_free(&out);
+}
+
+static void
+what_no_strict_schema_takes_is_not_offered(void)
+{
+	static char names[OFFER_LABELS_MAX + 1][16];
+	static char lengthy[OFFER_NAMES_MAX + 2];
+	Category	many[OFFER_LABELS_MAX + 1];
+	const Category twice[] = {{"a", ""}, {"b", ""}, {"a", "x"}};
+	const Category empty[] = {{"a", ""}, {"", "x"}};
+	const Category odd[] = {{"a\nb", ""}};
+	Category	longest[] = {{lengthy, ""}};
+
+	for (int i = 0; i <= OFFER_LABELS_MAX; i++)
+	{
+		snprintf(names[i], sizeof(names[i]), "C%d", i);
+		many[i] = (Category) {names[i], ""};
+	}
+	memset(lengthy, 'x', OFFER_NAMES_MAX + 1);
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+	{
+		bool		chooses = kind == KIND_EXTRACT_ISSUES || kind == KIND_MATCH_ISSUES;
+
+		CHECK(kind_takes_offer((JobKind) kind) == chooses);
+		if (!chooses)
+		{
+			CHECK(kind_offer_problem((JobKind) kind, &(Offer) {0}) == NULL);
+			continue;
+		}
+		lengthy[OFFER_NAMES_MAX] = 'x';
+		CHECK_STR(kind_offer_problem((JobKind) kind, &(Offer) {0}), "there are no labels to choose from");
+		CHECK(kind_offer_problem((JobKind) kind, &offered) == NULL);
+		CHECK(kind_offer_problem((JobKind) kind, &(Offer) {many, OFFER_LABELS_MAX, 1}) == NULL);
+		CHECK_STR(kind_offer_problem((JobKind) kind, &(Offer) {many, OFFER_LABELS_MAX + 1, 1}), "there are more than 250 labels to choose from");
+		CHECK_STR(kind_offer_problem((JobKind) kind, &(Offer) {twice, 3, 1}), "a label to choose from is there twice");
+		CHECK_CONTAINS(kind_offer_problem((JobKind) kind, &(Offer) {empty, 2, 1}), "is empty or has a control character");
+		CHECK_CONTAINS(kind_offer_problem((JobKind) kind, &(Offer) {odd, 1, 1}), "is empty or has a control character");
+		CHECK_CONTAINS(kind_offer_problem((JobKind) kind, &(Offer) {longest, 1, 1}), "more than 12000 bytes");
+		lengthy[OFFER_NAMES_MAX] = '\0';
+		CHECK(kind_offer_problem((JobKind) kind, &(Offer) {longest, 1, 1}) == NULL);
 	}
 }
 
@@ -328,6 +483,8 @@ main(void)
 		CHECK_TEST(each_kind_has_its_answer),
 		CHECK_TEST(each_limit_is_kept_to_the_character),
 		CHECK_TEST(no_description_is_wider_than_the_reader),
+		CHECK_TEST(schema_has_the_labels_of_the_job),
+		CHECK_TEST(what_no_strict_schema_takes_is_not_offered),
 	};
 
 	return check_run_all(tests);

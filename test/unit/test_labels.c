@@ -31,7 +31,8 @@ outcomes_have_their_sql_labels_in_order(void)
 static void
 kinds_have_their_sql_labels_in_order(void)
 {
-	static const char *const want[] = {"triage", "chat_reply", "summarize"};
+	static const char *const want[] = {"triage", "chat_reply", "summarize", "extract_issues", "match_issues",
+	"name_cluster"};
 
 	CHECK_INT(sizeof(want) / sizeof(want[0]), KIND_COUNT);
 	for (int i = 0; i < KIND_COUNT; i++)

@@ -24,8 +24,7 @@ static const Category shop_categories[] = {
 static const Prompt shop_prompt = {
 	.model = "model-1",
 	.system_text = "You sort tickets.",
-	.categories = shop_categories,
-	.category_count = 3,
+	.offer = {.labels = shop_categories, .label_count = 3},
 	.boundary = BOUNDARY,
 };
 
@@ -432,7 +431,7 @@ static void
 names_are_escaped(void)
 {
 	const Category odd[] = {{"say \"x\"\\", "line\nbreak"}};
-	Prompt		prompt = {.model = "m\"odel\n", .system_text = "sys \"text\"", .categories = odd, .category_count = 1, .boundary = BOUNDARY};
+	Prompt		prompt = {.model = "m\"odel\n", .system_text = "sys \"text\"", .offer = {.labels = odd, .label_count = 1}, .boundary = BOUNDARY};
 	Built		built = build(&prompt, "Refund", "x", 1);
 	json_object *values = get(get(get(built.schema, "properties"), "category"), "enum");
 
@@ -531,14 +530,14 @@ static int64_t
 bound_of(const Prompt *prompt, const char *subject, const char *description)
 {
 	PromptSize	size = {
-		.system_text = (int64_t) strlen(prompt->system_text), .category_count = prompt->category_count,
+		.system_text = (int64_t) strlen(prompt->system_text), .category_count = prompt->offer.label_count,
 		.subject = (int64_t) strlen(subject), .description = (int64_t) strlen(description)
 	};
 
-	for (int i = 0; i < prompt->category_count; i++)
+	for (int i = 0; i < prompt->offer.label_count; i++)
 	{
-		size.category_names += (int64_t) strlen(prompt->categories[i].name);
-		size.category_descriptions += (int64_t) strlen(prompt->categories[i].description);
+		size.category_names += (int64_t) strlen(prompt->offer.labels[i].name);
+		size.category_descriptions += (int64_t) strlen(prompt->offer.labels[i].description);
 	}
 	return prompt_token_bound(&size);
 }
@@ -564,10 +563,10 @@ no_request_has_more_bytes_than_its_bound(void)
 	char	   *description = repeated("\x01", 2000);
 	char	   *name = repeated("x", 63);
 	Prompt		many = {
-		.model = "m", .system_text = "s", .categories = categories, .category_count = 20, .boundary = BOUNDARY,
+		.model = "m", .system_text = "s", .offer = {.labels = categories, .label_count = 20}, .boundary = BOUNDARY,
 		.max_output_tokens = 2147483647, .max_tokens_field = "max_completion_tokens"
 	};
-	Prompt		bare = {.model = "m", .system_text = "", .categories = categories, .category_count = 1, .boundary = BOUNDARY};
+	Prompt		bare = {.model = "m", .system_text = "", .offer = {.labels = categories, .label_count = 1}, .boundary = BOUNDARY};
 
 	for (int i = 0; i < 200; i++)
 		categories[i] = (Category) {name, description};
@@ -588,7 +587,7 @@ no_request_has_more_bytes_than_its_bound(void)
 		categories[i] = (Category) {"x", ""};
 	CHECK(bytes_read(&bare, "", "") <= (size_t) bound_of(&bare, "", ""));
 	CHECK_INT(bound_of(&bare, "", "") - PROMPT_TOKENS_FIXED, 16 + 3);
-	many.category_count = 200;
+	many.offer.label_count = 200;
 	CHECK(bytes_read(&many, "", "") <= (size_t) bound_of(&many, "", ""));
 	free(description);
 	free(name);

@@ -79,6 +79,8 @@ static const struct
 	{"", ""},
 	{" ...!?", ""},
 	{"401(k) match", "401 k match"},
+	{"a-'b", "a b"},
+	{" ' ", ""},
 };
 
 static void

@@ -28,6 +28,8 @@ static const Category shop_categories[] = {
 	{"general", ""},
 };
 
+static const Offer shop = {.labels = shop_categories, .label_count = (int) COUNT(shop_categories)};
+
 typedef struct GoodRow
 {
 	const char *file;
@@ -243,14 +245,14 @@ read_file(const char *path, Buf *content)
  * The parser gets memory of exactly the text's size: where there is a sanitizer, one byte too many read is seen.
  */
 static void
-parse_exactly(void (*parse) (const char *, size_t, JobKind, const Category *, int, VerdictResult *),
+parse_exactly(void (*parse) (const char *, size_t, JobKind, const Offer *, VerdictResult *),
 			  const char *text, size_t len, VerdictResult *result)
 {
 	char	   *copy = malloc(len > 0 ? len : 1);
 
 	memcpy(copy, text, len);
 	memset(result, 0xAA, sizeof(*result));
-	parse(copy, len, KIND_TRIAGE, shop_categories, COUNT(shop_categories), result);
+	parse(copy, len, KIND_TRIAGE, &shop, result);
 	free(copy);
 }
 
@@ -612,7 +614,7 @@ without_categories_every_answer_is_unusable(void)
 	static const char answer[] = "{\"category\":\"\",\"urgency\":\"low\",\"sentiment_score\":1,\"draft_reply\":\"x\"}";
 	VerdictResult result;
 
-	verdict_parse_answer(answer, sizeof(answer) - 1, KIND_TRIAGE, NULL, 0, &result);
+	verdict_parse_answer(answer, sizeof(answer) - 1, KIND_TRIAGE, NULL, &result);
 	CHECK_STR(outcome_name(result.outcome), "unusable_answer");
 	CHECK_CONTAINS(result.reason, "category is unknown: \"\"");
 }

@@ -41,6 +41,7 @@ sub counts
 	  ai_feedback events event_consumers event_generations
 	  comment_edits comment_attachments ticket_links imports import_errors
 	  issue_taxonomy mining_settings extracted_issues ticket_extractions
+	  issue_clusters cluster_exclusions cluster_events
 	  ticket_escalations conversation_summaries chat_settings chat_sessions chat_messages chat_attachments chat_tickets);
 }
 
@@ -77,6 +78,9 @@ SELECT triage.set_chat_settings('{"max_replies": 7, "max_sentiment": null}');
 SELECT triage.load_taxonomy(), triage.set_mining_settings('{"summary_language": "de"}');
 INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
 	VALUES ('default', 1, 'PAYROLL', 'errors', 'bug', 'low', E'caf\u00e9\t\\.', triage.issue_fingerprint('PAYROLL', 'errors', 'x'), now());
+INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, pm_status) VALUES ('PAYROLL', 'errors', E'caf\u00e9\t\\.', 'fixed'), ('PAYROLL', 'errors', 'second', 'new');
+SELECT triage.assign_issue(i.id, 1), triage.merge_clusters(1, 2, E'caf\u00e9\t\\.') FROM triage.extracted_issues i;
+INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) VALUES (2, 'x', 'x');
 INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES ('default', 1, 1, 1);
 SELECT triage.edit_comment(1, 'On it!', 'agent-1'), triage.attach_to_comment(1, 'https://example.org/a', 'a'), triage.link_tickets(1, 'related', 2), triage.add_tags(1, '{vip}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);

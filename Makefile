@@ -8,6 +8,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 	valgrindcheck soak eval-builtin reference deps help \
 	clientscheck prisma-schema seedscheck
 OWN_TARGETS += bench-data
+OWN_TARGETS += eval
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -67,6 +68,8 @@ bench-data:     ; @test/lib/deps.sh demo
 	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
+eval:           ; @test/lib/deps.sh demo
+	@EVAL_TUNE='$(EVAL_TUNE)' test/lib/with_server.sh test/eval/clusters.sh
 reference:      ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --quiet test/lib/reference.sh >doc/reference.md.new
 	@mv doc/reference.md.new doc/reference.md
@@ -93,6 +96,7 @@ help:
 	@echo 'make bench           measure throughput, latency, WAL, memory'
 	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
+	@echo 'make eval            how well issues are put into clusters, on a labelled set; EVAL_TUNE=1: under thresholds, on its training part'
 	@echo 'make reference       write doc/reference.md from the catalogs'
 	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'
 	@echo 'make deps            only install what the tests need'

@@ -556,25 +556,31 @@ CREATE FUNCTION triage.suggest_merges(max_pairs int DEFAULT 20)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH live AS (
-		SELECT c.tenant_id, c.id, c.cluster_name, n.issue_id
+		SELECT c.tenant_id, c.id, c.cluster_name, n.issue_ids
 			FROM triage.issue_clusters c
 			CROSS JOIN LATERAL (
-				SELECT i.id AS issue_id, i.reported_at
-					FROM triage.extracted_issues i
-					WHERE i.tenant_id = c.tenant_id AND i.cluster_id = c.id AND i.superseded_at IS NULL
-					ORDER BY i.reported_at DESC, i.id DESC LIMIT 1) n
+				-- one member alone may be the odd one
+				SELECT array_agg(m.id) AS issue_ids, max(m.reported_at) AS reported_at
+					FROM (
+						SELECT i.id, i.reported_at
+							FROM triage.extracted_issues i
+							WHERE i.tenant_id = c.tenant_id AND i.cluster_id = c.id AND i.superseded_at IS NULL
+							ORDER BY i.reported_at DESC, i.id DESC LIMIT 3) m) n
 			WHERE c.tenant_id = triage.current_tenant() AND c.merged_into_id IS NULL AND c.archived_at IS NULL
-			-- each is one look at the index: those that people are about to see
+				AND n.issue_ids IS NOT NULL
+			-- each is three looks at the index: those that people are about to see
 			ORDER BY n.reported_at DESC, c.id DESC
 			LIMIT 500),
 	near AS (
-		SELECT l.id, l.cluster_name, k.cluster_id AS other_id, k.score
+		SELECT l.id, l.cluster_name, k.cluster_id AS other_id, max(k.score) AS score
 			FROM live l
+			CROSS JOIN LATERAL unnest(l.issue_ids) i (id)
 			CROSS JOIN LATERAL (
 				SELECT x.cluster_id, x.score
-					FROM triage.issue_candidates(l.tenant_id, l.issue_id) x
+					FROM triage.issue_candidates(l.tenant_id, i.id) x
 					WHERE x.cluster_id IS NOT NULL AND x.cluster_id <> l.id
-					ORDER BY x.score DESC, x.cluster_id LIMIT 3) k)
+					ORDER BY x.score DESC, x.cluster_id LIMIT 5) k
+			GROUP BY 1, 2, 3)
 	SELECT a.id, a.cluster_name, b.id, b.cluster_name, least(a.score, b.score)
 		FROM near a
 		JOIN near b ON b.id = a.other_id AND b.other_id = a.id AND a.id < b.id
@@ -588,7 +594,7 @@ AS $$
 		LIMIT max_pairs
 $$;
 COMMENT ON FUNCTION triage.suggest_merges(int) IS
-	'pairs of live clusters each of which is among the three nearest of the other, by the newest issue of each of the 500 with the latest reports, and that nobody has parted before; score: 0 to 1, the lower of both ways, best first; max_pairs: at most so many; nothing is merged by itself; returns them; raises nothing';
+	'pairs of live clusters each of which is among the five nearest of one of the other''s three newest issues, of the 500 clusters with the latest reports, and that nobody has parted before; score: 0 to 1, the lower of both ways, best first; max_pairs: at most so many; nothing is merged by itself; returns them; raises nothing';
 REVOKE ALL ON FUNCTION triage.suggest_merges(int) FROM PUBLIC;
 
 -- A name that was made of a person's words is made anew of what is left; what a person wrote stays.

@@ -156,7 +156,7 @@ BEGIN
 	RETURN QUERY
 		SELECT t.is_there AND coalesce(s.extract_on_resolve, true), t.is_there AND coalesce(s.extract_on_sync, true),
 				coalesce(s.summary_language, 'en'), coalesce(s.min_issues, 3), coalesce(s.min_customers, 2),
-				coalesce(s.join_score, 0.8), coalesce(s.candidate_score, 0.1), coalesce(s.regression_grace, '1 day')
+				coalesce(s.join_score, 0.7), coalesce(s.candidate_score, 0.1), coalesce(s.regression_grace, '1 day')
 			-- without a taxonomy there is nothing to ask
 			FROM (SELECT EXISTS (
 					SELECT FROM triage.issue_taxonomy x

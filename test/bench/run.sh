@@ -1,6 +1,6 @@
 #!/bin/bash
 # run.sh: the benchmark (make bench): throughput, CPU, WAL, pick-up, memory, depth of the queue, cost of an INSERT,
-# lists and searches of a million tickets
+# lists and searches of a million tickets, candidates of an issue among 10,000 clusters
 #
 # Each figure stands beside a floor or a reference measured in the same run, since machines differ and are not idle.
 #   BENCH_TICKETS=5000   tickets a measurement (about; whole waves of calls)
@@ -12,7 +12,7 @@ set -euo pipefail
 
 tickets=${BENCH_TICKETS:-5000}
 [ -z "${QUICK:-}" ] || tickets=${BENCH_TICKETS:-1000}
-parts=(throughput wal tail pickup insert queue memory listing)
+parts=(throughput wal tail pickup insert queue memory listing assign)
 for part in "${parts[@]}"; do
 	. "test/bench/$part.sh"
 done

@@ -84,7 +84,7 @@ SELECT is((SELECT count(*) FROM triage.issue_candidates('other', :lonely)), 0::b
 -- Merged, archived, taken out ------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.issue('Badge rejects workers at night', :merged) AS moved \gset
-UPDATE triage.issue_clusters SET merged_into_id = :export WHERE id = :merged;
+SELECT triage.merge_clusters(:merged, :export);
 SELECT is((SELECT array_agg(c.score ORDER BY c.score) FROM triage.issue_candidates('default', :moved) c WHERE c.cluster_id = :export),
 	(SELECT array_agg(c.score) FROM triage.issue_candidates('default', :moved) c WHERE c.name = 'export'), '(one candidate for both)');
 SELECT results_eq(format($$SELECT cluster_id, quotes[1] FROM triage.issue_candidates('default', %s) WHERE cluster_id IN (%s, %s)$$, :asking, :merged, :export),

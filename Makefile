@@ -15,7 +15,7 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
-	tables_records tables_review tables_sync tables triggers views_tickets views comments policies \
+	tables_records tables_review tables_sync tables_trends tables triggers views_tickets trends views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
 	issue_candidates \
 	api_budgets api_control api_maintenance taxonomy extract_issues api_health api_doctor api_lifecycle api_import api_records demo \
@@ -27,7 +27,7 @@ REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments a
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
 	events_out_of_order consumer_added accept_accept chat_post chat_reply chat_locks handoff \
-	cluster_new_topic cluster_merge cluster_not_this
+	cluster_new_topic cluster_merge cluster_not_this trends_hot
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################

@@ -8,6 +8,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 	valgrindcheck soak eval-builtin reference deps help \
 	clientscheck prisma-schema seedscheck
 OWN_TARGETS += bench-data
+OWN_TARGETS += report-screenshot
 OWN_TARGETS += eval
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
@@ -15,20 +16,21 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary \
+	html report \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
-	tables_records tables_review tables_sync tables triggers views_tickets views comments policies \
+	tables_records tables_review tables_sync tables_trends tables triggers views_tickets trends views_sync views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
 	issue_candidates \
 	api_budgets api_control api_maintenance taxonomy extract_issues api_health api_doctor api_lifecycle api_import api_records demo \
-	tables_clusters clusters match_issues name_cluster api_clusters api_access install privileges
+	tables_clusters clusters match_issues name_cluster api_clusters api_sync sync_store api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
 	bad_input
-ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked lease_expiry create_idempotent version_conflict assign_assign \
+ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
 	events_out_of_order consumer_added extract_edit accept_accept chat_post chat_reply chat_locks handoff \
-	cluster_new_topic cluster_merge cluster_not_this
+	cluster_new_topic cluster_merge cluster_not_this trends_hot
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################
@@ -68,6 +70,9 @@ bench-data:     ; @test/lib/deps.sh demo
 	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
+report-screenshot: ; @test/lib/deps.sh check
+	@test/lib/with_server.sh --quiet test/demo/report_screenshot.sh >doc/report.png.new
+	@mv doc/report.png.new doc/report.png
 eval:           ; @test/lib/deps.sh demo
 	@EVAL_TUNE='$(EVAL_TUNE)' test/lib/with_server.sh test/eval/clusters.sh
 reference:      ; @test/lib/deps.sh demo
@@ -98,6 +103,7 @@ help:
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make eval            how well issues are put into clusters, on a labelled set; EVAL_TUNE=1: under thresholds, on its training part'
 	@echo 'make reference       write doc/reference.md from the catalogs'
+	@echo 'make report-screenshot   draw doc/report.png, the report over the demonstration data'
 	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'
 	@echo 'make deps            only install what the tests need'
 	@echo
@@ -117,10 +123,10 @@ EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
 CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
-	redact retry similarity states untrusted utf8 verdict
-NET = loop pool secret transfer transport
+	redact retry similarity states untrusted utf8 verdict zendesk zendesk_page
+NET = authorization loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
-	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store syncing tenant ticket_events tickets_extract tickets_handler tickets_log \
+	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store sync sync_queue syncing tenant ticket_events tickets_extract tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 

@@ -45,6 +45,11 @@ AS $$
 				'lock_chat check_message ensure_author'),
 			('worker', 'function', 'EXECUTE', 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
 
+			('reader', 'function', 'EXECUTE', 'top_clusters rank_clusters report_edge cluster_report cluster_quotes quote_is_public'),
+			('reader', 'relation', 'SELECT', 'cluster_trends cluster_counts cluster_deltas cluster_daily cluster_customers cluster_totals'),
+			('admin', 'function', 'EXECUTE', 'fold_trends rebuild_trends trend_differences customer_key'),
+			('owner', 'function', '', 'install_trend_tables install_trend_triggers install_trend_views fold_lock'),
+
 			('worker', 'function', 'EXECUTE', 'issue_candidates'),
 			('owner', 'function', '', 'trigram_similarities issue_terms quote_words candidate_query'),
 

@@ -73,10 +73,11 @@ BEGIN
 	RETURN QUERY SELECT * FROM triage.orphans(tenant);
 	RETURN QUERY SELECT * FROM triage.extraction_contradictions(tenant);
 	RETURN QUERY SELECT * FROM triage.cluster_contradictions(tenant);
+	RETURN QUERY SELECT d.tenant_id, NULL::bigint, 'trends'::text, d.detail FROM triage.trend_differences(tenant) d;
 END
 $$;
 COMMENT ON FUNCTION triage.check_integrity(boolean) IS
-	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets and chats that are over, tickets that no search finds, rows that refer to nothing, issues of deleted tickets and issues that are there twice; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
+	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets and chats that are over, tickets that no search finds, rows that refer to nothing, issues of deleted tickets and issues that are there twice, counts of clusters that the roll-up of trends has otherwise; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
 REVOKE ALL ON FUNCTION triage.check_integrity(boolean) FROM PUBLIC;
 
 -- Dynamic, from the catalogs: a table that is added later is looked at too.

@@ -75,6 +75,8 @@ BEGIN
 		target := rule.target;
 		RETURN NEXT;
 	END LOOP;
+	-- what a quiet database has gathered since anybody came by
+	PERFORM triage.fold_trends();
 END
 $$;
 COMMENT ON FUNCTION triage.apply_retention(int) IS

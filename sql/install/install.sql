@@ -144,6 +144,8 @@ BEGIN
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
+	DROP VIEW IF EXISTS triage.cluster_trends, triage.cluster_counts;
+	DROP TABLE IF EXISTS triage.cluster_deltas, triage.cluster_daily, triage.cluster_customers, triage.cluster_totals;
 	DROP TABLE IF EXISTS triage.sync_runs, triage.sync_state, triage.synced_tickets, triage.cluster_events,
 		triage.cluster_exclusions, triage.ticket_extractions, triage.extracted_issues;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,

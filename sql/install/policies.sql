@@ -15,6 +15,7 @@ DECLARE
 		'ticket_escalations, conversation_summaries, chat_settings, '
 		'organizations, issue_taxonomy, mining_settings, issue_clusters, extracted_issues, cluster_exclusions, cluster_events, '
 		'ticket_extractions, '
+		'cluster_deltas, cluster_daily, cluster_customers, cluster_totals, '
 		'sync_sources, sync_state, sync_runs, synced_tickets}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;

@@ -350,6 +350,7 @@ BEGIN
 
 	PERFORM triage.install_chat_tables();
 	PERFORM triage.install_mining_tables();
+	PERFORM triage.install_trend_tables();
 	PERFORM triage.install_sync_tables();
 
 	-- The queue.  A job is about a ticket, a chat session or a cluster.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is

@@ -56,6 +56,7 @@ BEGIN
 		FOR EACH ROW EXECUTE FUNCTION triage.prompts_immutable();
 	PERFORM triage.install_event_triggers();
 	PERFORM triage.install_review_triggers();
+	PERFORM triage.install_trend_triggers();
 
 	PERFORM triage.install_chat_triggers();
 	PERFORM triage.install_extraction_triggers();

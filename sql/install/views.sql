@@ -223,6 +223,7 @@ BEGIN
 	PERFORM triage.install_review_views();
 	PERFORM triage.install_chat_views();
 	PERFORM triage.install_ticket_views();
+	PERFORM triage.install_trend_views();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_views() IS

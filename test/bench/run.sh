@@ -12,7 +12,7 @@ set -euo pipefail
 
 tickets=${BENCH_TICKETS:-5000}
 [ -z "${QUICK:-}" ] || tickets=${BENCH_TICKETS:-1000}
-parts=(throughput wal tail pickup insert queue memory listing assign)
+parts=(throughput wal tail pickup insert queue memory listing trends sync assign)
 for part in "${parts[@]}"; do
 	. "test/bench/$part.sh"
 done

@@ -49,6 +49,8 @@ INSERT INTO place (chapter, name)
 			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			(10, 'set_chat_settings chat_settings_of escalate_unanswered'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
+			(13, 'top_clusters cluster_report cluster_quotes quote_is_public fold_trends rebuild_trends'),
+			(7, 'install_trend_tables install_trend_triggers install_trend_views rank_clusters report_edge fold_lock customer_key trend_differences'),
 			(7, 'issue_candidates trigram_similarities issue_terms quote_words candidate_query'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),

@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(166);
+SELECT plan(178);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -53,6 +53,8 @@ BEGIN
 	INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) SELECT c.id, 'x', 'x' FROM triage.issue_clusters c WHERE c.tenant_id = tenant;
 	INSERT INTO triage.cluster_events (tenant_id, cluster_id, event, actor, session_role) SELECT tenant, c.id, 'created', 'x', 'x' FROM triage.issue_clusters c WHERE c.tenant_id = tenant;
 	INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES (tenant, ticket, 1, 1);
+	UPDATE triage.extracted_issues i SET cluster_id = c.id, assigned_by = 'human', customer = tenant
+		FROM triage.issue_clusters c WHERE c.tenant_id = tenant AND i.tenant_id = tenant;
 	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES (tenant, ticket, 'summary of ' || tenant);
 	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('origin of', tenant));
 	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'origin' FROM triage.chat_sessions s WHERE s.metadata ->> 'origin of' = tenant;
@@ -60,6 +62,9 @@ BEGIN
 END
 $$;
 SELECT pg_temp.fill('one'), pg_temp.fill('two');
+-- of the roll-up of trends some is added up, and some is not
+SELECT triage.fold_trends();
+UPDATE triage.extracted_issues SET severity = 'high';
 INSERT INTO triage.tickets (tenant_id, external_id, description) VALUES ('one', 'waiting one', 'x'), ('two', 'waiting two', 'x');
 SELECT pg_temp.ticket('one') AS one, pg_temp.ticket('two') AS two \gset
 SELECT s.id AS session_two FROM triage.chat_sessions s WHERE s.tenant_id = 'two' AND s.metadata ->> 'of' = 'two' \gset
@@ -98,7 +103,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 46::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 52::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

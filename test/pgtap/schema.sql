@@ -116,6 +116,39 @@ INSERT INTO pg_temp.expected_table VALUES
 		extracted_at timestamp with time zone NOT NULL DEFAULT now()
 		superseded_at timestamp with time zone
 		search tsvector DEFAULT to_tsvector('english'::regconfig, summary)$$),
+	('cluster_deltas', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		cluster_id bigint NOT NULL
+		day date NOT NULL
+		severity triage.issue_severity NOT NULL
+		customer_key uuid
+		issues integer NOT NULL
+		first_at timestamp with time zone
+		last_at timestamp with time zone
+		has_removals boolean NOT NULL$$),
+	('cluster_daily', $$tenant_id text NOT NULL
+		cluster_id bigint NOT NULL
+		day date NOT NULL
+		low integer NOT NULL
+		medium integer NOT NULL
+		high integer NOT NULL
+		critical integer NOT NULL$$),
+	('cluster_customers', $$tenant_id text NOT NULL
+		cluster_id bigint NOT NULL
+		customer_key uuid NOT NULL
+		issues integer NOT NULL$$),
+	('cluster_totals', $$tenant_id text NOT NULL
+		cluster_id bigint NOT NULL
+		low integer NOT NULL
+		medium integer NOT NULL
+		high integer NOT NULL
+		critical integer NOT NULL
+		customers integer NOT NULL
+		first_at timestamp with time zone
+		last_at timestamp with time zone
+		recent integer[] NOT NULL DEFAULT '{0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}'::integer[]
+		recent_day date NOT NULL DEFAULT '2000-01-01'::date
+		has_later boolean NOT NULL DEFAULT false$$),
 	('ticket_extractions', $$tenant_id text NOT NULL
 		ticket_id bigint NOT NULL
 		content_version bigint NOT NULL
@@ -505,6 +538,10 @@ INSERT INTO pg_temp.expected_view VALUES
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
 		'initial_summary customer_request open_questions mood escalation_cause escalation_reason result_id draft_verdict'),
+	('cluster_trends', 'id public_id category subcategory cluster_name cluster_summary issue_count unique_customers first_seen last_seen '
+		'count_7d count_prior_7d trend_pct is_active pm_status pm_notes created_at updated_at worst_severity is_regressed is_visible '
+		'fixed_at regressed_at merged_into_id archived_at tenant_id'),
+	('cluster_counts', 'tenant_id cluster_id issues low medium high critical customers first_at last_at count_7d count_prior_7d'),
 	('extraction_progress', 'tenant_id pending running done failed issues cost currency unpriced_calls last_analyzed_at'),
 	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
@@ -622,6 +659,8 @@ CREATE TEMP VIEW unreferenced_id AS
 			AND t.relname <> 'ai_runs'
 			-- so does an event outlive what it is about
 			AND t.relname <> 'events'
+			-- the roll-up of trends locks nothing of what it counts
+			AND t.relname NOT IN ('cluster_deltas', 'cluster_daily', 'cluster_customers', 'cluster_totals')
 			AND NOT EXISTS (SELECT FROM key k WHERE k.conrelid = a.attrelid AND k.contype = 'f' AND a.attname = ANY (k.columns));
 CREATE TEMP VIEW exclusion_or_set_null AS
 	SELECT k.conname::text AS offender FROM key k

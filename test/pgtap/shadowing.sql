@@ -180,6 +180,7 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
 	('SELECT triage.extract_issues(777003)', 'ok'),
+	('SELECT triage.rebuild_trends()', 'ok'), ('SELECT triage.fold_trends()', 'ok'),
 	('SELECT triage.extract_all()', 'ok'),
 	('SELECT triage.estimate_extraction(again => true)', 'ok'),
 	('SELECT triage.read_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL)', 'ok'),

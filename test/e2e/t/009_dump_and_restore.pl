@@ -42,6 +42,7 @@ sub counts
 	  comment_edits comment_attachments ticket_links imports import_errors
 	  issue_taxonomy mining_settings extracted_issues ticket_extractions
 	  issue_clusters cluster_exclusions cluster_events
+	  cluster_deltas cluster_daily cluster_customers cluster_totals
 	  ticket_escalations conversation_summaries chat_settings chat_sessions chat_messages chat_attachments chat_tickets);
 }
 
@@ -82,6 +83,9 @@ INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, pm_statu
 SELECT triage.assign_issue(i.id, 1), triage.merge_clusters(1, 2, E'caf\u00e9\t\\.') FROM triage.extracted_issues i;
 INSERT INTO triage.cluster_exclusions (cluster_id, fingerprint, created_by) VALUES (2, 'x', 'x');
 INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES ('default', 1, 1, 1);
+UPDATE triage.extracted_issues SET customer = 'one';
+SELECT triage.fold_trends();
+UPDATE triage.extracted_issues SET severity = 'high';
 SELECT triage.edit_comment(1, 'On it!', 'agent-1'), triage.attach_to_comment(1, 'https://example.org/a', 'a'), triage.link_tickets(1, 'related', 2), triage.add_tags(1, '{vip}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
 UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;
@@ -115,6 +119,8 @@ for my $database (qw(plain directory))
 	same(dumped($database), $original, "$database: a dump of the restored database is the same to the byte");
 	is(counts($database), $counts, "$database: as many rows in every table");
 	is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'triage%' AND datname = '$database'"), 0, "$database: no worker was started by the restore");
+	is(sql($node, q(SELECT string_agg(t.issue_count || ' ' || t.worst_severity, ',') || ' ' || (SELECT count(*) FROM triage.trend_differences(NULL))
+			FROM triage.top_clusters(only_visible => false) t), $database), '1 high 0', "$database: the roll-up of trends is what the issues say");
 	is(sql($node, 'SELECT triage.install()', $database), '', "$database: install() has no objection");
 	same(dumped($database), $original, "$database: and changes nothing");
 	is(sql($node, <<'SQL', $database), '48|C-7|none', "$database: the sequence goes on, the user's column and its default are there");

@@ -8,6 +8,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 	valgrindcheck soak eval-builtin reference deps help \
 	clientscheck prisma-schema seedscheck
 OWN_TARGETS += bench-data
+OWN_TARGETS += report-screenshot
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -64,6 +65,9 @@ bench-data:     ; @test/lib/deps.sh demo
 	@ROWS='$(ROWS)' BACKLOG='$(BACKLOG)' PGURI='$(PGURI)' KEEP='$(KEEP)' test/bench/data.sh
 eval-builtin:   ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh test/eval/builtin.sh
+report-screenshot: ; @test/lib/deps.sh check
+	@test/lib/with_server.sh --quiet test/demo/report_screenshot.sh >doc/report.png.new
+	@mv doc/report.png.new doc/report.png
 reference:      ; @test/lib/deps.sh demo
 	@test/lib/with_server.sh --quiet test/lib/reference.sh >doc/reference.md.new
 	@mv doc/reference.md.new doc/reference.md
@@ -91,6 +95,7 @@ help:
 	@echo 'make bench-data      load ROWS=1000000 tickets into a throw-away server (KEEP=1 leaves it running) or into PGURI=...'
 	@echo 'make eval-builtin    accuracy of the builtin provider on the labelled set'
 	@echo 'make reference       write doc/reference.md from the catalogs'
+	@echo 'make report-screenshot   draw doc/report.png, the report over the demonstration data'
 	@echo 'make prisma-schema   write test/clients/prisma/schema.prisma from the catalogs'
 	@echo 'make deps            only install what the tests need'
 	@echo

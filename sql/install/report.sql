@@ -201,7 +201,7 @@ COMMENT ON FUNCTION triage.report_latency(text, date, text) IS
 	'part of report_html(): how long answers took, by day; returns HTML; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_latency(text, date, text) FROM PUBLIC;
 
--- One chart a currency: amounts of different ones are never added.
+-- One chart a currency: amounts of different ones are never added.  What builtin answers costs nothing, in none.
 CREATE FUNCTION triage.report_costs(tenant text, begins date, unit text) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -212,7 +212,7 @@ BEGIN
 	WITH spent AS (
 		SELECT r.currency, date_trunc(unit, r.finished_at::timestamp)::date AS day, sum(r.cost) AS cost, count(*) AS runs
 			FROM triage.ai_runs r
-			WHERE r.tenant_id = tenant AND r.finished_at >= begins AND r.cost IS NOT NULL
+			WHERE r.tenant_id = tenant AND r.finished_at >= begins AND r.cost IS NOT NULL AND r.currency IS NOT NULL
 			GROUP BY 1, 2
 	), currencies AS (
 		SELECT s.currency, sum(s.cost) AS total, triage.svg_scale(max(s.cost)) AS top,
@@ -221,14 +221,14 @@ BEGIN
 	)
 	SELECT string_agg(c.chart, '' ORDER BY c.place) INTO charts
 		FROM (
-			SELECT u.place, triage.html_chart('cost-' || u.place, 'Cost in ' || coalesce(left(u.currency, 10), 'no currency'), triage.html_money(u.total) || ' in all.', unit,
+			SELECT u.place, triage.html_chart('cost-' || u.place, 'Cost in ' || left(u.currency, 10), triage.html_money(u.total) || ' in all.', unit,
 					array_agg(d.day ORDER BY d.day),
 					array_agg(format('%s: %s', triage.html_date(d.day, unit), triage.html_money(coalesce(s.cost, 0))) ORDER BY d.day),
 					array_agg(coalesce(s.cost, 0) ORDER BY d.day), NULL, u.top, triage.html_money(u.top), '{Calls,Cost}',
 					string_agg(triage.html_row(triage.html_date(d.day, unit), ARRAY[triage.html_number(coalesce(s.runs, 0)), triage.html_money(coalesce(s.cost, 0))]), '' ORDER BY d.day)) AS chart
 				FROM currencies u
 				CROSS JOIN triage.report_days(begins, unit) d
-				LEFT JOIN spent s ON s.day = d.day AND s.currency IS NOT DISTINCT FROM u.currency
+				LEFT JOIN spent s ON s.day = d.day AND s.currency = u.currency
 				GROUP BY u.place, u.currency, u.total, u.top) c;
 	RETURN coalesce(charts, '<p class="none">No cost is known: no call was made, or no model has a price.</p>');
 END
@@ -420,9 +420,9 @@ BEGIN
 		FROM triage.ai_runs r
 		WHERE r.tenant_id = tenant AND r.finished_at >= begins;
 	costs := ARRAY (
-		SELECT concat_ws(' ', left(r.currency, 10), triage.html_money(sum(r.cost)))
+		SELECT left(r.currency, 10) || ' ' || triage.html_money(sum(r.cost))
 			FROM triage.ai_runs r
-			WHERE r.tenant_id = tenant AND r.finished_at >= begins AND r.cost IS NOT NULL
+			WHERE r.tenant_id = tenant AND r.finished_at >= begins AND r.cost IS NOT NULL AND r.currency IS NOT NULL
 			GROUP BY r.currency ORDER BY count(*) DESC, r.currency LIMIT 4);
 	RETURN format('<dl class="keys">%s</dl>', concat(
 		triage.report_key('Tickets created', triage.html_number(created), 'in this period'),
@@ -431,7 +431,7 @@ BEGIN
 			CASE WHEN backlog.oldest IS NULL THEN 'nobody waits' ELSE 'since ' || triage.html_date(backlog.oldest::date) END),
 		triage.report_key('AI answered', round(100.0 * runs.answered / nullif(runs.calls, 0), 1) || ' %', 'of ' || triage.html_number(runs.calls) || ' calls'),
 		triage.report_key('Median answer', triage.html_duration(runs.p50), CASE WHEN runs.p95 IS NULL THEN 'no answer yet' ELSE '95 in 100 within ' || triage.html_duration(runs.p95) END),
-		triage.report_key('AI cost', costs[1], CASE WHEN costs[2] IS NOT NULL THEN 'and ' || array_to_string(costs[2:], ', ') WHEN costs[1] IS NULL THEN 'no price is known' ELSE 'in this period' END)));
+		triage.report_key('AI cost', costs[1], CASE WHEN costs[2] IS NOT NULL THEN 'and ' || array_to_string(costs[2:], ', ') WHEN costs[1] IS NULL THEN 'none is known' ELSE 'in this period' END)));
 END
 $$;
 COMMENT ON FUNCTION triage.report_keys(text, date, text) IS 'part of report_html(): the figures at the top of the page; returns HTML; raises nothing';

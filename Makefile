@@ -17,8 +17,9 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
 	tables_records tables_review tables_sync tables triggers views_tickets views comments policies \
+	html report \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
-	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records html report demo api_access install privileges
+	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records demo api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \

@@ -23,7 +23,7 @@ BEGIN
 		CONSTRAINT issue_taxonomy_description_length CHECK (length(description) <= 2000),
 		CONSTRAINT issue_taxonomy_keywords CHECK (array_position(keywords, NULL) IS NULL AND cardinality(keywords) <= 500));
 
-	-- One row a tenant that wants other than the defaults, which mining_settings_of() gives.
+	-- What a tenant set.  A setting that is NULL, and that of a tenant without a row, is as mining_settings_of() says.
 	CREATE TABLE IF NOT EXISTS triage.mining_settings (
 		tenant_id          text NOT NULL DEFAULT triage.current_tenant()
 			CONSTRAINT mining_settings_tenant_fkey REFERENCES triage.tenants (id),
@@ -35,15 +35,18 @@ BEGIN
 		join_score         real,
 		candidate_score    real,
 		regression_grace   interval,
+		updated_at         timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT mining_settings_pkey PRIMARY KEY (tenant_id),
-		CONSTRAINT mining_settings_summary_language_length CHECK (length(summary_language) BETWEEN 2 AND 35),
+		-- it stands in what the model is told
+		CONSTRAINT mining_settings_summary_language CHECK (summary_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$'),
 		CONSTRAINT mining_settings_min_issues CHECK (min_issues BETWEEN 1 AND 1000),
 		CONSTRAINT mining_settings_min_customers CHECK (min_customers BETWEEN 1 AND 1000),
 		CONSTRAINT mining_settings_join_score CHECK (join_score BETWEEN 0 AND 1),
 		CONSTRAINT mining_settings_candidate_score CHECK (candidate_score BETWEEN 0 AND 1),
 		CONSTRAINT mining_settings_regression_grace CHECK (regression_grace BETWEEN '0' AND '1 year'));
 
-	-- merged_into_id is one level deep; a merged cluster keeps its row and its issues, so that the merge can be undone.
+	-- A merged cluster keeps its row and its issues, so that the merge can be undone.  merged_into_id is one level deep: the
+	-- live cluster that counts its issues now; merge_parent_id is the one that was named as the target, and an undo goes by it.
 	CREATE TABLE IF NOT EXISTS triage.issue_clusters (
 		tenant_id       text NOT NULL DEFAULT triage.current_tenant()
 			CONSTRAINT issue_clusters_tenant_fkey REFERENCES triage.tenants (id),
@@ -60,6 +63,7 @@ BEGIN
 		fixed_at        timestamptz,
 		regressed_at    timestamptz,
 		merged_into_id  bigint,
+		merge_parent_id bigint,
 		archived_at     timestamptz,
 		version         int NOT NULL DEFAULT 1,
 		created_at      timestamptz NOT NULL DEFAULT now(),
@@ -70,16 +74,22 @@ BEGIN
 			REFERENCES triage.issue_taxonomy (tenant_id, category, subcategory),
 		CONSTRAINT issue_clusters_merged_into_fkey FOREIGN KEY (tenant_id, merged_into_id)
 			REFERENCES triage.issue_clusters (tenant_id, id),
+		CONSTRAINT issue_clusters_merge_parent_fkey FOREIGN KEY (tenant_id, merge_parent_id)
+			REFERENCES triage.issue_clusters (tenant_id, id),
 		CONSTRAINT issue_clusters_cluster_name_length CHECK (length(cluster_name) BETWEEN 1 AND 200),
 		CONSTRAINT issue_clusters_cluster_summary_length CHECK (length(cluster_summary) <= 4000),
 		CONSTRAINT issue_clusters_pm_notes_length CHECK (length(pm_notes) <= 20000),
-		CONSTRAINT issue_clusters_merged_elsewhere CHECK (merged_into_id <> id),
+		CONSTRAINT issue_clusters_merged_elsewhere CHECK (merged_into_id <> id AND merge_parent_id <> id
+			AND (merged_into_id IS NULL) = (merge_parent_id IS NULL)),
+		CONSTRAINT issue_clusters_named_at_count CHECK (named_at_count >= 0),
 		CONSTRAINT issue_clusters_fixed_at_when_fixed CHECK (pm_status <> 'fixed' OR fixed_at IS NOT NULL));
 	CREATE INDEX IF NOT EXISTS issue_clusters_category ON triage.issue_clusters (tenant_id, category, subcategory)
 		WHERE merged_into_id IS NULL AND archived_at IS NULL;
 	CREATE INDEX IF NOT EXISTS issue_clusters_taxonomy ON triage.issue_clusters (tenant_id, category, subcategory);
 	CREATE INDEX IF NOT EXISTS issue_clusters_merged ON triage.issue_clusters (tenant_id, merged_into_id)
 		WHERE merged_into_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS issue_clusters_merge_parent ON triage.issue_clusters (tenant_id, merge_parent_id)
+		WHERE merge_parent_id IS NOT NULL;
 
 	-- reported_at, the ticket's own time, is the clock of trends: an import of last year's tickets is no spike.
 	CREATE TABLE IF NOT EXISTS triage.extracted_issues (
@@ -125,15 +135,34 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS extracted_issues_ticket ON triage.extracted_issues (tenant_id, ticket_id);
 	CREATE INDEX IF NOT EXISTS extracted_issues_cluster ON triage.extracted_issues (tenant_id, cluster_id, reported_at)
 		WHERE cluster_id IS NOT NULL;
-	CREATE INDEX IF NOT EXISTS extracted_issues_fingerprint ON triage.extracted_issues (tenant_id, fingerprint)
+	CREATE INDEX IF NOT EXISTS extracted_issues_fingerprint ON triage.extracted_issues (tenant_id, fingerprint, id)
 		WHERE superseded_at IS NULL;
 	CREATE INDEX IF NOT EXISTS extracted_issues_category ON triage.extracted_issues (tenant_id, category, subcategory, severity);
 	CREATE INDEX IF NOT EXISTS extracted_issues_reported ON triage.extracted_issues (tenant_id, reported_at)
 		WHERE superseded_at IS NULL;
 	CREATE INDEX IF NOT EXISTS extracted_issues_unclustered ON triage.extracted_issues (tenant_id, id)
 		WHERE cluster_id IS NULL AND superseded_at IS NULL;
-	CREATE INDEX IF NOT EXISTS extracted_issues_search ON triage.extracted_issues USING gin (search)
-		WHERE superseded_at IS NULL;
+	-- no list of what is still to be put in order: every look for candidates would read it
+	CREATE INDEX IF NOT EXISTS extracted_issues_terms ON triage.extracted_issues
+		USING gin (triage.issue_terms(tenant_id, search)) WITH (fastupdate = off) WHERE superseded_at IS NULL;
+
+	CREATE INDEX IF NOT EXISTS extracted_issues_superseded ON triage.extracted_issues (superseded_at)
+		WHERE superseded_at IS NOT NULL;
+
+	-- That a ticket was looked at, also where nothing was found.  Not in ai_runs, which may be purged.
+	CREATE TABLE IF NOT EXISTS triage.ticket_extractions (
+		tenant_id       text NOT NULL,
+		ticket_id       bigint NOT NULL,
+		content_version bigint NOT NULL,
+		issues          int NOT NULL,
+		provider        text,
+		model           text,
+		analyzed_at     timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ticket_extractions_pkey PRIMARY KEY (ticket_id, tenant_id),
+		CONSTRAINT ticket_extractions_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ticket_extractions_issues CHECK (issues >= 0));
+	CREATE INDEX IF NOT EXISTS ticket_extractions_analyzed ON triage.ticket_extractions (tenant_id, analyzed_at);
 
 	-- "Not this": what a person took out of a cluster does not come back to it by itself, nor does what reads the same.
 	CREATE TABLE IF NOT EXISTS triage.cluster_exclusions (
@@ -144,15 +173,17 @@ BEGIN
 		created_by  text NOT NULL,
 		created_at  timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT cluster_exclusions_pkey PRIMARY KEY (id, tenant_id),
-		CONSTRAINT cluster_exclusions_pair_key UNIQUE (tenant_id, cluster_id, fingerprint),
+		CONSTRAINT cluster_exclusions_pair_key UNIQUE (tenant_id, fingerprint, cluster_id),
 		CONSTRAINT cluster_exclusions_cluster_fkey FOREIGN KEY (tenant_id, cluster_id)
 			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE);
+	CREATE INDEX IF NOT EXISTS cluster_exclusions_cluster ON triage.cluster_exclusions (tenant_id, cluster_id);
 
-	-- Append-only: every automatic decision with its reason, score and algorithm, and every person's.
+	-- Append-only: every automatic decision with its reason, score and algorithm, and every person's.  What is about an issue
+	-- goes with it, as a ticket's history goes with the ticket; no cluster: what was decided left the issue without one.
 	CREATE TABLE IF NOT EXISTS triage.cluster_events (
 		tenant_id  text NOT NULL,
 		id         bigint GENERATED ALWAYS AS IDENTITY,
-		cluster_id bigint NOT NULL,
+		cluster_id bigint,
 		issue_id   bigint,
 		event      triage.cluster_event NOT NULL,
 		assigner   triage.issue_assigner,
@@ -165,9 +196,13 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT cluster_events_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT cluster_events_details_object CHECK (jsonb_typeof(details) = 'object'),
+		CONSTRAINT cluster_events_subject CHECK (num_nonnulls(cluster_id, issue_id) > 0),
 		CONSTRAINT cluster_events_cluster_fkey FOREIGN KEY (tenant_id, cluster_id)
-			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE);
-	CREATE INDEX IF NOT EXISTS cluster_events_cluster ON triage.cluster_events (tenant_id, cluster_id, id);
+			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT cluster_events_issue_fkey FOREIGN KEY (tenant_id, issue_id)
+			REFERENCES triage.extracted_issues (tenant_id, id) ON DELETE CASCADE);
+	CREATE INDEX IF NOT EXISTS cluster_events_cluster ON triage.cluster_events (tenant_id, cluster_id, id)
+		WHERE cluster_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS cluster_events_issue ON triage.cluster_events (tenant_id, issue_id, id)
 		WHERE issue_id IS NOT NULL;
 END

@@ -82,8 +82,10 @@ COMMENT ON TYPE triage.issue_assigner IS
 	'how an issue came to its cluster: exact (the same fingerprint), lexical (a score above join_score), model (chosen among candidates), human (a person said so; never overwritten)';
 
 CREATE TYPE triage.cluster_event AS ENUM
-	('created', 'joined', 'left', 'named', 'merged', 'unmerged', 'status_changed', 'regressed', 'archived', 'unarchived');
-COMMENT ON TYPE triage.cluster_event IS 'what happened to a cluster';
+	('created', 'joined', 'left', 'named', 'merged', 'unmerged', 'status_changed', 'regressed', 'archived', 'unarchived',
+	 'noted', 'asked', 'unplaced');
+COMMENT ON TYPE triage.cluster_event IS
+	'what happened to a cluster, or to an issue on its way to one: created; joined, left (an issue); named; merged, unmerged (this cluster, into another one and out of it again); status_changed; regressed (reported again after it was fixed); archived, unarchived; noted (a person''s notes changed); asked (an issue was put before the model, with what it could choose from); unplaced (an issue was left without a cluster, and why)';
 
 CREATE TYPE triage.sync_auth AS ENUM ('token', 'oauth');
 COMMENT ON TYPE triage.sync_auth IS

@@ -55,6 +55,8 @@ INSERT INTO pg_temp.callable
 			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
+			('worker', 'issue_candidates'),
+			('', 'trigram_similarities issue_terms quote_words candidate_query'),
 			('worker', 'score_categories claim_jobs complete_job fail_job'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
@@ -72,6 +74,12 @@ INSERT INTO pg_temp.callable
 			('admin', 'set_chat_settings'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
+			('reader agent admin', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),
+			('agent admin', 'extract_issues'),
+			('admin', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all estimate_extraction extraction_contradictions'),
+			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
+			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
+				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues install_mining_tables'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
@@ -137,6 +145,11 @@ INSERT INTO pg_temp.usable VALUES
 	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
 	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
 	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('issue_taxonomy',     'description',   'r', 'r',   'rawd', ''),
+	('mining_settings',    'min_issues',    'r', 'r',   'rawd', ''),
+	('extracted_issues',   'summary',       'r', 'r',   'r',   ''),
+	('ticket_extractions', 'analyzed_at',   'r', 'r',   'r',   ''),
+	('extraction_progress', NULL,           'r', 'r',   'r',   ''),
 	('support_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),

@@ -751,7 +751,7 @@ BEGIN
 			SELECT t.tenant_id, t.id, new_cluster, item.category, item.subcategory,
 					CASE d.category WHEN 'bug_report' THEN 'bug' WHEN 'feature_request' THEN 'feature_request' WHEN 'billing' THEN 'data_issue' ELSE 'friction' END::triage.issue_type,
 					CASE d.urgency WHEN 'urgent' THEN 'critical' ELSE d.urgency::text END::triage.issue_severity, d.summary, q.sentence, strpos(t.description, q.sentence) > 0,
-					'person:' || d.requester, sha256(convert_to(concat_ws('/', item.category, item.subcategory, d.summary), 'UTF8')), 'human', t.created_at, t.created_at, t.created_at
+					'person:' || d.requester, triage.issue_fingerprint(item.category, item.subcategory, d.summary), 'human', t.created_at, t.created_at, t.created_at
 				FROM triage.demo_tickets(tickets, as_of) d
 				JOIN triage.demo_scenarios() s ON s.scenario = d.scenario AND s.subject = ANY (item.subjects)
 				JOIN triage.tickets t ON t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id = 'demo-' || d.n

@@ -136,7 +136,7 @@ SELECT pg_temp.cluster('Quiet one') AS quiet \gset
 SELECT pg_temp.issue(:shown, 1, 'p1', 'It <stops> & "waits"'), pg_temp.issue(:shown, 2, 'p2', 'never written', false), pg_temp.issue(:shown, 9, 'p3', 'It <stops> & "waits"'),
 	pg_temp.issue(:small, 1, 'p1', 'emerging quote'), pg_temp.issue(:merged, 1, 'p4', 'said in the merged one'),
 	pg_temp.issue(:quiet, 300, 'p1', 'long ago'), pg_temp.issue(:quiet, 300, 'p2'), pg_temp.issue(:quiet, 300, 'p3');
-UPDATE triage.issue_clusters SET merged_into_id = :shown WHERE id = :merged;
+SELECT triage.merge_clusters(:merged, :shown, 'the same');
 SELECT is(triage.report_curve('one', ARRAY[:shown, :merged]::bigint[], now()::date - 9, 'day'), '{1,0,0,0,0,0,0,1,2,0}'::bigint[], 'issues by day, those of the merged cluster too');
 SELECT triage.report_html() AS page \gset
 SELECT is(strpos(:'page', v.html) > 0, true, 'shown: ' || v.html)

@@ -25,6 +25,6 @@ INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider,
 SQL
 psql -XAtqc 'SELECT triage.report_html()' >"$SANDBOX/tmp/report.html"
 "$browser" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --user-data-dir="$SANDBOX/tmp/browser" \
-	--host-resolver-rules='MAP * ~NOTFOUND' --blink-settings=preferredColorScheme=1 --window-size=1100,2480 \
+	--host-resolver-rules='MAP * ~NOTFOUND' --blink-settings=preferredColorScheme=1 --window-size=1100,2335 \
 	--screenshot="$SANDBOX/tmp/report.png" "file://$SANDBOX/tmp/report.html" >"$SANDBOX/log/browser" 2>&1 || { cat "$SANDBOX/log/browser" >&2; exit 1; }
 cat "$SANDBOX/tmp/report.png"

@@ -54,19 +54,20 @@ sub page
 	return write_file($name, sql($node, "$settings SELECT triage.report_html(" . ($since // '') . ')') . "\n");
 }
 
-# What the browser made of the page: probe(FILE, WIDTH, OPTION...)
+# What the browser made of pages: probe([FILE, ...], WIDTH, OPTION...), a hash for each.
 sub probe
 {
-	my ($file, $width, @options) = @_;
+	my ($files, $width, @options) = @_;
+	my $frames = join('', map { qq(<iframe src="$_" width="$width" height="900"></iframe>) } @$files);
 	my $probe = write_file('probe.html', <<HTML);
-<!DOCTYPE html><meta charset="utf-8"><pre id="found"></pre><iframe id="page" src="$file" width="$width" height="900"></iframe><script>
+<!DOCTYPE html><meta charset="utf-8"><pre id="found"></pre>$frames<script>
 const light = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => (x /= 255) <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4); return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
-window.onload = () => {
-	const d = document.getElementById('page').contentDocument, view = d.defaultView, all = [...d.querySelectorAll('*')], css = e => view.getComputedStyle(e);
+const look = frame => {
+	const d = frame.contentDocument, view = d.defaultView, all = [...d.querySelectorAll('*')], css = e => view.getComputedStyle(e);
 	const text = q => [...d.querySelectorAll(q)].map(e => e.textContent.trim()), ground = css(d.body).backgroundColor;
 	const contrast = e => { const a = light(css(e).color), b = light(ground); return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); };
 	const worded = all.filter(e => d.body.contains(e) && e.namespaceURI.endsWith('xhtml') && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
-	document.getElementById('found').textContent = JSON.stringify({
+	return {
 		title: d.title, ground, mode: d.compatMode, charset: d.characterSet, elements: [...new Set(all.map(e => e.localName))].sort(),
 		attributes: [...new Set(all.flatMap(e => e.getAttributeNames()))].sort(), addresses: all.flatMap(e => ['src', 'href'].filter(a => e.hasAttribute(a))).length,
 		first: d.head.firstElementChild.outerHTML, wide: d.documentElement.scrollWidth, room: d.documentElement.clientWidth, tall: d.documentElement.scrollHeight,
@@ -77,8 +78,9 @@ window.onload = () => {
 		headings: [...d.querySelectorAll('h1, h2, h3')].map(h => h.localName).join(' '), h1: text('h1'), sections: text('h2'), clusters: text('h3'), quotes: text('blockquote'), facts: text('.facts'), queue: text('#outcomes-section > p'), curves: [...d.querySelectorAll('.curve')].map(e => [...e.childNodes].filter(n => n.localName !== 'svg').map(n => n.textContent).join('')), none: text('.none'),
 		tips: text('#volume-section g title'), sparks: [...d.querySelectorAll('.spark')].map(s => [s.getAttribute('aria-label'), s.querySelectorAll('rect').length]),
 		bars: [...d.querySelectorAll('#volume-section svg g')].map(g => [...g.querySelectorAll('rect:not(.hit)')].map(r => Math.round(r.getBoundingClientRect().height))),
-		labels: [...d.querySelectorAll('[aria-labelledby]')].flatMap(e => e.getAttribute('aria-labelledby').split(' ')).filter(i => d.querySelectorAll('#' + CSS.escape(i)).length !== 1) });
+		labels: [...d.querySelectorAll('[aria-labelledby]')].flatMap(e => e.getAttribute('aria-labelledby').split(' ')).filter(i => d.querySelectorAll('#' + CSS.escape(i)).length !== 1) };
 };
+window.onload = () => { document.getElementById('found').textContent = JSON.stringify([...document.querySelectorAll('iframe')].map(look)); };
 </script>
 HTML
 	my $dom = browse($probe, '--dump-dom', @options);
@@ -87,7 +89,7 @@ HTML
 	$found =~ s/&gt;/>/g;
 	$found =~ s/&nbsp;/\xc2\xa0/g;
 	$found =~ s/&amp;/&/g;
-	return JSON::PP->new->utf8->decode($found);
+	return @{ JSON::PP->new->utf8->decode($found) };
 }
 
 # Each pixel of a picture, as 'rrggbb' => how many; and its size.
@@ -148,7 +150,7 @@ SELECT triage.delete_ticket(t.id) FROM triage.tickets t WHERE t.id % 40 = 0;
 SELECT triage.request_triage(min(t.id)) FROM triage.tickets t WHERE t.status = 'open' AND t.deleted_at IS NULL;
 SQL
 page('report.html', '');
-my $found = probe('report.html', 1200, $LIGHT);
+my ($found) = probe([ 'report.html' ], 1200, $LIGHT);
 
 is($found->{mode}, 'CSS1Compat', 'the browser reads the page in standards mode');
 is($found->{charset}, 'UTF-8', 'as UTF-8');
@@ -213,7 +215,7 @@ cmp_ok(scalar(@{ $found->{quotes} }), '>=', 8, '(there are such)');
 ################################################ light and dark, wide and narrow ################################################
 
 is($found->{ground}, 'rgb(252, 252, 250)', 'light on a light desktop');
-my $dark = probe('report.html', 360, $DARK);
+my ($dark) = probe([ 'report.html' ], 360, $DARK);
 is($dark->{ground}, 'rgb(19, 21, 24)', 'dark on a dark phone');
 cmp_ok($_->[1]{contrast}, '>=', 4.5, "$_->[0]: text stands out from its ground") for [ light => $found ], [ dark => $dark ];
 cmp_ok($_->[1]{wide}, '<=', $_->[1]{room}, "$_->[0]: nothing is wider than the screen") for [ desktop => $found ], [ phone => $dark ];
@@ -228,13 +230,7 @@ for my $case ([ 'light', $LIGHT, 'fcfcfa', '2b5bc7' ], [ 'dark', $DARK, '131518'
 	cmp_ok(scalar(keys %$colours), '>', 30, "$name: and words");
 }
 
-################################################ nothing to show ################################################
-
-sql($node, "SELECT triage.create_tenant('empty')");
-page('empty.html', "SET triage.tenant = 'empty';", "'1 year'");
-is(scalar(@{ probe('empty.html', 1200)->{none} }), 7, 'where there is nothing, each section says so, and the last of both its parts');
-
-################################################ hostile text ################################################
+################################################ hostile text, and none ################################################
 
 # Answers whoever asks, and notes it.
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20, ReuseAddr => 1) or die "listen: $!\n";
@@ -286,7 +282,9 @@ INSERT INTO triage.extracted_issues (ticket_id, cluster_id, category, subcategor
 		FROM triage.tickets t, triage.issue_clusters c, generate_series(1, 3) n WHERE t.tenant_id = 'hostile' AND c.tenant_id = 'hostile';
 SQL
 page('hostile.html', "SET triage.tenant = 'hostile'; SET timezone = '<img>-3';");
-my $attacked = probe('hostile.html', 1200);
+sql($node, "SELECT triage.create_tenant('empty')");
+page('empty.html', "SET triage.tenant = 'empty';", "'1 year'");
+my ($attacked, $empty) = probe([ 'hostile.html', 'empty.html' ], 1200, $LIGHT);
 is($attacked->{title}, "Support report: $hostile{tenant}", 'a tenant\'s name is shown as text, in the title');
 is($attacked->{h1}[0], "Support report: $hostile{tenant}", 'and in the heading');
 is(index($attacked->{tables}{oldest}[0][1], substr($hostile{subject}, 0, 80)), 0, 'a subject is shown as text');
@@ -301,6 +299,8 @@ is_deeply($attacked->{elements}, $found->{elements}, 'no element came in from ou
 is_deeply([ grep { my $name = $_; !grep { $_ eq $name } @{ $found->{attributes} } } @{ $attacked->{attributes} } ], [], 'and no attribute');
 is($attacked->{ground}, $found->{ground}, 'and no style');
 is(visits(), '', 'and nothing was asked for over the network');
+
+is(scalar(@{ $empty->{none} }), 7, 'where there is nothing, each section says so, and the last of both its parts');
 
 # Would it be seen?  The same text, not escaped: with the policy nothing is loaded either, without it all of it.
 my $policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'unsafe-inline\'">';

@@ -682,6 +682,119 @@ COMMENT ON FUNCTION triage.load_demo_escalations(int, timestamptz) IS
 	'part of load_demo(), with the triggers off: why people took over from the AI, and the summaries they found; returns nothing; raises what INSERT raises';
 REVOKE ALL ON FUNCTION triage.load_demo_escalations(int, timestamptz) FROM PUBLIC;
 
+-- The product's taxonomy of the demonstration, and which scenarios report the same problem.  subjects: of demo_scenarios().
+CREATE FUNCTION triage.demo_clusters()
+	RETURNS TABLE (cluster int, category text, subcategory text, area text, name text, summary text, status triage.pm_status, subjects text[])
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT v.cluster, v.category, v.subcategory, v.area, v.name, v.summary, v.status::triage.pm_status, v.subjects
+		FROM (VALUES
+			(1, 'BILLING', 'charges', 'amounts that were taken, or should not have been', 'Charges that should not be there',
+				'Customers are charged twice, after cancelling, or for seats that nobody uses any more.', 'reviewing',
+				ARRAY['Charged twice for {month}', 'Cancel, please, and really this time', 'You kept charging a closed business', 'Seats of people who left',
+					'{amount} TAKEN WITHOUT MY CONSENT', 'Discount is applied twice']),
+			(2, 'ACCESS', 'sign_in', 'signing in, codes, locked accounts, keys', 'Locked out after a new phone, a new key or a typing error',
+				'The way back into an account needs what the customer has just lost.', 'acknowledged',
+				ARRAY['Cannot sign in after changing my phone', 'Locked out, and support hung up on me', 'API answers 401 since we rotated the key',
+					'Log-out after ten minutes is unusable with gloves']),
+			(3, 'CALENDAR', 'sync', 'appointments in other calendars and time zones', 'Appointments arrive late, moved, or not at all',
+				'Appointments do not reach phones, or stand there an hour off.', 'fixed',
+				ARRAY['Calendar sync stopped for the whole team', 'Appointments moved by one hour', 'Show the time zone']),
+			(4, 'BILLING', 'invoices', 'what an invoice or a receipt shows', 'Invoices that bookkeeping sends back',
+				'Names, tax and totals on invoices and receipts are not what accountants accept.', 'new',
+				ARRAY['Invoice {invoice} shows the wrong company', 'Receipt for the training day', 'Thank you, and one question about VAT',
+					'Totals differ between screen and file ({version})', 'PDF shows squares instead of prices']),
+			(5, 'MESSAGES', 'reminders', 'reminders by mail and text message', 'Reminders come too often, or not where they are read',
+				'Reminders are sent many times, land in spam, or cannot be sent in the customer''s language.', 'new',
+				ARRAY['Outgoing reminders land in spam', 'Reminder sent 14 times', 'Reminder by text message in Danish']),
+			(6, 'DATA', 'import_export', 'getting customers in and figures out', 'Files stop half-way, or cannot be had',
+				'Imports stop without a reason that can be understood, and exports that accountants need are missing.', 'new',
+				ARRAY['Import of customers stops at line 412', 'Export for our accountant', 'Search finds nothing with an umlaut']),
+			(7, 'APP', 'display', 'what the app shows and how it is touched', 'Parts of the screen in each other''s way',
+				'Keyboard, tooltips and photos cover what people want to press next.', 'wont_fix',
+				ARRAY['Keyboard covers the send button', 'Tooltip stays on the screen', 'Progress bar goes to 104 %', 'App closes when I open a photo',
+					'Button "Save" does nothing in the customer''s notes']),
+			(8, 'DEVICES', 'terminals', 'terminals and printers', 'Terminals and printers after a change of router or computer',
+				'A device that worked stops doing so when something beside it is replaced.', 'new',
+				ARRAY['Terminal {serial} does not join the new wifi', 'Printer at the front desk prints blank receipts']))
+			AS v (cluster, category, subcategory, area, name, summary, status, subjects)
+$$;
+COMMENT ON FUNCTION triage.demo_clusters() IS
+	'part of load_demo(): the clusters of its product issues, with their place in the taxonomy (area says what belongs there) and the scenarios that report them; raises nothing';
+REVOKE ALL ON FUNCTION triage.demo_clusters() FROM PUBLIC;
+
+-- What the tickets say of the product: an issue for each ticket of a cluster's scenarios, with a sentence of it as quote.
+CREATE FUNCTION triage.load_demo_issues(tickets int, as_of timestamptz) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	item record;
+	new_cluster bigint;
+BEGIN
+	INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory, description)
+		SELECT triage.current_tenant(), c.category, c.subcategory, c.area
+			FROM triage.demo_clusters() c
+			ON CONFLICT DO NOTHING;
+	FOR item IN
+		SELECT c.cluster, c.category, c.subcategory, c.name, c.summary, c.status, c.subjects FROM triage.demo_clusters() c ORDER BY c.cluster
+	LOOP
+		INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_name, cluster_summary, name_is_manual, pm_status, fixed_at, regressed_at,
+				created_at, updated_at)
+			VALUES (triage.current_tenant(), item.category, item.subcategory, item.name, item.summary, true, item.status,
+				CASE item.status WHEN 'fixed' THEN as_of - interval '6 days' END, CASE item.status WHEN 'fixed' THEN as_of - interval '2 days' END,
+				as_of - interval '30 days', as_of - interval '2 days')
+			RETURNING id INTO new_cluster;
+		INSERT INTO triage.extracted_issues (tenant_id, ticket_id, cluster_id, category, subcategory, issue_type, severity, summary, representative_quote,
+				quote_verified, customer, fingerprint, assigned_by, assigned_at, reported_at, extracted_at)
+			SELECT t.tenant_id, t.id, new_cluster, item.category, item.subcategory,
+					CASE d.category WHEN 'bug_report' THEN 'bug' WHEN 'feature_request' THEN 'feature_request' WHEN 'billing' THEN 'data_issue' ELSE 'friction' END::triage.issue_type,
+					CASE d.urgency WHEN 'urgent' THEN 'critical' ELSE d.urgency::text END::triage.issue_severity, d.summary, q.sentence, strpos(t.description, q.sentence) > 0,
+					'person:' || d.requester, triage.issue_fingerprint(item.category, item.subcategory, d.summary), 'human', t.created_at, t.created_at, t.created_at
+				FROM triage.demo_tickets(tickets, as_of) d
+				JOIN triage.demo_scenarios() s ON s.scenario = d.scenario AND s.subject = ANY (item.subjects)
+				JOIN triage.tickets t ON t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id = 'demo-' || d.n
+				-- behind the salutation, which differs
+				CROSS JOIN LATERAL (
+					SELECT x.sentence FROM regexp_split_to_table(triage.demo_fill(s.description, d.n, d.created_at), '(?<=[.!?]) ') WITH ORDINALITY AS x (sentence, n)
+						ORDER BY length(x.sentence) < 40, x.n LIMIT 1) q
+				ORDER BY t.id;
+	END LOOP;
+	-- of a few tickets there are too few reports of something to have a cluster of it
+	DELETE FROM triage.issue_clusters c
+		WHERE c.tenant_id = triage.current_tenant() AND c.cluster_name IN (SELECT x.name FROM triage.demo_clusters() x)
+			AND NOT EXISTS (SELECT FROM triage.extracted_issues i WHERE i.tenant_id = c.tenant_id AND i.cluster_id = c.id);
+END
+$$;
+COMMENT ON FUNCTION triage.load_demo_issues(int, timestamptz) IS
+	'part of load_demo(): a taxonomy, the product issues that the tickets report, and their clusters; returns nothing; raises what INSERT raises';
+REVOKE ALL ON FUNCTION triage.load_demo_issues(int, timestamptz) FROM PUBLIC;
+
+-- The clusters that nothing is left of, and the places in the taxonomy that nothing stands in.
+CREATE FUNCTION triage.remove_demo_issues() RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM triage.issue_clusters c
+		USING triage.demo_clusters() d
+		WHERE c.tenant_id = triage.current_tenant() AND (c.category, c.subcategory, c.cluster_name) = (d.category, d.subcategory, d.name)
+			AND NOT EXISTS (SELECT FROM triage.extracted_issues i WHERE i.tenant_id = c.tenant_id AND i.cluster_id = c.id)
+			AND NOT EXISTS (SELECT FROM triage.issue_clusters m WHERE m.tenant_id = c.tenant_id AND m.merged_into_id = c.id);
+	DELETE FROM triage.issue_taxonomy t
+		USING triage.demo_clusters() d
+		WHERE t.tenant_id = triage.current_tenant() AND (t.category, t.subcategory, t.description) = (d.category, d.subcategory, d.area)
+			AND NOT EXISTS (
+				SELECT FROM triage.issue_clusters c WHERE c.tenant_id = t.tenant_id AND c.category = t.category AND c.subcategory = t.subcategory)
+			AND NOT EXISTS (
+				SELECT FROM triage.extracted_issues i WHERE i.tenant_id = t.tenant_id AND i.category = t.category AND i.subcategory = t.subcategory);
+END
+$$;
+COMMENT ON FUNCTION triage.remove_demo_issues() IS
+	'part of remove_demo(), after its tickets are gone: removes the demonstration''s clusters and taxonomy, but what issues of other tickets use; returns nothing; raises nothing';
+REVOKE ALL ON FUNCTION triage.remove_demo_issues() FROM PUBLIC;
+
 CREATE FUNCTION triage.check_place_for_demo() RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -754,6 +867,7 @@ BEGIN
 	PERFORM triage.load_demo_comments(tickets, as_of);
 	PERFORM triage.load_demo_conversations(tickets, as_of);
 	PERFORM triage.load_demo_escalations(tickets, as_of);
+	PERFORM triage.load_demo_issues(tickets, as_of);
 	FOREACH switch IN ARRAY switches LOOP
 		EXECUTE format(switch, 'ENABLE');
 	END LOOP;
@@ -761,7 +875,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.load_demo(int) IS
-	'fills the current tenant, which must be empty, with demonstration tickets (1 to 10000), their people, conversations, comments, assignments, history and AI results; no job is made and no model called: the results have no run; the same number gives the same tickets, dates aside; remove_demo() takes them away; for the owner; returns the number of tickets; raises 55000 when the tenant has tickets, people or conversations, demonstration data included, 23503 when it lacks a default category, P0002 when it does not exist, 22023 for a number out of range';
+	'fills the current tenant, which must be empty, with demonstration tickets (1 to 10000), their people, conversations, comments, assignments, history, AI results and product issues; no job is made and no model called: the results have no run; the same number gives the same tickets, dates aside; remove_demo() takes them away; for the owner; returns the number of tickets; raises 55000 when the tenant has tickets, people or conversations, demonstration data included, 23503 when it lacks a default category, P0002 when it does not exist, 22023 for a number out of range';
 REVOKE ALL ON FUNCTION triage.load_demo(int) FROM PUBLIC;
 
 CREATE FUNCTION triage.remove_demo() RETURNS bigint
@@ -790,6 +904,7 @@ BEGIN
 	DELETE FROM triage.tickets t
 		WHERE t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id ~ '^demo-[0-9]+$';
 	GET DIAGNOSTICS removed = ROW_COUNT;
+	PERFORM triage.remove_demo_issues();
 	DELETE FROM triage.chat_sessions s WHERE s.tenant_id = triage.current_tenant() AND s.id = ANY (sessions);
 	FOR person IN
 		SELECT p.id FROM triage.people p

@@ -37,6 +37,7 @@ clang_major()
 	[ -n "$major" ] || major=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -1)
 	echo "${major:-14}"
 }
+has_browser() { command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome; }
 has_fuzzer()
 {
 	local clang=clang-$1
@@ -86,6 +87,8 @@ look()
 	need "postgresql-$major-cron" pg_cron pg_file --sharedir /extension/pg_cron.control
 	need "clang-$clang" 'clang' command_exists "clang-$clang"
 	need "libclang-rt-$clang-dev" "clang's fuzzing runtime" has_fuzzer "$clang"
+	need chromium-headless-shell 'headless Chromium' has_browser
+	need libxml2-utils xmllint command_exists xmllint
 	[ "$target" = check ] && return
 
 	need valgrind valgrind command_exists valgrind

@@ -23,6 +23,7 @@ INSERT INTO chapter (id, title, intro) VALUES
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
 	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
+	(12, 'Report', 'A page of figures for a browser or a printer.'),
 	(3, 'External workers', 'The queue''s protocol in SQL, for a worker that is not part of the server.'),
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
@@ -73,7 +74,11 @@ INSERT INTO place (chapter, name)
 				'install_review_views emit_event event_generation held_to_tenants committed_snapshot lock_consumer first_event '
 				'next_batch trim_events pending_events health_events reviewer lock_result check_draft_is_open check_corrections'),
 			(6, 'install uninstall apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details'),
+			(12, 'report_html'),
+			(7, 'report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
+				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
 			(6, 'load_demo remove_demo'),
+			(7, 'demo_clusters load_demo_issues remove_demo_issues'),
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),

@@ -31,6 +31,9 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
 				'add_comment request_triage lock_ticket check_tenant check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
 			('reader agent admin', 'tickets_tagged'),
+			('reader agent admin', 'report_html report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
+				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
+			('', 'demo_clusters load_demo_issues remove_demo_issues'),
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
 			('admin', 'check_integrity orphans'),
@@ -77,6 +80,11 @@ INSERT INTO pg_temp.callable
 			('reader agent admin worker', 'chat_settings_of'),
 			('agent admin', 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('admin', 'set_chat_settings'),
+			('admin', 'sync_now pause_source resume_source'),
+			('worker', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
+			('', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
+				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
 			('reader agent admin', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),
@@ -126,6 +134,14 @@ INSERT INTO pg_temp.usable VALUES
 	('retention',          'keep',          '',  '',    'r',   ''),
 	('imports',            'last_key',      '',  '',    'rawd', ''),
 	('import_errors',      'message',       '',  '',    'rad', ''),
+	('organizations',      'name',          'r', 'raw', 'raw', ''),
+	('sync_sources',       'base_url',      '',  '',    'r',   ''),
+	('sync_state',         'cursor',        'r', 'r',   'r',   ''),
+	('sync_runs',          'error',         '',  '',    'r',   ''),
+	('synced_tickets',     'details',       'r', 'r',   'r',   ''),
+	('sync_status',        NULL,            '',  '',    'r',   ''),
+	('sync_state_overview', NULL,           'r', 'r',   'r',   ''),
+	('zendesk_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('provider_status',    NULL,            '',  '',    'r',   ''),
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
 	('ai_quality',         NULL,            'r', 'r',   'r',   ''),

@@ -13,7 +13,8 @@ DECLARE
 BEGIN
 	FOR item IN
 		SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
-			WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind = 'r' ORDER BY c.relname
+			-- but what waits to be added up to a cluster's counts: it comes to nothing
+			WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind = 'r' AND c.relname <> 'cluster_deltas' ORDER BY c.relname
 	LOOP
 		EXECUTE format('SELECT count(*) FROM triage.%I WHERE tenant_id = $1', item.relname) INTO rows USING tenant;
 		found := found || item.relname || ' ' || rows || ', ';
@@ -134,6 +135,16 @@ SELECT is_empty($$SELECT o.id FROM triage.chat_overview o JOIN triage.support_ti
 	'the list of conversations has their messages and summaries [seed 38]');
 SELECT set_eq($$SELECT DISTINCT l.kind FROM triage.ticket_timeline l JOIN triage.support_tickets s ON s.id = l.ticket_id AND s.tenant_id = l.tenant_id
 	WHERE l.tenant_id = 'show'$$, '{created,comment,message,escalation,change,assignment,ai_result}'::text[], 'and their timelines all that happened [seed 58]');
+-- Product issues -------------------------------------------------------------------------------------------------------------
+
+SELECT is((SELECT count(*) FROM triage.issue_clusters c WHERE c.tenant_id = 'show'), (SELECT count(*) FROM triage.demo_clusters()), 'clusters of product issues');
+SELECT is_empty($$SELECT d.name, u.subject FROM triage.demo_clusters() d, unnest(d.subjects) u (subject)
+	WHERE NOT EXISTS (SELECT FROM triage.demo_scenarios() s WHERE s.subject = u.subject)$$, 'of scenarios that are there');
+SELECT is_empty($$SELECT c.cluster_name FROM triage.issue_clusters c LEFT JOIN triage.extracted_issues i ON i.tenant_id = c.tenant_id AND i.cluster_id = c.id
+	WHERE c.tenant_id = 'show' GROUP BY c.id, c.cluster_name HAVING count(i.id) < 3 OR count(DISTINCT i.customer) < 2$$, 'each large enough to be shown');
+SELECT is_empty($$SELECT i.id FROM triage.extracted_issues i JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id
+	WHERE i.tenant_id = 'show' AND (NOT i.quote_verified OR strpos(t.description, i.representative_quote) = 0 OR i.reported_at <> t.created_at OR concat(i.summary, i.representative_quote) ~ '[{}]')$$,
+	'with quotes that stand in the tickets');
 SELECT triage.create_tenant('visited');
 INSERT INTO triage.chat_sessions (tenant_id) VALUES ('visited');
 SET LOCAL triage.tenant = 'visited';
@@ -149,7 +160,7 @@ SELECT lives_ok(format('SELECT triage.assign_ticket(%s, ''demo-agent-ida'')', :d
 SELECT lives_ok(format('SELECT triage.resolve_ticket(%s)', :done), 'and resolved');
 SELECT lives_ok('SELECT triage.request_triage(t.id) FROM triage.tickets t WHERE t.tenant_id = ''show'' AND t.status = ''open'' ORDER BY t.id LIMIT 1',
 	'who asks a model, gets a job');
-SELECT is((SELECT count(*) FROM triage.ai_jobs), 1::bigint, 'that one');
+SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.kind = 'triage'), 1::bigint, 'that one');
 
 -- Where it is refused --------------------------------------------------------------------------------------------------------------
 

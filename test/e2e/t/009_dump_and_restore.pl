@@ -163,10 +163,10 @@ is(sqlstate($node, q(SELECT triage.uninstall('yes')), 'plain'), '22023', 'uninst
 is(sqlstate($node, q(SELECT triage.uninstall('delete all tickets')), 'plain'), '2BP01', 'and is refused while others\' objects rest on its tables');
 is(counts('plain') =~ / tickets=48 /, 1, 'nothing was deleted by what was refused');
 sql($node, q(DROP VIEW public.vips; DROP TABLE public.invoices; SELECT triage.uninstall(confirm => 'delete all tickets'); DROP EXTENSION triage), 'plain');
-is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, '[seed 76] uninstall() and DROP EXTENSION leave nothing');
+is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, '[seed 76] [seed 267] uninstall() and DROP EXTENSION leave nothing');
 sql($node, 'DROP SCHEMA IF EXISTS triage; CREATE EXTENSION triage', 'plain');
 my $again = sql($node, "SELECT triage.create_ticket('Again', 'The invoice is wrong')", 'plain');
-is($again, 1, '[seed 72] CREATE EXTENSION begins anew');
+is($again, 1, '[seed 72] [seed 267] CREATE EXTENSION begins anew');
 is(sql($node, "SELECT triage.wait_for_triage($again)", 'plain'), 'processed', 'and works');
 
 $node->stop;

@@ -107,8 +107,8 @@ wait_for_worker($node, 0);
 cmp_ok(scalar(() = log_since($node, $position) =~ /triage worker leaves/g), '<=', 4, 'the log does not repeat itself');
 
 sql($node, 'ALTER EXTENSION triage UPDATE');
-is(sql($node, 'SELECT extversion, (SELECT max(version) FROM triage.schema_version) FROM pg_extension WHERE extname = \'triage\''), '1.1|2', 'ALTER EXTENSION UPDATE [seed 196]');
-is(sql($node, $CONTENT), $content, 'the data survives [seed 75] [seed 196]');
+is(sql($node, 'SELECT extversion, (SELECT max(version) FROM triage.schema_version) FROM pg_extension WHERE extname = \'triage\''), '1.1|2', 'ALTER EXTENSION UPDATE [seed 196] [seed 267]');
+is(sql($node, $CONTENT), $content, 'the data survives [seed 75] [seed 196] [seed 267]');
 is(sql($node, $HISTORY), $history, 'the history too');
 is(sql($node, 'SELECT count(satisfaction), min(crm) FROM triage.tickets'), '1|none', 'the new column is filled, the user\'s own stays');
 wait_for_worker($node);
@@ -129,7 +129,7 @@ my (%updated, %fresh);
 $updated{$_}++ for schema_of($node, 'plain');
 $fresh{$_}++ for schema_of($node, 'fresh');
 cmp_ok(scalar(keys %fresh), '>', 400, 'a fresh installation has catalogs to compare with');
-is(join("\n", grep { ($updated{$_} // 0) != ($fresh{$_} // 0) } sort keys %{ { %updated, %fresh } }), '', 'what was updated has the catalogs of what is fresh [seed 196]');
+is(join("\n", grep { ($updated{$_} // 0) != ($fresh{$_} // 0) } sort keys %{ { %updated, %fresh } }), '', 'what was updated has the catalogs of what is fresh [seed 196] [seed 267]');
 
 ################ new code, old tables ################
 

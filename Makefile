@@ -15,9 +15,9 @@ PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_c
 # Parts of sql/triage--1.0.sql, in the order in which they are joined.
 INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
-	tables_records tables_review tables_sync tables triggers views_tickets views comments policies \
+	tables_records tables_review tables_sync tables triggers views_tickets views_sync views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
-	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records demo api_access install privileges
+	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records api_sync sync_store demo api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \

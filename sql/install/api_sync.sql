@@ -266,3 +266,91 @@ $$;
 COMMENT ON FUNCTION triage.sync_runs_append_only() IS
 	'trigger of sync_runs: lets the owner delete what table retention no longer keeps, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 REVOKE ALL ON FUNCTION triage.sync_runs_append_only() FROM PUBLIC;
+
+-- What is wrong --------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION triage.health_sync()
+	RETURNS TABLE (check_name text, level triage.health_level, what text, since timestamptz, what_to_do text)
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	-- beyond what a source's own pace explains
+	patience CONSTANT interval := '15 minutes';
+	n record;
+	problems text[];
+BEGIN
+	SELECT count(DISTINCT (s.tenant_id, s.name)) AS sources,
+			count(*) FILTER (WHERE t.resting_since IS NOT NULL AND s.paused_at IS NULL) AS resting,
+			count(*) FILTER (WHERE t.resting_since IS NULL AND s.paused_at IS NULL AND t.consecutive_failures >= 3) AS failing,
+			count(DISTINCT (s.tenant_id, s.name)) FILTER (WHERE s.paused_at IS NOT NULL) AS paused,
+			count(*) FILTER (WHERE s.paused_at IS NULL AND t.resting_since IS NULL AND t.stream = 'tickets'
+				AND t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS late,
+			min(coalesce(t.resting_since, s.paused_at, t.sync_completed_at)) FILTER (WHERE t.resting_since IS NOT NULL OR s.paused_at IS NOT NULL
+				OR t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS since,
+			min(t.last_error) FILTER (WHERE s.paused_at IS NULL AND (t.resting_since IS NOT NULL OR t.consecutive_failures >= 3)) AS error
+		INTO n
+		FROM triage.sync_sources s
+		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND (t.stream = 'tickets' OR s.include_comments);
+	check_name := 'sync';
+	problems := array_remove(ARRAY[
+		CASE WHEN n.resting > 0 THEN format('%s streams rest, for they cannot be called: %s', n.resting, n.error) END,
+		CASE WHEN n.failing > 0 THEN format('%s streams fail again and again: %s', n.failing, n.error) END,
+		CASE WHEN n.late > 0 THEN format('%s streams are behind', n.late) END,
+		CASE WHEN n.paused > 0 THEN format('%s are paused by hand', n.paused) END], NULL);
+	level := CASE WHEN n.resting > 0 THEN 'critical' WHEN problems <> '{}' THEN 'warning' ELSE 'ok' END;
+	-- who may ask this may not know the tenants
+	what := CASE WHEN n.sources = 0 THEN 'nothing is copied from elsewhere'
+		WHEN problems = '{}' THEN format('tickets are copied from %s sources', n.sources)
+		ELSE format('of %s sources ', n.sources) || array_to_string(problems, '; ') END;
+	since := n.since;
+	what_to_do := CASE WHEN level = 'ok' THEN NULL
+		WHEN n.resting + n.failing > 0 THEN 'SELECT * FROM triage.sync_status; mend the key, account or address, then SELECT triage.resume_source(source);'
+		ELSE 'SELECT * FROM triage.sync_status; has them all.' END;
+	RETURN NEXT;
+
+	check_name := 'sync rows';
+	SELECT count(*) AS runs, min(r.finished_at) AS first_at INTO n
+		FROM triage.sync_runs r
+		WHERE r.error IS NOT NULL AND r.outcome = 'succeeded' AND r.finished_at > now() - interval '1 day';
+	level := CASE WHEN n.runs = 0 THEN 'ok' ELSE 'warning' END;
+	what := CASE WHEN n.runs = 0 THEN 'every row that came in the last day was stored'
+		ELSE format('%s requests in the last day brought rows that could not be stored', n.runs) END;
+	since := n.first_at;
+	what_to_do := CASE WHEN n.runs > 0
+		THEN 'SELECT source, stream, error, finished_at FROM triage.sync_runs WHERE error IS NOT NULL AND outcome = ''succeeded'' ORDER BY id DESC;' END;
+	RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION triage.health_sync() IS
+	'part of health(): checks that what is copied from elsewhere comes, and that all of it is stored; raises nothing';
+REVOKE ALL ON FUNCTION triage.health_sync() FROM PUBLIC;
+
+CREATE FUNCTION triage.doctor_sync() RETURNS TABLE (finding text, detail text, fix_sql text)
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'origin refused', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.origin_refusal(s.base_url)),
+			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf(); -- beside what is there',
+				substring(s.base_url FROM '^https?://[^/]+'))
+		FROM triage.sync_sources s WHERE s.paused_at IS NULL AND triage.origin_refusal(s.base_url) IS NOT NULL
+	UNION ALL
+	SELECT 'key file', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.secret_refusal(s.secret)),
+			format('-- in the shell, as the server''s user, in triage.secrets_directory: install -m 600 TOKENFILE %s; then SELECT pg_reload_conf();', s.secret)
+		FROM triage.sync_sources s WHERE s.paused_at IS NULL AND triage.secret_refusal(s.secret) IS NOT NULL
+	UNION ALL
+	SELECT 'source rests', format('%s of source %s of tenant %s are not asked for: %s', t.stream, s.name, s.tenant_id, t.last_error),
+			format('SET triage.tenant = %L; SELECT triage.resume_source(%L);', s.tenant_id, s.name)
+		FROM triage.sync_sources s
+		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name
+		WHERE s.paused_at IS NULL AND t.resting_since IS NOT NULL
+			AND triage.origin_refusal(s.base_url) IS NULL AND triage.secret_refusal(s.secret) IS NULL
+	UNION ALL
+	SELECT 'source paused', format('source %s of tenant %s was paused by %s at %s', s.name, s.tenant_id, s.paused_by, s.paused_at)
+				|| coalesce(': ' || s.pause_reason, ''),
+			format('SET triage.tenant = %L; SELECT triage.resume_source(%L);', s.tenant_id, s.name)
+		FROM triage.sync_sources s WHERE s.paused_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION triage.doctor_sync() IS
+	'part of doctor(): what keeps sources from being asked for tickets; raises nothing';
+REVOKE ALL ON FUNCTION triage.doctor_sync() FROM PUBLIC;

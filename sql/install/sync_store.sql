@@ -378,7 +378,6 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	page jsonb := triage.sync_normal_tickets(source, tickets);
-	fresh bigint[];
 BEGIN
 	IF jsonb_path_exists(page, '$[*] ? (!exists(@.external_id) || @.external_id == null || @.external_id == "")') THEN
 		RAISE EXCEPTION 'a ticket has no id' USING ERRCODE = 'not_null_violation';
@@ -469,39 +468,35 @@ BEGIN
 			AND (h.old_value <> to_jsonb('[erased]'::text) OR h.new_value <> to_jsonb('[erased]'::text));
 
 	-- New ones.  Of one that was deleted before it was ever here, its place is kept: an older version of it may come yet.
-	WITH made AS (
-		INSERT INTO triage.tickets (tenant_id, source, external_id, requester_id, requester_email, subject, description, custom_fields,
-				tags, status, resolution, priority, priority_is_manual, assignee_id, created_at, updated_at, resolved_at, closed_at, deleted_at)
-			SELECT tenant, sync_store_tickets.source, i.external_id, i.requester_id, CASE WHEN NOT i.deleted THEN q.email END,
-					CASE WHEN i.deleted THEN 'Ticket ' || i.external_id ELSE i.subject END,
-					CASE WHEN i.deleted THEN '' ELSE i.description END,
-					CASE WHEN i.deleted THEN '{}' ELSE coalesce(i.custom_fields, '{}') END,
-					CASE WHEN i.deleted THEN '{}' ELSE ARRAY (SELECT jsonb_array_elements_text(i.tags)) END,
-					coalesce(i.status, 'open'),
-					CASE WHEN i.status IN ('resolved', 'closed') THEN CASE WHEN i.merged THEN 'merged' ELSE 'resolved' END END::triage.ticket_resolution,
-					i.priority, i.priority_given, CASE WHEN a.role <> 'customer' THEN i.assignee_id END, i.created_at, i.source_updated_at,
-					CASE WHEN i.status IN ('resolved', 'closed') THEN i.source_updated_at END,
-					CASE WHEN i.status = 'closed' THEN i.source_updated_at END,
-					CASE WHEN i.deleted THEN i.source_updated_at END
-				FROM jsonb_to_recordset(page) AS i (n bigint, external_id text, source_updated_at timestamptz, created_at timestamptz,
-					deleted boolean, subject text, description text, tags jsonb, custom_fields jsonb, status triage.ticket_status,
-					priority triage.ticket_priority, priority_given boolean, merged boolean, requester_id text, assignee_id text)
-				LEFT JOIN triage.people q ON q.tenant_id = tenant AND q.id = i.requester_id
-				LEFT JOIN triage.people a ON a.tenant_id = tenant AND a.id = i.assignee_id
-				WHERE q.erased_at IS NULL AND NOT EXISTS (
-					SELECT FROM triage.tickets t
-						WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id)
-				ORDER BY i.n
-			RETURNING id, status)
-		SELECT array_agg(m.id) INTO fresh FROM made m WHERE m.status IN ('pending', 'on_hold');
-	-- a new ticket waits for us, unless the source says that it does not
-	UPDATE triage.tickets t SET waiting_since = NULL
-		WHERE t.tenant_id = tenant AND t.id = ANY (fresh) AND t.waiting_since IS NOT NULL;
+	INSERT INTO triage.tickets (tenant_id, source, external_id, requester_id, requester_email, subject, description, custom_fields,
+			tags, status, resolution, priority, priority_is_manual, assignee_id, created_at, updated_at, resolved_at, closed_at, deleted_at)
+		SELECT tenant, sync_store_tickets.source, i.external_id, i.requester_id, CASE WHEN NOT i.deleted THEN q.email END,
+				CASE WHEN i.deleted THEN 'Ticket ' || i.external_id ELSE i.subject END,
+				CASE WHEN i.deleted THEN '' ELSE i.description END,
+				CASE WHEN i.deleted THEN '{}' ELSE coalesce(i.custom_fields, '{}') END,
+				CASE WHEN i.deleted THEN '{}' ELSE ARRAY (SELECT jsonb_array_elements_text(i.tags)) END,
+				coalesce(i.status, 'open'),
+				CASE WHEN i.status IN ('resolved', 'closed') THEN CASE WHEN i.merged THEN 'merged' ELSE 'resolved' END END::triage.ticket_resolution,
+				i.priority, i.priority_given, CASE WHEN a.role <> 'customer' THEN i.assignee_id END, i.created_at, i.source_updated_at,
+				CASE WHEN i.status IN ('resolved', 'closed') THEN i.source_updated_at END,
+				CASE WHEN i.status = 'closed' THEN i.source_updated_at END,
+				CASE WHEN i.deleted THEN i.source_updated_at END
+			FROM jsonb_to_recordset(page) AS i (n bigint, external_id text, source_updated_at timestamptz, created_at timestamptz,
+				deleted boolean, subject text, description text, tags jsonb, custom_fields jsonb, status triage.ticket_status,
+				priority triage.ticket_priority, priority_given boolean, merged boolean, requester_id text, assignee_id text)
+			LEFT JOIN triage.people q ON q.tenant_id = tenant AND q.id = i.requester_id
+			LEFT JOIN triage.people a ON a.tenant_id = tenant AND a.id = i.assignee_id
+			WHERE q.erased_at IS NULL AND NOT EXISTS (
+				SELECT FROM triage.tickets t
+					WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id)
+			ORDER BY i.n;
 
 	-- A request for comments that is in the air was made for an older version: its answer is stale.
 	WITH stored AS (
 		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, source_updated_at, generated_at, details, copied, comments_due_at)
-			SELECT tenant, t.id, sync_store_tickets.source, i.source_updated_at, i.generated_at, i.details, i.copied,
+			SELECT tenant, t.id, sync_store_tickets.source, i.source_updated_at, i.generated_at, i.details,
+					-- a hash of a text that was erased is not kept either
+					CASE WHEN p.erased_at IS NULL THEN i.copied ELSE i.copied - '{subject,description,custom_fields}'::text[] END,
 					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END
 				FROM jsonb_to_recordset(page) AS i (external_id text, generated_at bigint, source_updated_at timestamptz, deleted boolean,
 					details jsonb, copied jsonb)

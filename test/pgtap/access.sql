@@ -67,6 +67,11 @@ INSERT INTO pg_temp.callable
 			('reader agent admin worker', 'chat_settings_of'),
 			('agent admin', 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('admin', 'set_chat_settings'),
+			('admin', 'sync_now pause_source resume_source'),
+			('worker', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
+			('', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
+				'health_sync doctor_sync sync_lost sync_time sync_fit sync_key sync_list sync_wait sync_errors sync_store_people sync_normal_tickets '
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
@@ -110,6 +115,14 @@ INSERT INTO pg_temp.usable VALUES
 	('retention',          'keep',          '',  '',    'r',   ''),
 	('imports',            'last_key',      '',  '',    'rawd', ''),
 	('import_errors',      'message',       '',  '',    'rad', ''),
+	('organizations',      'name',          'r', 'raw', 'raw', ''),
+	('sync_sources',       'base_url',      '',  '',    'r',   ''),
+	('sync_state',         'cursor',        'r', 'r',   'r',   ''),
+	('sync_runs',          'error',         '',  '',    'r',   ''),
+	('synced_tickets',     'details',       'r', 'r',   'r',   ''),
+	('sync_status',        NULL,            '',  '',    'r',   ''),
+	('sync_state_overview', NULL,           'r', 'r',   'r',   ''),
+	('zendesk_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('provider_status',    NULL,            '',  '',    'r',   ''),
 	('worker_stats',       NULL,            'r', 'r',   'r',   ''),
 	('ai_quality',         NULL,            'r', 'r',   'r',   ''),

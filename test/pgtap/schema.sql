@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(116);
+SELECT plan(121);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -269,7 +269,78 @@ INSERT INTO pg_temp.expected_table VALUES
 		email text
 		language text
 		created_at timestamp with time zone NOT NULL DEFAULT now()
-		erased_at timestamp with time zone$$),
+		erased_at timestamp with time zone
+		organization_id text$$),
+	('organizations', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id text NOT NULL
+		name text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('sync_sources', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		name text NOT NULL
+		base_url text NOT NULL
+		auth triage.sync_auth NOT NULL
+		email text
+		secret text NOT NULL
+		start_time timestamp with time zone NOT NULL
+		page_size integer NOT NULL DEFAULT 1000
+		poll_interval interval NOT NULL DEFAULT '00:01:00'::interval
+		timeout_ms integer NOT NULL DEFAULT 60000
+		include_comments boolean NOT NULL DEFAULT true
+		requests_per_minute integer NOT NULL DEFAULT 10
+		comment_requests_per_minute integer NOT NULL DEFAULT 300
+		support_type_scope text
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('sync_state', $$tenant_id text NOT NULL
+		source text NOT NULL
+		stream triage.sync_stream NOT NULL
+		cursor text
+		last_ticket_updated_at timestamp with time zone
+		sync_completed_at timestamp with time zone
+		restart_at timestamp with time zone
+		next_run_at timestamp with time zone NOT NULL DEFAULT now()
+		paced_until timestamp with time zone NOT NULL DEFAULT now()
+		resting_since timestamp with time zone
+		lease_until timestamp with time zone
+		fence integer NOT NULL DEFAULT 0
+		slot smallint
+		requested_at timestamp with time zone
+		consecutive_failures integer NOT NULL DEFAULT 0
+		last_outcome triage.run_outcome
+		last_http_status integer
+		last_error text$$),
+	('sync_runs', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		source text NOT NULL
+		stream triage.sync_stream NOT NULL
+		outcome triage.run_outcome NOT NULL
+		http_status integer
+		error text
+		tickets_received integer NOT NULL DEFAULT 0
+		tickets_upserted integer NOT NULL DEFAULT 0
+		tickets_deleted integer NOT NULL DEFAULT 0
+		comments_upserted integer NOT NULL DEFAULT 0
+		retry_after_ms bigint
+		latency_ms integer
+		started_at timestamp with time zone
+		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('synced_tickets', $$tenant_id text NOT NULL
+		ticket_id bigint NOT NULL
+		source text NOT NULL
+		source_updated_at timestamp with time zone NOT NULL
+		generated_at bigint NOT NULL
+		synced_at timestamp with time zone NOT NULL DEFAULT now()
+		details jsonb NOT NULL DEFAULT '{}'::jsonb
+		copied jsonb NOT NULL DEFAULT '{}'::jsonb
+		comments_due_at timestamp with time zone
+		comments_cursor text
+		comments_synced_at timestamp with time zone
+		comments_failures integer NOT NULL DEFAULT 0
+		comments_fence integer NOT NULL DEFAULT 0
+		comments_slot smallint$$),
 	('prompts', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		kind triage.job_kind NOT NULL
 		version integer NOT NULL

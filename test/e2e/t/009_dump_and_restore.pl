@@ -40,6 +40,7 @@ sub counts
 	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
 	  ai_feedback events event_consumers event_generations
 	  comment_edits comment_attachments ticket_links imports import_errors
+	  organizations sync_sources sync_state sync_runs synced_tickets
 	  ticket_escalations conversation_summaries chat_settings chat_sessions chat_messages chat_attachments chat_tickets);
 }
 

@@ -17,7 +17,7 @@ INSTALL_PARTS = header types functions builtin vocabulary \
 	tables_chat tables_comments tables_events tables_handoff tables_mining \
 	tables_records tables_review tables_sync tables triggers views_tickets views_sync views comments policies \
 	api_tickets api_comments api_details api_integrity api_chat chat_rules chat_reply api_handoff api_events api_review api_jobs api_admin api_prices \
-	api_budgets api_control api_maintenance api_health api_doctor api_lifecycle api_import api_records api_sync sync_store demo api_access install privileges
+	api_budgets api_control api_maintenance taxonomy extract_issues api_health api_doctor api_lifecycle api_import api_records api_sync sync_store demo api_access install privileges
 
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
@@ -109,11 +109,11 @@ MODULE_big = triage
 EXTENSION = triage
 DATA_built = sql/triage--1.0.sql
 
-CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt reason \
+CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
 	redact retry similarity states untrusted utf8 verdict
 NET = loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
-	inspect jobs kinds launcher pause prices queue review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
+	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 

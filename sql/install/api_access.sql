@@ -137,6 +137,16 @@ AS $$
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
 				'deflect_session ticket_talk'),
+			('reader', 'function', 'EXECUTE', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),
+			('reader', 'relation', 'SELECT', 'issue_taxonomy mining_settings extracted_issues ticket_extractions extraction_progress'),
+			('agent', 'function', 'EXECUTE', 'extract_issues'),
+			('admin', 'function', 'EXECUTE', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all '
+				'estimate_extraction extraction_contradictions'),
+			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'issue_taxonomy mining_settings'),
+			('worker', 'function', 'EXECUTE', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
+			('owner', 'function', '', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions '
+				'enqueue_extraction request_extraction changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle '
+				'quote_in_ticket issues_of_answer reword_issues install_mining_tables'),
 			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)

@@ -77,10 +77,11 @@ BEGIN
 			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.session_id = j.session_id AND d.kind = j.kind
 			WHERE tenant IS NULL OR j.tenant_id = tenant;
 	RETURN QUERY SELECT * FROM triage.orphans(tenant);
+	RETURN QUERY SELECT * FROM triage.extraction_contradictions(tenant);
 END
 $$;
 COMMENT ON FUNCTION triage.check_integrity(boolean) IS
-	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets and chats that are over, tickets that no search finds, rows that refer to nothing; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
+	'what contradicts itself in the tables, empty where all is well: the log of assignments against tickets.assignee_id, resolution and times against status, jobs of tickets and chats that are over, tickets that no search finds, rows that refer to nothing, issues of deleted tickets and issues that are there twice; all_tenants: as far as row security shows them, not only the current one; reads every ticket; detail says what was found; raises nothing';
 REVOKE ALL ON FUNCTION triage.check_integrity(boolean) FROM PUBLIC;
 
 -- Dynamic, from the catalogs: a table that is added later is looked at too.

@@ -7,6 +7,7 @@ AS $$
 DECLARE
 	rule record;
 	results bigint;
+	summaries bigint;
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows < 1 THEN
@@ -36,6 +37,15 @@ BEGIN
 				DELETE FROM triage.conversation_summaries x WHERE x.ctid = ANY (ARRAY (
 					SELECT s.ctid FROM triage.conversation_summaries s WHERE s.superseded_at < rule.before
 						LIMIT max_rows - results FOR UPDATE SKIP LOCKED));
+				GET DIAGNOSTICS summaries = ROW_COUNT;
+				results := results + summaries;
+				DELETE FROM triage.extracted_issues x WHERE x.ctid = ANY (ARRAY (
+					SELECT i.ctid FROM triage.extracted_issues i WHERE i.superseded_at < rule.before
+						-- those of a deleted ticket go with it, or come back with it
+						AND EXISTS (
+							SELECT FROM triage.tickets t
+								WHERE t.tenant_id = i.tenant_id AND t.id = i.ticket_id AND t.deleted_at IS NULL)
+						LIMIT max_rows - results FOR UPDATE OF i SKIP LOCKED));
 			WHEN 'archived_sessions' THEN
 				-- nothing changes an archived session, so updated_at is when it was archived
 				DELETE FROM triage.chat_sessions x WHERE x.ctid = ANY (ARRAY (

@@ -91,6 +91,11 @@ AS $$
 			('ticket_escalations', 'kept', 'who escalated', 'created_by session_role'),
 			('conversation_summaries', 'erased', 'of those tickets and sessions', 'summary customer_request open_questions'),
 			('conversation_summaries', 'kept', 'a label', 'language'),
+			('issue_taxonomy', 'kept', 'vocabulary', 'category subcategory description keywords'),
+			('mining_settings', 'kept', 'set-up', 'summary_language'),
+			('extracted_issues', 'erased', 'made of the ticket''s text', 'summary detail representative_quote search customer'),
+			('extracted_issues', 'kept', 'labels, and the hash of what is erased', 'category subcategory fingerprint'),
+			('ticket_extractions', 'kept', 'of the call', 'provider model'),
 			('events', 'kept', 'ids and labels; no text ever stands there', 'actor labels xid'),
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
 			('import_errors', 'kept', 'ids or the hash of an address, and a SQLSTATE', 'row_key person state'),
@@ -251,6 +256,18 @@ BEGIN
 		SET summary = CASE WHEN r.summary IS NOT NULL THEN blank END, draft_reply = blank
 		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own) AND (r.draft_reply <> blank OR r.summary <> blank);
 	relation := 'ticket_ai_results';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
+
+	-- who reported them stays one customer for the counts, and nobody knows which; an organization is no person
+	UPDATE triage.extracted_issues i
+		SET summary = blank, detail = CASE WHEN i.detail IS NOT NULL THEN blank END,
+			representative_quote = CASE WHEN i.representative_quote IS NOT NULL THEN blank END,
+			quote_verified = false,
+			customer = CASE WHEN i.customer LIKE 'email:%' THEN 'erased:' || own[1] ELSE i.customer END
+		WHERE i.tenant_id = tenant AND i.ticket_id = ANY (own)
+			AND (i.summary <> blank OR i.detail <> blank OR i.representative_quote <> blank OR i.customer LIKE 'email:%');
+	relation := 'extracted_issues';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 

@@ -74,10 +74,12 @@ BEGIN
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_views();
 	PERFORM triage.install_sync_views();
+	PERFORM triage.install_extraction_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
 	PERFORM triage.install_chat_comments();
 	PERFORM triage.install_handoff_comments();
+	PERFORM triage.install_extraction_comments();
 	PERFORM triage.install_column_comments();
 	EXECUTE 'REVOKE ALL ON ALL TABLES IN SCHEMA triage FROM PUBLIC';
 
@@ -132,6 +134,7 @@ BEGIN
 	END IF;
 	-- ours by name, and RESTRICT: what others hang on them is reported and not dropped
 	DROP VIEW IF EXISTS triage.chat_overview;
+	DROP VIEW IF EXISTS triage.extraction_progress;
 	DROP VIEW IF EXISTS triage.budget_status, triage.inbox, triage.dashboard, triage.queue_stats, triage.worker_status, triage.worker_stats, triage.ai_failures,
 		triage.event_consumers_status,
 		triage.ai_quality, triage.ai_calibration,
@@ -143,7 +146,7 @@ BEGIN
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;
 	DROP TABLE IF EXISTS triage.sync_runs, triage.sync_state, triage.synced_tickets, triage.cluster_events,
-		triage.cluster_exclusions, triage.extracted_issues;
+		triage.cluster_exclusions, triage.ticket_extractions, triage.extracted_issues;
 	DROP TABLE IF EXISTS triage.ticket_ai_results, triage.ai_runs, triage.ai_dead_letters, triage.ai_jobs,
 		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,

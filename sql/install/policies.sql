@@ -14,6 +14,7 @@ DECLARE
 		'chat_sessions, chat_messages, chat_attachments, chat_tickets, '
 		'ticket_escalations, conversation_summaries, chat_settings, '
 		'organizations, issue_taxonomy, mining_settings, issue_clusters, extracted_issues, cluster_exclusions, cluster_events, '
+		'ticket_extractions, '
 		'sync_sources, sync_state, sync_runs, synced_tickets}';
 	comment_tables CONSTANT name[] := '{comment_edits, comment_attachments, ticket_links}';
 	target name;

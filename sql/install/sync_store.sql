@@ -940,7 +940,9 @@ CREATE FUNCTION triage.sync_extract(tenant text, tickets bigint[]) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	NULL;
+	IF cardinality(tickets) > 0 THEN
+		PERFORM triage.request_extraction(tenant, tickets);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION triage.sync_extract(text, bigint[]) IS

@@ -447,6 +447,8 @@ BEGIN
 		cluster_id     bigint,
 		CONSTRAINT ai_runs_pkey PRIMARY KEY (id, tenant_id));
 	CREATE INDEX IF NOT EXISTS ai_runs_session ON triage.ai_runs (tenant_id, session_id, id) WHERE session_id IS NOT NULL;
+	-- what extraction has cost so far, for extraction_progress
+	CREATE INDEX IF NOT EXISTS ai_runs_extract ON triage.ai_runs (tenant_id, id) WHERE kind = 'extract_issues';
 	CREATE INDEX IF NOT EXISTS ai_runs_ticket ON triage.ai_runs (tenant_id, ticket_id, id);
 	CREATE INDEX IF NOT EXISTS ai_runs_finished ON triage.ai_runs USING brin (finished_at);
 

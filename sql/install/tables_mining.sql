@@ -23,7 +23,7 @@ BEGIN
 		CONSTRAINT issue_taxonomy_description_length CHECK (length(description) <= 2000),
 		CONSTRAINT issue_taxonomy_keywords CHECK (array_position(keywords, NULL) IS NULL AND cardinality(keywords) <= 500));
 
-	-- One row a tenant that wants other than the defaults, which mining_settings_of() gives.
+	-- What a tenant set.  A setting that is NULL, and that of a tenant without a row, is as mining_settings_of() says.
 	CREATE TABLE IF NOT EXISTS triage.mining_settings (
 		tenant_id          text NOT NULL DEFAULT triage.current_tenant()
 			CONSTRAINT mining_settings_tenant_fkey REFERENCES triage.tenants (id),
@@ -35,8 +35,10 @@ BEGIN
 		join_score         real,
 		candidate_score    real,
 		regression_grace   interval,
+		updated_at         timestamptz NOT NULL DEFAULT now(),
 		CONSTRAINT mining_settings_pkey PRIMARY KEY (tenant_id),
-		CONSTRAINT mining_settings_summary_language_length CHECK (length(summary_language) BETWEEN 2 AND 35),
+		-- it stands in what the model is told
+		CONSTRAINT mining_settings_summary_language CHECK (summary_language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$'),
 		CONSTRAINT mining_settings_min_issues CHECK (min_issues BETWEEN 1 AND 1000),
 		CONSTRAINT mining_settings_min_customers CHECK (min_customers BETWEEN 1 AND 1000),
 		CONSTRAINT mining_settings_join_score CHECK (join_score BETWEEN 0 AND 1),
@@ -134,6 +136,24 @@ BEGIN
 		WHERE cluster_id IS NULL AND superseded_at IS NULL;
 	CREATE INDEX IF NOT EXISTS extracted_issues_search ON triage.extracted_issues USING gin (search)
 		WHERE superseded_at IS NULL;
+
+	CREATE INDEX IF NOT EXISTS extracted_issues_superseded ON triage.extracted_issues (superseded_at)
+		WHERE superseded_at IS NOT NULL;
+
+	-- That a ticket was looked at, also where nothing was found.  Not in ai_runs, which may be purged.
+	CREATE TABLE IF NOT EXISTS triage.ticket_extractions (
+		tenant_id       text NOT NULL,
+		ticket_id       bigint NOT NULL,
+		content_version bigint NOT NULL,
+		issues          int NOT NULL,
+		provider        text,
+		model           text,
+		analyzed_at     timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT ticket_extractions_pkey PRIMARY KEY (ticket_id, tenant_id),
+		CONSTRAINT ticket_extractions_ticket_fkey FOREIGN KEY (tenant_id, ticket_id)
+			REFERENCES triage.tickets (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT ticket_extractions_issues CHECK (issues >= 0));
+	CREATE INDEX IF NOT EXISTS ticket_extractions_analyzed ON triage.ticket_extractions (tenant_id, analyzed_at);
 
 	-- "Not this": what a person took out of a cluster does not come back to it by itself, nor does what reads the same.
 	CREATE TABLE IF NOT EXISTS triage.cluster_exclusions (

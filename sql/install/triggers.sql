@@ -54,6 +54,7 @@ BEGIN
 	PERFORM triage.install_review_triggers();
 
 	PERFORM triage.install_chat_triggers();
+	PERFORM triage.install_extraction_triggers();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_triggers() IS

@@ -55,11 +55,11 @@ BEGIN
 				CASE WHEN g.id ~ '^[0-9]{1,18}$' THEN g.id::bigint END AS zendesk_org_id,
 				to_jsonb(t.tags) AS tags, t.status, t.priority, t.created_at AS ticket_created_at, s.source_updated_at AS ticket_updated_at,
 				s.synced_at,
-				(SELECT max(r.finished_at) FROM triage.ai_runs r
-					WHERE r.tenant_id = t.tenant_id AND r.ticket_id = t.id AND r.kind = 'extract_issues' AND r.outcome = 'succeeded') AS analyzed_at,
+				x.analyzed_at,
 				s.source, t.deleted_at, t.tenant_id
 			FROM triage.synced_tickets s
 			JOIN triage.tickets t ON t.tenant_id = s.tenant_id AND t.id = s.ticket_id
+			LEFT JOIN triage.ticket_extractions x ON x.tenant_id = t.tenant_id AND x.ticket_id = t.id
 			LEFT JOIN triage.people p ON p.tenant_id = t.tenant_id AND p.id = t.requester_id
 			-- the ticket's own organization, else its requester's
 			CROSS JOIN LATERAL (

@@ -54,20 +54,6 @@ letter_of(uint32_t c)
 	return LETTER_OF_WORD;
 }
 
-/* The character at text, and its length; a byte that is not valid UTF-8 is a character of its own. */
-static uint32_t
-decode(const char *text, size_t len, size_t *length)
-{
-	const unsigned char *byte = (const unsigned char *) text;
-	size_t		n = utf8_sequence(text, len);
-	uint32_t	c = n <= 1 ? byte[0] : byte[0] & (0xFF >> (n + 1));
-
-	for (size_t i = 1; i < n; i++)
-		c = (c << 6) | (byte[i] & 0x3F);
-	*length = n > 0 ? n : 1;
-	return c;
-}
-
 static uint64_t
 hash_more(uint64_t hash, const char *text, size_t len)
 {
@@ -106,7 +92,7 @@ split(const char *text, size_t len, Words *words)
 		return false;
 	for (size_t at = 0; at < len; at += length)
 	{
-		Letter		letter = letter_of(decode(text + at, len - at, &length));
+		Letter		letter = letter_of(utf8_decode(text + at, len - at, &length));
 
 		if (inside && letter != LETTER_OF_WORD)
 			words->hashes[words->count++] = hash;

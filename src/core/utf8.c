@@ -67,6 +67,19 @@ utf8_sequence(const char *text, size_t len)
 	return need;
 }
 
+uint32_t
+utf8_decode(const char *text, size_t len, size_t *length)
+{
+	const unsigned char *byte = (const unsigned char *) text;
+	size_t		n = utf8_sequence(text, len);
+	uint32_t	c = n <= 1 ? byte[0] : byte[0] & (0xFF >> (n + 1));
+
+	for (size_t i = 1; i < n; i++)
+		c = (c << 6) | (byte[i] & 0x3F);
+	*length = n > 0 ? n : 1;
+	return c;
+}
+
 bool
 utf8_valid(const char *text, size_t len)
 {

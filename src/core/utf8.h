@@ -9,9 +9,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Length in bytes of the valid sequence at text, or 0. */
 extern size_t utf8_sequence(const char *text, size_t len);
+/* The character at text, and its length; a byte that is not valid UTF-8 is a character of its own. */
+extern uint32_t utf8_decode(const char *text, size_t len, size_t *length);
 extern bool utf8_valid(const char *text, size_t len);
 /* Number of characters of valid UTF-8. */
 extern size_t utf8_length(const char *text, size_t len);

@@ -179,9 +179,14 @@ request_jobs_again(KeyList *list, bool only_without_result)
 static void
 call_off_jobs(KeyList *list)
 {
-	/* the worker cuts off the calls that are in the air for them */
+	/*
+	 * The worker cuts off the calls that are in the air for them.  What a ticket says of the product is asked of finished
+	 * ones, too.
+	 */
 	if (rows_execute_fresh(&list->rows,
-						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id",
+						   "DELETE FROM triage.ai_jobs j USING u WHERE j.tenant_id = u.tenant_id AND j.ticket_id = u.id "
+						   "AND (j.kind NOT IN ('extract_issues', 'match_issues') OR EXISTS (SELECT FROM triage.tickets t "
+						   "WHERE t.tenant_id = u.tenant_id AND t.id = u.id AND t.deleted_at IS NOT NULL))",
 						   NULL, 0) > 0)
 		wake_at_commit();
 }

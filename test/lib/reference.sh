@@ -18,6 +18,7 @@ CREATE TEMP TABLE chapter (id int, position serial, title text, intro text);
 INSERT INTO chapter (id, title, intro) VALUES
 	(1, 'Tickets', 'What an application calls.'),
 	(10, 'Chat and handover', 'Conversations with a customer, answered by the AI or by people, and how they change hands.'),
+	(13, 'Product issues', 'What tickets report about the product: the taxonomy, extraction, and what came of it.'),
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
 	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
@@ -52,6 +53,12 @@ INSERT INTO place (chapter, name)
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
 			(5, 'create_tenant set_provider drop_provider pause_provider resume_provider provider_gates set_price drop_price price_of set_output_limit set_budget drop_budget write_off origin_refusal current_tenant current_actor'),
 			(5, 'grant_access revoke_access allow_tenant disallow_tenant access_list'),
+			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
+				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
+			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '
+				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket '
+				'issues_of_answer reword_issues read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues '
+				'extraction_contradictions'),
 			(9, 'add_consumer read_events confirm_events drop_consumer'),
 			(9, 'accept_draft edit_draft reject_draft correct_result ai_assisted text_similarity'),
 			(7, 'install_event_tables install_event_triggers install_event_views install_review_tables install_review_triggers '

@@ -74,6 +74,12 @@ INSERT INTO pg_temp.callable
 				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
+			('reader agent admin', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),
+			('agent admin', 'extract_issues'),
+			('admin', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all estimate_extraction extraction_contradictions'),
+			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
+			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
+				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues install_mining_tables'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
@@ -147,6 +153,11 @@ INSERT INTO pg_temp.usable VALUES
 	('ticket_escalations', 'reason',        'r', 'r',   'r',   ''),
 	('conversation_summaries', 'summary',   'r', 'r',   'r',   ''),
 	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
+	('issue_taxonomy',     'description',   'r', 'r',   'rawd', ''),
+	('mining_settings',    'min_issues',    'r', 'r',   'rawd', ''),
+	('extracted_issues',   'summary',       'r', 'r',   'r',   ''),
+	('ticket_extractions', 'analyzed_at',   'r', 'r',   'r',   ''),
+	('extraction_progress', NULL,           'r', 'r',   'r',   ''),
 	('support_tickets',    NULL,            'r', 'r',   'r',   ''),
 	('ai_state',           NULL,            'r', 'r',   'r',   ''),
 	('inbox',              NULL,            'r', 'r',   'r',   ''),

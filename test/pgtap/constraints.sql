@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(366);
+SELECT plan(403);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -48,6 +48,12 @@ INSERT INTO triage.sync_sources (tenant_id, name, base_url, auth, email, secret,
 INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES ('default', 'z', 'tickets');
 INSERT INTO triage.sync_runs (tenant_id, source, stream, outcome) VALUES ('default', 'z', 'tickets', 'succeeded');
 INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at) VALUES ('default', pg_temp.ticket('a'), 'z', now(), 1);
+INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('default', 'A', 'b'), ('default', 'A', 'spare'), ('other', 'O', 'b');
+INSERT INTO triage.mining_settings (tenant_id) VALUES ('default');
+INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_name) VALUES ('other', 'O', 'b', 'foreign'), ('default', 'A', 'b', 'a');
+INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
+	VALUES ('default', pg_temp.ticket('a'), 'A', 'b', 'bug', 'low', 'x', '', now());
+INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES ('default', pg_temp.ticket('a'), 1, 1);
 UPDATE triage.tickets SET tags = '{x}' WHERE external_id = 'a';		-- a row of history
 INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 INSERT INTO triage.import_errors (import_id, state, message) SELECT id, '22023', 'x' FROM triage.imports;
@@ -388,6 +394,40 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 0$$),
 	('conversation_summaries_sentiment', $$UPDATE triage.conversation_summaries SET sentiment_score = 11$$),
 	('conversation_summaries_language_length', $$UPDATE triage.conversation_summaries SET language = repeat('x', 36)$$),
+	('issue_taxonomy_pkey', $$INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('default', 'A', 'b')$$),
+	('issue_taxonomy_tenant_fkey', $$INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('nowhere', 'A', 'b')$$),
+	('issue_taxonomy_category', $$INSERT INTO triage.issue_taxonomy (category, subcategory) VALUES ('A/b', 'c')$$),
+	('issue_taxonomy_category', $$INSERT INTO triage.issue_taxonomy (category, subcategory) VALUES (repeat('x', 51), 'c')$$),
+	('issue_taxonomy_subcategory', $$INSERT INTO triage.issue_taxonomy (category, subcategory) VALUES ('A', '')$$),
+	('issue_taxonomy_description_length', $$UPDATE triage.issue_taxonomy SET description = repeat('x', 2001)$$),
+	('issue_taxonomy_keywords', $$UPDATE triage.issue_taxonomy SET keywords = '{a,NULL}'$$),
+	('issue_taxonomy_keywords', $$UPDATE triage.issue_taxonomy SET keywords = array_fill('x'::text, '{501}')$$),
+	('mining_settings_pkey', $$INSERT INTO triage.mining_settings (tenant_id) VALUES ('default')$$),
+	('mining_settings_tenant_fkey', $$INSERT INTO triage.mining_settings (tenant_id) VALUES ('nowhere')$$),
+	('mining_settings_summary_language', $$UPDATE triage.mining_settings SET summary_language = 'plain English'$$),
+	('mining_settings_min_issues', $$UPDATE triage.mining_settings SET min_issues = 0$$),
+	('mining_settings_min_customers', $$UPDATE triage.mining_settings SET min_customers = 1001$$),
+	('mining_settings_join_score', $$UPDATE triage.mining_settings SET join_score = 1.01$$),
+	('mining_settings_candidate_score', $$UPDATE triage.mining_settings SET candidate_score = -0.01$$),
+	('mining_settings_regression_grace', $$UPDATE triage.mining_settings SET regression_grace = '1 year 1 day'$$),
+	('extracted_issues_pkey', $$INSERT INTO triage.extracted_issues (tenant_id, id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at) OVERRIDING SYSTEM VALUE
+		SELECT tenant_id, id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at FROM triage.extracted_issues$$),
+	('extracted_issues_public_id_key', $$INSERT INTO triage.extracted_issues (public_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
+		SELECT public_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at FROM triage.extracted_issues$$),
+	('extracted_issues_ticket_fkey', $$UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('foreign')$$),
+	('extracted_issues_cluster_fkey', $$UPDATE triage.extracted_issues SET assigned_by = 'human', cluster_id = (SELECT c.id FROM triage.issue_clusters c WHERE c.tenant_id = 'other')$$),
+	('extracted_issues_taxonomy_fkey', $$UPDATE triage.extracted_issues SET category = 'O'$$),
+	('extracted_issues_summary_length', $$UPDATE triage.extracted_issues SET summary = ''$$),
+	('extracted_issues_summary_length', $$UPDATE triage.extracted_issues SET summary = repeat('x', 501)$$),
+	('extracted_issues_detail_length', $$UPDATE triage.extracted_issues SET detail = repeat('x', 4001)$$),
+	('extracted_issues_quote_length', $$UPDATE triage.extracted_issues SET representative_quote = repeat('x', 2001)$$),
+	('extracted_issues_confidence', $$UPDATE triage.extracted_issues SET confidence = 1.01$$),
+	('extracted_issues_customer_length', $$UPDATE triage.extracted_issues SET customer = repeat('x', 401)$$),
+	('extracted_issues_assigned_when_clustered', $$UPDATE triage.extracted_issues SET assigned_by = 'human'$$),
+	('extracted_issues_assigned_when_clustered', $$UPDATE triage.extracted_issues SET cluster_id = (SELECT c.id FROM triage.issue_clusters c WHERE c.tenant_id = 'default')$$),
+	('ticket_extractions_pkey', $$INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) SELECT tenant_id, ticket_id, 1, 1 FROM triage.ticket_extractions$$),
+	('ticket_extractions_ticket_fkey', $$UPDATE triage.ticket_extractions SET ticket_id = pg_temp.ticket('foreign')$$),
+	('ticket_extractions_issues', $$UPDATE triage.ticket_extractions SET issues = -1$$),
 	('chat_settings_pkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('default')$$),
 	('chat_settings_tenant_fkey', $$INSERT INTO triage.chat_settings (tenant_id) VALUES ('nowhere')$$),
 	('chat_settings_min_confidence', $$UPDATE triage.chat_settings SET min_confidence = 1.01$$),
@@ -499,6 +539,11 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.chat_messages (session_id, role, content, client_id, language) SELECT pg_temp.session('b'), 'system', repeat('x', 262144), 'a', repeat('x', 35)$$),
 		($$UPDATE triage.chat_attachments SET file_url = 'https://' || repeat('x', 1992), file_name = repeat('ä', 500), file_type = repeat('x', 200), byte_size = 0$$),
 		($$UPDATE triage.conversation_summaries SET summary = repeat('ä', 4000), customer_request = repeat('ä', 1000), open_questions = array_fill('a'::text, '{10}'), sentiment_score = 10$$),
+		($$INSERT INTO triage.issue_taxonomy (category, subcategory, description, keywords) VALUES (repeat('x', 50), 'B' || repeat('_', 49), repeat('ä', 2000), array_fill('x'::text, '{500}'))$$),
+		($$DELETE FROM triage.issue_taxonomy WHERE subcategory = 'spare'$$),
+		($$UPDATE triage.mining_settings SET summary_language = 'zh-Hans-CN', min_issues = 1000, min_customers = 1, join_score = 1, candidate_score = 0, regression_grace = '1 year'$$),
+		($$UPDATE triage.extracted_issues SET summary = repeat('ä', 500), detail = repeat('ä', 4000), representative_quote = repeat('ä', 2000), confidence = 1, customer = repeat('x', 400)$$),
+		($$UPDATE triage.extracted_issues SET assigned_by = 'human', cluster_id = (SELECT c.id FROM triage.issue_clusters c WHERE c.tenant_id = 'default')$$),
 		($$UPDATE triage.chat_settings SET min_confidence = NULL, unsure_below = NULL, max_sentiment = NULL, max_failed_turns = NULL, max_replies = NULL$$),
 		($$UPDATE triage.tickets SET tags = array_fill(repeat('ä', 100), '{100}'), custom_fields = jsonb_build_object('x', repeat('x', 65000)) WHERE external_id = 'a'$$),
 		($$UPDATE triage.comment_attachments SET file_url = 'https://example.org/' || repeat('x', 1980), file_name = repeat('ä', 500), byte_size = 0$$),

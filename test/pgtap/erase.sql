@@ -74,6 +74,10 @@ BEGIN
 	LOOP
 		EXECUTE item.command USING ticket, person, mark;
 	END LOOP;
+	PERFORM triage.load_taxonomy();
+	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, detail, representative_quote, quote_verified, customer, fingerprint, reported_at)
+		SELECT t.tenant_id, t.id, 'PAYROLL', 'errors', 'bug', 'low', mark, mark, mark, true, 'email:' || lower(mark || '@example.com'), '', now()
+			FROM triage.tickets t WHERE t.tenant_id = triage.current_tenant() AND t.external_id IN (key, key || ' mail');
 	INSERT INTO triage.imports (target, source_table, source, columns) VALUES ('tickets', 't', 't', '{}');
 	INSERT INTO triage.import_errors (import_id, person, state, message)
 		SELECT max(i.id), person, '22007', 'invalid input syntax: "' || mark || '"' FROM triage.imports i WHERE i.tenant_id = triage.current_tenant();
@@ -112,8 +116,10 @@ SELECT count(*) AS history FROM triage.ticket_history \gset
 
 SELECT set_has($$SELECT relation, erased FROM triage.erase_person('carl') WHERE erased > 0$$,
 	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 1), ('ai_runs', 1),
-		('import_errors', 1), ('people', 1)$$, '[seed 91] it tells how much it erased where');
+		('import_errors', 1), ('people', 1), ('extracted_issues', 2)$$, '[seed 91] it tells how much it erased where');
 SELECT is_empty('SELECT pg_temp.places(''VICTIMX'')', 'nothing is left of the person''s text');
+SELECT is((SELECT concat_ws(' ', count(*), count(DISTINCT i.customer), bool_or(i.quote_verified), min(i.category)) FROM triage.extracted_issues i WHERE i.tenant_id = 'default' AND i.summary = '[erased]'), '2 1 f PAYROLL',
+	'issues stay, and are those of one customer whom nobody knows');
 SELECT set_eq('SELECT pg_temp.places(''BYSTANDERX'')', 'SELECT place FROM must_have', 'another person''s is untouched');
 SELECT set_eq('SELECT pg_temp.places(''NAMESAKEX'')', 'SELECT place FROM must_have', 'that of another tenant''s person of the same id, too');
 SELECT is_empty($$SELECT FROM triage.erase_person('carl') WHERE erased > 0$$, 'a second time there is nothing to erase');

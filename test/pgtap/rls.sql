@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(166);
+SELECT plan(176);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -50,6 +50,10 @@ BEGIN
 	PERFORM triage.add_zendesk_source('acme', 'a@example.com', 'key', base_url => NULL);
 	INSERT INTO triage.sync_runs (tenant_id, source, stream, outcome) VALUES (tenant, 'zendesk', 'tickets', 'succeeded');
 	INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at) VALUES (tenant, ticket, 'zendesk', now(), 1);
+	PERFORM triage.load_taxonomy(), triage.set_mining_settings('{"min_issues": 4}');
+	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
+		VALUES (tenant, ticket, 'PAYROLL', 'errors', 'bug', 'low', 'issue of ' || tenant, '', now());
+	INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES (tenant, ticket, 1, 1);
 	INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, summary) VALUES (tenant, ticket, 'summary of ' || tenant);
 	INSERT INTO triage.chat_sessions (metadata) VALUES (jsonb_build_object('origin of', tenant));
 	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'origin' FROM triage.chat_sessions s WHERE s.metadata ->> 'origin of' = tenant;
@@ -95,7 +99,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 46::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 51::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

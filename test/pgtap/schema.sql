@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(121);
+SELECT plan(128);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -37,6 +37,54 @@ INSERT INTO pg_temp.expected_table VALUES
 		up_to_message bigint NOT NULL DEFAULT 0
 		created_at timestamp with time zone NOT NULL DEFAULT now()
 		superseded_at timestamp with time zone$$),
+	('issue_taxonomy', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		category text NOT NULL
+		subcategory text NOT NULL
+		description text NOT NULL DEFAULT ''::text
+		keywords text[] NOT NULL DEFAULT '{}'::text[]
+		is_active boolean NOT NULL DEFAULT true$$),
+	('mining_settings', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		extract_on_resolve boolean
+		extract_on_sync boolean
+		summary_language text
+		min_issues integer
+		min_customers integer
+		join_score real
+		candidate_score real
+		regression_grace interval
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('extracted_issues', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		public_id uuid NOT NULL DEFAULT gen_random_uuid()
+		ticket_id bigint NOT NULL
+		cluster_id bigint
+		run_id bigint
+		category text NOT NULL
+		subcategory text NOT NULL
+		issue_type triage.issue_type NOT NULL
+		severity triage.issue_severity NOT NULL
+		summary text NOT NULL
+		detail text
+		representative_quote text
+		quote_verified boolean NOT NULL DEFAULT false
+		confidence numeric(3,2)
+		customer text
+		fingerprint bytea NOT NULL
+		assigned_by triage.issue_assigner
+		assignment_score real
+		assigned_at timestamp with time zone
+		algorithm integer
+		reported_at timestamp with time zone NOT NULL
+		extracted_at timestamp with time zone NOT NULL DEFAULT now()
+		superseded_at timestamp with time zone
+		search tsvector DEFAULT to_tsvector('english'::regconfig, summary)$$),
+	('ticket_extractions', $$tenant_id text NOT NULL
+		ticket_id bigint NOT NULL
+		content_version bigint NOT NULL
+		issues integer NOT NULL
+		provider text
+		model text
+		analyzed_at timestamp with time zone NOT NULL DEFAULT now()$$),
 	('ticket_escalations', $$tenant_id text NOT NULL
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		ticket_id bigint NOT NULL
@@ -486,6 +534,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('inbox', 'id public_id tenant_id subject status handler priority category assignee_id requester_id requester_email tags '
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
 		'initial_summary customer_request open_questions mood escalation_cause escalation_reason result_id draft_verdict'),
+	('extraction_progress', 'tenant_id pending running done failed issues cost currency unpriced_calls last_analyzed_at'),
 	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
@@ -527,6 +576,8 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('escalation_cause', 'customer_request low_confidence missing_knowledge policy negative_sentiment repeated_failure '
 			'ai_failed usage_limit agent_takeover'),
 		('support_status', 'OPEN_AI_HANDLING PENDING_HUMAN_ASSIGNMENT ACTIVE_HUMAN_CHAT CLOSED_RESOLVED CLOSED_BY_CLIENT'),
+		('issue_type', 'bug friction ux_confusion feature_request documentation_gap data_issue'),
+		('issue_severity', 'low medium high critical'),
 		('person_role', 'customer agent admin ai system'),
 		('provider_api', 'openai builtin'),
 		('run_outcome', 'succeeded throttled account misconfigured bad_request refused transient unusable_answer stale lost'),
@@ -535,7 +586,7 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_priority', 'low medium high urgent'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 19::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 21::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------
@@ -587,6 +638,7 @@ CREATE TEMP VIEW foreign_key_otherwise AS
 		FROM key k JOIN tenant_table t ON t.oid = k.conrelid
 		WHERE k.contype = 'f' AND CASE
 			WHEN k.confrelid = 'triage.tenants'::regclass THEN k.columns <> '{tenant_id}'
+			WHEN k.confrelid = 'triage.issue_taxonomy'::regclass THEN k.columns <> '{tenant_id,category,subcategory}'
 			ELSE cardinality(k.columns) <> 2 OR k.columns[1] <> 'tenant_id' OR k.referenced[1] <> 'tenant_id' END;
 CREATE TEMP VIEW unreferenced_id AS
 	-- ai_runs outlives its ticket and its job; a result may outlive its run; a client_id is the application's

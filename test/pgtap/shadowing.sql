@@ -24,6 +24,7 @@ SELECT triage.add_consumer('trapped', all_tenants => true);
 UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
 SELECT triage.add_comment(:victim, 'x') AS comment \gset
+SELECT triage.load_taxonomy();
 
 INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), (-777002), (-777003);
 INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
@@ -173,6 +174,14 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.lock_summarize(''{default,default}'', ''{777003,NULL}'', ''{NULL,-777001}'', ''{0,0}'')', 'ok'),
 	('SELECT triage.store_summarize(''default''::pg_catalog.text, 777003, NULL, 1, 0, NULL, NULL, ''{"summary": "x", "open_questions": ["y"]}''::pg_catalog.jsonb)', 'ok'),
 	('SELECT triage.set_chat_settings(''{"max_replies": 3}''::pg_catalog.jsonb)', '42501'),
+	('SELECT triage.extract_issues(777003)', 'ok'),
+	('SELECT triage.extract_all()', 'ok'),
+	('SELECT triage.estimate_extraction(again => true)', 'ok'),
+	('SELECT triage.read_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL)', 'ok'),
+	('SELECT triage.lock_extract_issues(''{default}'', ''{777003}'', ''{NULL}'', ''{NULL}'', ''{0}'')', 'ok'),
+	('SELECT triage.store_extract_issues(''default''::pg_catalog.text, 777003, NULL, NULL, 1, 0, NULL, NULL, ''{"issues": [{"area": "PAYROLL/errors", "issue_type": "bug", "severity": "low", "summary": "x", "quote": "x"}]}''::pg_catalog.jsonb)', 'ok'),
+	('SELECT triage.load_taxonomy()', '42501'),
+	('SELECT triage.set_mining_settings(''{"min_issues": 3}''::pg_catalog.jsonb)', '42501'),
 	-- first, so that there is a session for what follows
 	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
 	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),

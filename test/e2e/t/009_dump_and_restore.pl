@@ -41,6 +41,7 @@ sub counts
 	  ai_feedback events event_consumers event_generations
 	  comment_edits comment_attachments ticket_links imports import_errors
 	  organizations sync_sources sync_state sync_runs synced_tickets
+	  issue_taxonomy mining_settings extracted_issues ticket_extractions
 	  ticket_escalations conversation_summaries chat_settings chat_sessions chat_messages chat_attachments chat_tickets);
 }
 
@@ -74,6 +75,10 @@ INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (1, 1, 
 INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, reason, created_by, session_role) VALUES ('default', 1, 1, 'policy', E'caf\u00e9\t\\.', 'x', 'x');
 INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, open_questions) VALUES ('default', 1, 'so far', ARRAY['a, b?', 'c" d?']);
 SELECT triage.set_chat_settings('{"max_replies": 7, "max_sentiment": null}');
+SELECT triage.load_taxonomy(), triage.set_mining_settings('{"summary_language": "de"}');
+INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
+	VALUES ('default', 1, 'PAYROLL', 'errors', 'bug', 'low', E'caf\u00e9\t\\.', triage.issue_fingerprint('PAYROLL', 'errors', 'x'), now());
+INSERT INTO triage.ticket_extractions (tenant_id, ticket_id, content_version, issues) VALUES ('default', 1, 1, 1);
 SELECT triage.edit_comment(1, 'On it!', 'agent-1'), triage.attach_to_comment(1, 'https://example.org/a', 'a'), triage.link_tickets(1, 'related', 2), triage.add_tags(1, '{vip}');
 ALTER TABLE triage.tickets ADD COLUMN crm_reference text DEFAULT 'none', ADD COLUMN seats int CHECK (seats > 0);
 UPDATE triage.tickets SET crm_reference = 'C-' || id WHERE id < 10;

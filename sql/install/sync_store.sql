@@ -377,7 +377,8 @@ CREATE FUNCTION triage.sync_store_tickets(tenant text, source text, tickets json
 AS $$
 #variable_conflict use_variable
 DECLARE
-	page jsonb := triage.sync_normal_tickets(source, tickets);
+	page CONSTANT jsonb := triage.sync_normal_tickets(source, tickets);
+	complete bigint[];
 BEGIN
 	IF jsonb_path_exists(page, '$[*] ? (!exists(@.external_id) || @.external_id == null || @.external_id == "")') THEN
 		RAISE EXCEPTION 'a ticket has no id' USING ERRCODE = 'not_null_violation';
@@ -512,8 +513,13 @@ BEGIN
 				WHERE (excluded.generated_at, excluded.source_updated_at) > (s.generated_at, s.source_updated_at)
 					OR (excluded.generated_at, excluded.source_updated_at) = (s.generated_at, s.source_updated_at)
 						AND NOT s.copied @> excluded.copied
-			RETURNING s.copied -> 'deleted' = 'true' AS is_deleted)
-		SELECT count(*), count(*) FILTER (WHERE n.is_deleted) INTO upserted, deleted FROM stored n;
+			RETURNING s.ticket_id, s.copied -> 'deleted' = 'true' AS is_deleted)
+		SELECT count(*), count(*) FILTER (WHERE n.is_deleted), array_agg(n.ticket_id ORDER BY n.ticket_id) FILTER (WHERE NOT n.is_deleted)
+			INTO upserted, deleted, complete FROM stored n;
+	-- else when its comments are here
+	IF NOT fetch_comments THEN
+		PERFORM triage.sync_extract(tenant, complete);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION triage.sync_store_tickets(text, text, jsonb, boolean) IS
@@ -743,7 +749,7 @@ BEGIN
 	WITH made AS (
 		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source, external_id, created_at)
 			SELECT tenant, t.id, p.id,
-					CASE WHEN e.value ->> 'author_id' ~ '^-' THEN 'system' WHEN p.role = 'admin' THEN 'agent' ELSE coalesce(p.role, 'customer') END,
+					CASE WHEN e.value ->> 'author_id' ~ '^-' THEN 'system' ELSE coalesce(p.role, 'customer') END,
 					CASE WHEN e.value -> 'public' = 'false' THEN 'internal' ELSE 'public' END::triage.comment_visibility,
 					triage.sync_comment_text(e.value), sync_store_comments.source, e.value ->> 'id',
 					coalesce(triage.sync_time(e.value ->> 'created_at'), now())
@@ -977,7 +983,7 @@ BEGIN
 	UPDATE triage.synced_tickets s
 		SET comments_slot = NULL,
 			comments_cursor = CASE WHEN NOT cursor_rejected THEN s.comments_cursor END,
-			comments_failures = s.comments_failures + (class IN ('transient', 'bad_request', 'refused', 'unusable_answer'))::int,
+			comments_failures = s.comments_failures + (class IN ('transient', 'bad_request', 'refused', 'unusable_answer') AND coalesce(http_status, 0) NOT IN (404, 410))::int,
 			comments_due_at = CASE
 				-- what is not there has no comments
 				WHEN http_status IN (404, 410) THEN NULL

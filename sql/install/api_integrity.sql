@@ -66,12 +66,6 @@ BEGIN
 			JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
 			WHERE (tenant IS NULL OR c.tenant_id = tenant) AND (t.source <> c.source OR t.external_id IS NULL)
 		UNION ALL
-		SELECT s.tenant_id, NULL, 'sync', format('source %s has no state of its %s: add_zendesk_source() once more mends that', s.name, v.stream)
-			FROM triage.sync_sources s
-			CROSS JOIN unnest(enum_range(NULL::triage.sync_stream)) v (stream)
-			WHERE (tenant IS NULL OR s.tenant_id = tenant) AND NOT EXISTS (
-				SELECT FROM triage.sync_state t WHERE t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = v.stream)
-		UNION ALL
 		SELECT j.tenant_id, NULL, 'job', format('job %s waits, and %s was given up', j.id, d.id)
 			FROM triage.ai_jobs j
 			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.session_id = j.session_id AND d.kind = j.kind

@@ -346,6 +346,13 @@ AS $$
 		WHERE s.paused_at IS NULL AND t.resting_since IS NOT NULL
 			AND triage.origin_refusal(s.base_url) IS NULL AND triage.secret_refusal(s.secret) IS NULL
 	UNION ALL
+	SELECT 'source without state', format('source %s of tenant %s has no row of its %s in sync_state: they are not asked for', s.name, s.tenant_id, v.stream),
+			format('INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES (%L, %L, %L);', s.tenant_id, s.name, v.stream)
+		FROM triage.sync_sources s
+		CROSS JOIN unnest(enum_range(NULL::triage.sync_stream)) v (stream)
+		WHERE NOT EXISTS (
+			SELECT FROM triage.sync_state t WHERE t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = v.stream)
+	UNION ALL
 	SELECT 'source paused', format('source %s of tenant %s was paused by %s at %s', s.name, s.tenant_id, s.paused_by, s.paused_at)
 				|| coalesce(': ' || s.pause_reason, ''),
 			format('SET triage.tenant = %L; SELECT triage.resume_source(%L);', s.tenant_id, s.name)

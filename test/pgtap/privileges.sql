@@ -163,6 +163,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'escalate_session', 'escalate_ticket', 'escalate_for', 'escalate_unanswered', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
 		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',
 		'extract_issues', 'extract_all', 'estimate_extraction', 'read_extract_issues', 'lock_extract_issues', 'store_extract_issues', 'tickets_extract', 'tickets_hide_issues',
+		'claim_sync', 'next_sync', 'store_sync_tickets', 'store_sync_comments', 'fail_sync', 'revive_sync', 'take_over_sync', 'sync_now', 'pause_source', 'resume_source',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,
 	'these functions run as the owner, and no others');
 

@@ -88,6 +88,10 @@ SELECT triage.resume_source('zendesk');
 SELECT is((SELECT count(*) FROM triage.doctor() WHERE finding IN ('source rests', 'source paused')), 0::bigint, 'once that is done');
 SELECT alike((SELECT detail FROM triage.doctor() WHERE finding = 'origin refused'), 'source zendesk of tenant default: %', 'an origin that is not listed');
 SELECT alike((SELECT detail FROM triage.doctor() WHERE finding = 'key file'), 'source zendesk of tenant default: %', 'a key''s file that is not there');
+DELETE FROM triage.sync_state WHERE stream = 'comments';
+SELECT is((SELECT fix_sql FROM triage.doctor() WHERE finding = 'source without state'), 'INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES (''default'', ''zendesk'', ''comments'');',
+	'a state that somebody deleted');
+INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES ('default', 'zendesk', 'comments');
 UPDATE triage.sync_sources SET include_comments = false;
 SELECT is((SELECT state FROM triage.sync_status WHERE stream = 'comments'), 'off', 'comments that are not wanted');
 UPDATE triage.sync_state SET next_run_at = now(), paced_until = now();

@@ -136,10 +136,12 @@ COMMENT ON FUNCTION triage.claim_sync(int, int) IS
 REVOKE ALL ON FUNCTION triage.claim_sync(int, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.next_sync() RETURNS timestamptz
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT nullif(min(greatest(t.next_run_at, t.paced_until, CASE t.stream
+BEGIN
+	-- no SQL function: that would be planned for each call
+	RETURN (SELECT nullif(min(greatest(t.next_run_at, t.paced_until, CASE t.stream
 				WHEN 'tickets' THEN t.lease_until
 				ELSE (SELECT c.comments_due_at FROM triage.synced_tickets c
 						WHERE c.tenant_id = t.tenant_id AND c.source = t.source AND c.comments_due_at IS NOT NULL
@@ -149,7 +151,8 @@ AS $$
 		WHERE s.paused_at IS NULL
 			AND (t.stream = 'tickets' OR s.include_comments AND EXISTS (
 				SELECT FROM triage.synced_tickets c
-					WHERE c.tenant_id = t.tenant_id AND c.source = t.source AND c.comments_due_at IS NOT NULL))
+					WHERE c.tenant_id = t.tenant_id AND c.source = t.source AND c.comments_due_at IS NOT NULL)));
+END
 $$;
 COMMENT ON FUNCTION triage.next_sync() IS
 	'for the worker: when claim_sync() will have something, maybe a time that has passed; NULL: nothing, until somebody changes that and wakes the worker; raises nothing';
@@ -221,17 +224,6 @@ REVOKE ALL ON FUNCTION triage.revive_sync(text, text) FROM PUBLIC;
 
 -- What came ------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION triage.sync_time(seconds text) RETURNS timestamptz
-	LANGUAGE sql STABLE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	-- A time that lies ahead would stay the newest for as long as it does.
-	SELECT to_timestamp(greatest(0, least(seconds::numeric, extract(epoch FROM now())))::float8)
-$$;
-COMMENT ON FUNCTION triage.sync_time(text) IS
-	'part of store_sync_tickets(): a time that a source gave, in seconds since 1970, which is never before that and never ahead of now; NULL for NULL; raises 22P02 for what is no number';
-REVOKE ALL ON FUNCTION triage.sync_time(text) FROM PUBLIC;
-
 CREATE FUNCTION triage.sync_fit(txt text, most_bytes int) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
@@ -249,52 +241,40 @@ COMMENT ON FUNCTION triage.sync_fit(text, int) IS
 	'part of store_sync_tickets(): the beginning of a text that is longer than most_bytes, with an ellipsis; raises nothing';
 REVOKE ALL ON FUNCTION triage.sync_fit(text, int) FROM PUBLIC;
 
-CREATE FUNCTION triage.sync_key(source text, id text) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN length(id) BETWEEN 1 AND 100 THEN source || ':' || id END
-$$;
-COMMENT ON FUNCTION triage.sync_key(text, text) IS
-	'the id that a person or organization of a source has here: source:id; NULL for what is no id; raises nothing';
-REVOKE ALL ON FUNCTION triage.sync_key(text, text) FROM PUBLIC;
-
 CREATE FUNCTION triage.sync_store_people(tenant text, source text, users jsonb, organizations jsonb) RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
-	-- in order of id, as everybody who writes several should
+	-- in order of id, as everybody who writes several should; of one that did not come with the page its number is known
 	INSERT INTO triage.organizations AS o (tenant_id, id, name)
-		SELECT tenant, g.id, g.name
-			FROM (SELECT DISTINCT ON (triage.sync_key(source, e.value ->> 'id')) triage.sync_key(source, e.value ->> 'id') AS id,
+		SELECT tenant, source || ':' || g.id, g.name
+			FROM (SELECT DISTINCT ON (e.value ->> 'id') e.value ->> 'id' AS id,
 						left(coalesce(nullif(btrim(e.value ->> 'name'), ''), 'Organization ' || (e.value ->> 'id')), 500) AS name
-					FROM jsonb_array_elements(organizations) WITH ORDINALITY e (value, n)
-					WHERE triage.sync_key(source, e.value ->> 'id') IS NOT NULL
+					FROM jsonb_array_elements(CASE jsonb_typeof(organizations) WHEN 'array' THEN organizations ELSE '[]' END) WITH ORDINALITY e (value, n)
+					WHERE length(e.value ->> 'id') BETWEEN 1 AND 100
 					ORDER BY 1, e.n DESC) g
-			ORDER BY g.id
+			ORDER BY 2
 		ON CONFLICT ON CONSTRAINT organizations_pkey DO UPDATE SET name = excluded.name WHERE o.name <> excluded.name;
-	-- of one that did not come with the page its number is known at least
 	INSERT INTO triage.organizations (tenant_id, id, name)
-		SELECT DISTINCT tenant, triage.sync_key(source, e.value ->> 'organization_id'), 'Organization ' || (e.value ->> 'organization_id')
-			FROM jsonb_array_elements(users) e (value)
-			WHERE triage.sync_key(source, e.value ->> 'organization_id') IS NOT NULL
+		SELECT DISTINCT tenant, source || ':' || (e.value ->> 'organization_id'), 'Organization ' || (e.value ->> 'organization_id')
+			FROM jsonb_array_elements(CASE jsonb_typeof(users) WHEN 'array' THEN users ELSE '[]' END) e (value)
+			WHERE length(e.value ->> 'organization_id') BETWEEN 1 AND 100
 			ORDER BY 2
 		ON CONFLICT ON CONSTRAINT organizations_pkey DO NOTHING;
 	-- Who was erased stays erased.  Nobody becomes an admin here by being one there, and whoever was raised here stays.
 	INSERT INTO triage.people AS p (tenant_id, id, role, display_name, email, organization_id)
-		SELECT tenant, u.id, u.role, u.name, u.email, u.organization_id
-			FROM (SELECT DISTINCT ON (triage.sync_key(source, e.value ->> 'id')) triage.sync_key(source, e.value ->> 'id') AS id,
+		SELECT tenant, source || ':' || u.id, u.role, u.name, u.email, source || ':' || u.organization_id
+			FROM (SELECT DISTINCT ON (e.value ->> 'id') e.value ->> 'id' AS id,
 						CASE WHEN e.value ->> 'role' IN ('agent', 'admin') THEN 'agent' ELSE 'customer' END::triage.person_role AS role,
 						left(nullif(btrim(e.value ->> 'name'), ''), 500) AS name,
 						CASE WHEN length(e.value ->> 'email') BETWEEN 1 AND 320 THEN e.value ->> 'email' END AS email,
-						triage.sync_key(source, e.value ->> 'organization_id') AS organization_id
-					FROM jsonb_array_elements(users) WITH ORDINALITY e (value, n)
-					WHERE triage.sync_key(source, e.value ->> 'id') IS NOT NULL
+						CASE WHEN length(e.value ->> 'organization_id') BETWEEN 1 AND 100 THEN e.value ->> 'organization_id' END AS organization_id
+					FROM jsonb_array_elements(CASE jsonb_typeof(users) WHEN 'array' THEN users ELSE '[]' END) WITH ORDINALITY e (value, n)
+					WHERE length(e.value ->> 'id') BETWEEN 1 AND 100
 					ORDER BY 1, e.n DESC) u
-			ORDER BY u.id
+			ORDER BY 2
 		ON CONFLICT ON CONSTRAINT people_pkey DO UPDATE
 			SET role = CASE WHEN p.role = 'customer' THEN excluded.role ELSE p.role END,
 				display_name = excluded.display_name, email = excluded.email, organization_id = excluded.organization_id
@@ -304,17 +284,21 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.sync_store_people(text, text, jsonb, jsonb) IS
-	'part of store_sync_tickets() and store_sync_comments(): writes the users and organizations that came with a page; tenant, source: whose and which; raises 55P03 when somebody holds one of them for long';
+	'part of store_sync_tickets() and store_sync_comments(): writes the users and organizations that came with a page, whose ids here are source:id; tenant, source: whose and which; raises 55P03 when somebody holds one of them for long';
 REVOKE ALL ON FUNCTION triage.sync_store_people(text, text, jsonb, jsonb) FROM PUBLIC;
 
--- A ticket of a page as it is to be stored, with a note of what did not fit.
-CREATE FUNCTION triage.sync_normal_tickets(source text, tickets jsonb) RETURNS jsonb
+-- A ticket of a page as it is to be stored, with a note of what did not fit.  Each is looked for by itself: a join by the
+-- source's id, planned while nothing is known of a table that fills, may read all that came before for each of them.
+CREATE FUNCTION triage.sync_normal_tickets(tenant text, source text, tickets jsonb) RETURNS jsonb
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(jsonb_agg(jsonb_build_object(
-				'n', x.n, 'external_id', x.id, 'generated_at', x.generated_at, 'source_updated_at', x.updated_at,
-				'created_at', least(coalesce(triage.sync_time(x.t ->> 'created_at'), x.updated_at), x.updated_at),
+				'n', x.n, 'external_id', x.id,
+				'ticket_id', (SELECT t.id FROM triage.tickets t
+					WHERE t.tenant_id = tenant AND t.source = sync_normal_tickets.source AND t.external_id = x.id LIMIT 1),
+				'generated_at', x.generated_at, 'source_updated_at', x.updated_at,
+				'created_at', to_timestamp(greatest(0, least(coalesce((x.t ->> 'created_at')::numeric, 'infinity'), extract(epoch FROM x.updated_at)))::float8),
 				'deleted', x.deleted, 'subject', x.subject, 'description', x.description, 'tags', x.tags,
 				'custom_fields', x.custom_fields, 'status', x.status, 'priority', coalesce(x.priority, 'medium'),
 				'priority_given', x.priority IS NOT NULL, 'merged', x.tags ? 'closed_by_merge',
@@ -338,14 +322,16 @@ AS $$
 				FROM (SELECT e.n, e.value AS t, e.value ->> 'id' AS id,
 							greatest(0, least(coalesce((e.value ->> 'generated_at')::numeric, (e.value ->> 'updated_at')::numeric, 0),
 								extract(epoch FROM now())))::bigint AS generated_at,
-							coalesce(triage.sync_time(e.value ->> 'updated_at'), triage.sync_time(e.value ->> 'generated_at'), now()) AS updated_at,
+							-- a time that lies ahead would stay the newest for as long as it does
+							to_timestamp(greatest(0, least(coalesce((e.value ->> 'updated_at')::numeric, (e.value ->> 'generated_at')::numeric,
+								'infinity'), extract(epoch FROM now())))::float8) AS updated_at,
 							coalesce(e.value ->> 'status' = 'deleted' OR e.value -> 'deleted' = 'true', false) AS deleted,
 							CASE e.value ->> 'status' WHEN 'new' THEN 'open' WHEN 'open' THEN 'in_progress' WHEN 'pending' THEN 'pending'
 								WHEN 'hold' THEN 'on_hold' WHEN 'solved' THEN 'resolved' WHEN 'closed' THEN 'closed' END AS status,
 							CASE e.value ->> 'priority' WHEN 'low' THEN 'low' WHEN 'normal' THEN 'medium' WHEN 'high' THEN 'high'
 								WHEN 'urgent' THEN 'urgent' END AS priority,
-							triage.sync_key(source, e.value ->> 'requester_id') AS requester_id,
-							triage.sync_key(source, e.value ->> 'assignee_id') AS assignee_id,
+							CASE WHEN length(e.value ->> 'requester_id') BETWEEN 1 AND 100 THEN source || ':' || (e.value ->> 'requester_id') END AS requester_id,
+							CASE WHEN length(e.value ->> 'assignee_id') BETWEEN 1 AND 100 THEN source || ':' || (e.value ->> 'assignee_id') END AS assignee_id,
 							(SELECT coalesce(jsonb_agg(g.tag ORDER BY g.n), '[]')
 								FROM (SELECT left(a.tag, 100) AS tag, min(a.n) AS n
 										FROM jsonb_array_elements_text(CASE jsonb_typeof(e.value -> 'tags') WHEN 'array' THEN e.value -> 'tags' ELSE '[]' END)
@@ -365,19 +351,19 @@ AS $$
 								ELSE coalesce(v.t ->> 'subject', '') END AS subject) s
 				ORDER BY v.id, v.generated_at DESC, v.updated_at DESC, v.n DESC) x
 $$;
-COMMENT ON FUNCTION triage.sync_normal_tickets(text, jsonb) IS
+COMMENT ON FUNCTION triage.sync_normal_tickets(text, text, jsonb) IS
 	'part of store_sync_tickets(): the tickets of a page, each once, in its newest version, with columns and labels as they are here; raises what a value that cannot be read raises';
-REVOKE ALL ON FUNCTION triage.sync_normal_tickets(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.sync_normal_tickets(text, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.sync_store_tickets(tenant text, source text, tickets jsonb, fetch_comments boolean,
-		OUT upserted int, OUT deleted int)
+		OUT upserted int, OUT deleted int, OUT newest timestamptz)
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 	SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
-	page CONSTANT jsonb := triage.sync_normal_tickets(source, tickets);
+	page CONSTANT jsonb := triage.sync_normal_tickets(tenant, source, tickets);
 	complete bigint[];
 BEGIN
 	IF jsonb_path_exists(page, '$[*] ? (!exists(@.external_id) || @.external_id == null || @.external_id == "")') THEN
@@ -397,10 +383,10 @@ BEGIN
 	WITH old AS MATERIALIZED (
 			SELECT i.*, t.id, s.copied AS before, t.status AS old_status, coalesce(p.erased_at, q.erased_at) IS NOT NULL AS erased,
 					CASE WHEN a.role <> 'customer' THEN i.assignee_id END AS agent_id, coalesce(t.requester_email, q.email) AS email
-				FROM jsonb_to_recordset(page) AS i (external_id text, generated_at bigint, source_updated_at timestamptz, deleted boolean,
+				FROM jsonb_to_recordset(page) AS i (ticket_id bigint, generated_at bigint, source_updated_at timestamptz, deleted boolean,
 					subject text, description text, tags jsonb, custom_fields jsonb, status triage.ticket_status,
 					priority triage.ticket_priority, merged boolean, requester_id text, assignee_id text, copied jsonb)
-				JOIN triage.tickets t ON t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id
+				JOIN triage.tickets t ON t.tenant_id = tenant AND t.id = i.ticket_id
 				LEFT JOIN triage.synced_tickets s ON s.tenant_id = tenant AND s.ticket_id = t.id
 				LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = t.requester_id
 				LEFT JOIN triage.people q ON q.tenant_id = tenant AND q.id = i.requester_id
@@ -460,10 +446,9 @@ BEGIN
 	UPDATE triage.ticket_history h
 		SET old_value = CASE WHEN h.old_value IS NOT NULL THEN to_jsonb('[erased]'::text) END,
 			new_value = CASE WHEN h.new_value IS NOT NULL THEN to_jsonb('[erased]'::text) END
-		FROM jsonb_to_recordset(page) AS i (external_id text, generated_at bigint, source_updated_at timestamptz, copied jsonb)
-		JOIN triage.tickets t ON t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id
-		JOIN triage.synced_tickets s ON s.tenant_id = tenant AND s.ticket_id = t.id
-		WHERE h.tenant_id = tenant AND h.ticket_id = t.id AND h.field = 'description'
+		FROM jsonb_to_recordset(page) AS i (ticket_id bigint, generated_at bigint, source_updated_at timestamptz, copied jsonb)
+		JOIN triage.synced_tickets s ON s.tenant_id = tenant AND s.ticket_id = i.ticket_id
+		WHERE h.tenant_id = tenant AND h.ticket_id = i.ticket_id AND h.field = 'description'
 			AND s.copied ->> 'description' <> i.copied ->> 'description'
 			AND (i.generated_at, i.source_updated_at) >= (s.generated_at, s.source_updated_at)
 			AND (h.old_value <> to_jsonb('[erased]'::text) OR h.new_value <> to_jsonb('[erased]'::text));
@@ -482,14 +467,12 @@ BEGIN
 				CASE WHEN i.status IN ('resolved', 'closed') THEN i.source_updated_at END,
 				CASE WHEN i.status = 'closed' THEN i.source_updated_at END,
 				CASE WHEN i.deleted THEN i.source_updated_at END
-			FROM jsonb_to_recordset(page) AS i (n bigint, external_id text, source_updated_at timestamptz, created_at timestamptz,
+			FROM jsonb_to_recordset(page) AS i (n bigint, ticket_id bigint, external_id text, source_updated_at timestamptz, created_at timestamptz,
 				deleted boolean, subject text, description text, tags jsonb, custom_fields jsonb, status triage.ticket_status,
 				priority triage.ticket_priority, priority_given boolean, merged boolean, requester_id text, assignee_id text)
 			LEFT JOIN triage.people q ON q.tenant_id = tenant AND q.id = i.requester_id
 			LEFT JOIN triage.people a ON a.tenant_id = tenant AND a.id = i.assignee_id
-			WHERE q.erased_at IS NULL AND NOT EXISTS (
-				SELECT FROM triage.tickets t
-					WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id)
+			WHERE q.erased_at IS NULL AND i.ticket_id IS NULL
 			ORDER BY i.n;
 
 	-- A request for comments that is in the air was made for an older version: its answer is stale.
@@ -499,9 +482,11 @@ BEGIN
 					-- a hash of a text that was erased is not kept either
 					CASE WHEN p.erased_at IS NULL THEN i.copied ELSE i.copied - '{subject,description,custom_fields}'::text[] END,
 					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END
-				FROM jsonb_to_recordset(page) AS i (external_id text, generated_at bigint, source_updated_at timestamptz, deleted boolean,
-					details jsonb, copied jsonb)
-				JOIN triage.tickets t ON t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id
+				FROM jsonb_to_recordset(page) AS i (ticket_id bigint, external_id text, generated_at bigint, source_updated_at timestamptz,
+					deleted boolean, details jsonb, copied jsonb)
+				CROSS JOIN LATERAL (
+					SELECT t.id, t.requester_id FROM triage.tickets t
+						WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id LIMIT 1) t
 				LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = t.requester_id
 				ORDER BY t.id
 			ON CONFLICT ON CONSTRAINT synced_tickets_pkey DO UPDATE
@@ -516,6 +501,7 @@ BEGIN
 			RETURNING s.ticket_id, s.copied -> 'deleted' = 'true' AS is_deleted)
 		SELECT count(*), count(*) FILTER (WHERE n.is_deleted), array_agg(n.ticket_id ORDER BY n.ticket_id) FILTER (WHERE NOT n.is_deleted)
 			INTO upserted, deleted, complete FROM stored n;
+	newest := (SELECT max(i.source_updated_at) FROM jsonb_to_recordset(page) AS i (source_updated_at timestamptz));
 	-- else when its comments are here
 	IF NOT fetch_comments THEN
 		PERFORM triage.sync_extract(tenant, complete);
@@ -528,7 +514,7 @@ REVOKE ALL ON FUNCTION triage.sync_store_tickets(text, text, jsonb, boolean) FRO
 
 -- What fails is halved until the bad row is alone, as the worker does with its answers.
 CREATE FUNCTION triage.sync_try_tickets(tenant text, source text, tickets jsonb, fetch_comments boolean,
-		OUT upserted int, OUT deleted int, OUT left_out text[])
+		OUT upserted int, OUT deleted int, OUT newest timestamptz, OUT left_out text[])
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -544,7 +530,7 @@ BEGIN
 		RETURN;
 	END IF;
 	BEGIN
-		SELECT s.upserted, s.deleted INTO upserted, deleted FROM triage.sync_store_tickets(tenant, source, tickets, fetch_comments) s;
+		SELECT s.upserted, s.deleted, s.newest INTO upserted, deleted, newest FROM triage.sync_store_tickets(tenant, source, tickets, fetch_comments) s;
 		RETURN;
 	EXCEPTION
 		-- not the row's fault: trying others would not go better
@@ -570,6 +556,7 @@ BEGIN
 	LOOP
 		upserted := upserted + part.upserted;
 		deleted := deleted + part.deleted;
+		newest := greatest(newest, part.newest);
 		left_out := left_out || part.left_out;
 	END LOOP;
 END
@@ -579,14 +566,16 @@ COMMENT ON FUNCTION triage.sync_try_tickets(text, text, jsonb, boolean) IS
 REVOKE ALL ON FUNCTION triage.sync_try_tickets(text, text, jsonb, boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.sync_errors(skipped jsonb, left_out text[]) RETURNS text
-	LANGUAGE sql IMMUTABLE
+	LANGUAGE plpgsql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT left(count(*) || ' left out: ' || string_agg(left(v.line, 200), '; ' ORDER BY v.n), 2000)
+BEGIN
+	RETURN (SELECT left(count(*) || ' left out: ' || string_agg(left(v.line, 200), '; ' ORDER BY v.n), 2000)
 		FROM (SELECT e.line, e.n FROM jsonb_array_elements_text(CASE jsonb_typeof(skipped) WHEN 'array' THEN skipped ELSE '[]' END)
 				WITH ORDINALITY e (line, n)
 			UNION ALL SELECT e.line, e.n + 1000000 FROM unnest(left_out) WITH ORDINALITY e (line, n)) v
-		HAVING count(*) > 0
+		HAVING count(*) > 0);
+END
 $$;
 COMMENT ON FUNCTION triage.sync_errors(jsonb, text[]) IS
 	'part of store_sync_tickets() and store_sync_comments(): what was left out of a page, in one text for sync_runs; NULL for nothing; raises nothing';
@@ -598,8 +587,7 @@ CREATE FUNCTION triage.store_sync_tickets(tenant_id text, source text, fence int
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET plan_cache_mode = force_custom_plan
-	SET enable_seqscan = on
-	SET enable_bitmapscan = on
+	SET enable_seqscan = off
 	SET jit = off
 AS $$
 #variable_conflict use_column
@@ -614,14 +602,15 @@ DECLARE
 	at_end CONSTANT boolean := coalesce((page -> 'end_of_stream')::boolean, false);
 	pause CONSTANT interval := make_interval(secs => coalesce((page ->> 'wait_ms')::float8, 0) / 1000);
 	problems text;
-	newest timestamptz;
 BEGIN
 	known := ARRAY (
-		SELECT DISTINCT t.id
+		SELECT DISTINCT k.id
 			FROM jsonb_array_elements(tickets) e (value)
-			JOIN triage.tickets t
-				ON t.tenant_id = store_sync_tickets.tenant_id AND t.source = store_sync_tickets.source AND t.external_id = e.value ->> 'id'
-			ORDER BY t.id);
+			CROSS JOIN LATERAL (
+				SELECT t.id FROM triage.tickets t
+					WHERE t.tenant_id = store_sync_tickets.tenant_id AND t.source = store_sync_tickets.source
+						AND t.external_id = e.value ->> 'id' LIMIT 1) k
+			ORDER BY k.id);
 	SELECT count(*) INTO held
 		FROM (SELECT FROM triage.tickets t
 				WHERE t.tenant_id = store_sync_tickets.tenant_id AND t.id = ANY (known)
@@ -647,8 +636,7 @@ BEGIN
 	PERFORM triage.set_syncing(true);
 	PERFORM set_config('triage.auto_triage', 'off', true);
 	PERFORM set_config('triage.actor', store_sync_tickets.source, true);
-	PERFORM triage.sync_store_people(store_sync_tickets.tenant_id, store_sync_tickets.source, triage.sync_list(page -> 'users'),
-		triage.sync_list(page -> 'organizations'));
+	PERFORM triage.sync_store_people(store_sync_tickets.tenant_id, store_sync_tickets.source, page -> 'users', page -> 'organizations');
 	SELECT r.* INTO result
 		FROM triage.sync_try_tickets(store_sync_tickets.tenant_id, store_sync_tickets.source, tickets, settings.include_comments) r;
 	PERFORM set_config('triage.actor', actor, true);
@@ -656,14 +644,9 @@ BEGIN
 	PERFORM triage.set_syncing(false);
 
 	problems := triage.sync_errors(page -> 'skipped', result.left_out);
-	SELECT max(s.source_updated_at) INTO newest
-		FROM jsonb_array_elements(tickets) e (value)
-		JOIN triage.tickets t
-			ON t.tenant_id = store_sync_tickets.tenant_id AND t.source = store_sync_tickets.source AND t.external_id = e.value ->> 'id'
-		JOIN triage.synced_tickets s ON s.tenant_id = t.tenant_id AND s.ticket_id = t.id;
 	UPDATE triage.sync_state t
 		SET cursor = coalesce(page ->> 'after_cursor', t.cursor),
-			last_ticket_updated_at = greatest(t.last_ticket_updated_at, newest),
+			last_ticket_updated_at = greatest(t.last_ticket_updated_at, result.newest),
 			sync_completed_at = CASE WHEN at_end THEN now() ELSE t.sync_completed_at END,
 			-- who asked while this page was on its way, asked for what came after it
 			next_run_at = CASE WHEN at_end AND NOT coalesce(t.requested_at > store_sync_tickets.started_at, false)
@@ -690,21 +673,11 @@ COMMENT ON FUNCTION triage.store_sync_tickets(text, text, int, jsonb, int, int, 
 	'for the worker: stores a page of tickets with its users, organizations and the cursor behind it; tenant_id, source, fence: as claimed; page: an object with tickets, users, organizations, after_cursor, end_of_stream and, if any, skipped (what could not be read) and wait_ms (no request for so long); http_status, latency_ms, started_at: of the request; returns stored, stale (the claim is not the current one: nothing was stored) or busy (somebody holds one of the tickets: nothing was stored, to be called again with the same page); a row that does not fit is left out and named in sync_runs; raises what is no row''s fault';
 REVOKE ALL ON FUNCTION triage.store_sync_tickets(text, text, int, jsonb, int, int, timestamptz) FROM PUBLIC;
 
-CREATE FUNCTION triage.sync_list(value jsonb) RETURNS jsonb
-	LANGUAGE sql IMMUTABLE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE jsonb_typeof(value) WHEN 'array' THEN value ELSE '[]' END
-$$;
-COMMENT ON FUNCTION triage.sync_list(jsonb) IS 'part of store_sync_tickets(): a JSON array, empty for what is none; raises nothing';
-REVOKE ALL ON FUNCTION triage.sync_list(jsonb) FROM PUBLIC;
-
 -- Comments -------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.sync_store_comments(tenant text, source text, ticket_id bigint, comments jsonb) RETURNS int
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -712,10 +685,10 @@ DECLARE
 	added bigint[];
 BEGIN
 	INSERT INTO triage.people (tenant_id, id, role)
-		SELECT tenant, triage.sync_key(source, e.value ->> 'author_id'),
+		SELECT tenant, source || ':' || (e.value ->> 'author_id'),
 				max(CASE WHEN e.value -> 'public' = 'false' THEN 'agent' ELSE 'customer' END::triage.person_role)
 			FROM jsonb_array_elements(comments) e (value)
-			WHERE triage.sync_key(source, e.value ->> 'author_id') IS NOT NULL AND e.value ->> 'author_id' !~ '^-'
+			WHERE length(e.value ->> 'author_id') BETWEEN 1 AND 100 AND e.value ->> 'author_id' !~ '^-'
 			GROUP BY 2 ORDER BY 2
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING;
 
@@ -732,7 +705,9 @@ BEGIN
 								WHERE d.tenant_id = tenant AND d.comment_id = c.id AND d.edited_by <> sync_store_comments.source))
 						THEN g.content ELSE c.content END AS content
 				FROM given g
-				JOIN triage.ticket_comments c ON c.tenant_id = tenant AND c.source = sync_store_comments.source AND c.external_id = g.external_id
+				CROSS JOIN LATERAL (
+					SELECT k.* FROM triage.ticket_comments k
+						WHERE k.tenant_id = tenant AND k.source = sync_store_comments.source AND k.external_id = g.external_id LIMIT 1) c
 				WHERE c.ticket_id = sync_store_comments.ticket_id AND (c.content <> g.content OR c.visibility <> g.visibility)),
 		done AS (
 			UPDATE triage.ticket_comments c SET content = k.content, visibility = k.visibility
@@ -752,10 +727,10 @@ BEGIN
 					CASE WHEN e.value ->> 'author_id' ~ '^-' THEN 'system' ELSE coalesce(p.role, 'customer') END,
 					CASE WHEN e.value -> 'public' = 'false' THEN 'internal' ELSE 'public' END::triage.comment_visibility,
 					triage.sync_comment_text(e.value), sync_store_comments.source, e.value ->> 'id',
-					coalesce(triage.sync_time(e.value ->> 'created_at'), now())
+					to_timestamp(greatest(0, least((e.value ->> 'created_at')::numeric, extract(epoch FROM now())))::float8)
 				FROM jsonb_array_elements(comments) WITH ORDINALITY e (value, n)
 				JOIN triage.tickets t ON t.tenant_id = tenant AND t.id = sync_store_comments.ticket_id
-				LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = triage.sync_key(source, e.value ->> 'author_id')
+				LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = source || ':' || (e.value ->> 'author_id')
 				WHERE p.erased_at IS NULL
 				ORDER BY e.n
 			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
@@ -767,7 +742,8 @@ BEGIN
 						CASE WHEN f.value ->> 'size' ~ '^[0-9]{1,18}$' THEN (f.value ->> 'size')::bigint END
 					FROM made m
 					JOIN jsonb_array_elements(comments) e (value) ON e.value ->> 'id' = m.external_id
-					CROSS JOIN LATERAL jsonb_array_elements(triage.sync_list(e.value -> 'attachments')) f (value)
+					CROSS JOIN LATERAL jsonb_array_elements(
+						CASE jsonb_typeof(e.value -> 'attachments') WHEN 'array' THEN e.value -> 'attachments' ELSE '[]' END) f (value)
 					-- what is no plain address of a file is left out
 					WHERE f.value ->> 'content_url' ~ '^https?://[^[:space:][:cntrl:]]+$' AND length(f.value ->> 'content_url') <= 2000
 						AND f.value ->> 'file_name' ~ '^[^[:cntrl:]]+$')
@@ -793,12 +769,14 @@ COMMENT ON FUNCTION triage.sync_store_comments(text, text, bigint, jsonb) IS
 REVOKE ALL ON FUNCTION triage.sync_store_comments(text, text, bigint, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.sync_comment_text(comment jsonb) RETURNS text
-	LANGUAGE sql IMMUTABLE
+	LANGUAGE plpgsql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN coalesce(comment ->> 'body', '') !~ '\S' THEN '(no text)'
+BEGIN
+	RETURN CASE WHEN coalesce(comment ->> 'body', '') !~ '\S' THEN '(no text)'
 		WHEN length(comment ->> 'body') > 262000 AND octet_length(comment ->> 'body') > 1048576 THEN triage.sync_fit(comment ->> 'body', 1048576)
-		ELSE comment ->> 'body' END
+		ELSE comment ->> 'body' END;
+END
 $$;
 COMMENT ON FUNCTION triage.sync_comment_text(jsonb) IS
 	'part of store_sync_comments(): what a comment says, in at most 1 MiB; raises nothing';
@@ -855,14 +833,13 @@ CREATE FUNCTION triage.store_sync_comments(tenant_id text, source text, fence in
 	RETURNS text
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 	SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
 	actor CONSTANT text := coalesce(current_setting('triage.actor', true), '');
 	ask CONSTANT text := coalesce(current_setting('triage.auto_triage', true), 'on');
-	comments CONSTANT jsonb := triage.sync_list(page -> 'comments');
+	comments CONSTANT jsonb := CASE jsonb_typeof(page -> 'comments') WHEN 'array' THEN page -> 'comments' ELSE '[]' END;
 	pause CONSTANT interval := make_interval(secs => coalesce((page ->> 'wait_ms')::float8, 0) / 1000);
 	ticket bigint;
 	row record;
@@ -897,7 +874,7 @@ BEGIN
 	PERFORM triage.set_syncing(true);
 	PERFORM set_config('triage.auto_triage', 'off', true);
 	PERFORM set_config('triage.actor', store_sync_comments.source, true);
-	PERFORM triage.sync_store_people(store_sync_comments.tenant_id, store_sync_comments.source, triage.sync_list(page -> 'users'), '[]');
+	PERFORM triage.sync_store_people(store_sync_comments.tenant_id, store_sync_comments.source, page -> 'users', NULL);
 	SELECT r.* INTO result
 		FROM triage.sync_try_comments(store_sync_comments.tenant_id, store_sync_comments.source, ticket, comments) r;
 	PERFORM set_config('triage.actor', actor, true);
@@ -958,11 +935,13 @@ REVOKE ALL ON FUNCTION triage.sync_extract(text, bigint[]) FROM PUBLIC;
 -- What did not come ----------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.sync_wait(failures int, base interval, cap interval) RETURNS interval
-	LANGUAGE sql VOLATILE
+	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
 	-- upper half at random: what failed together must not return together
-	SELECT least(base * (2 ^ least(greatest(failures, 1) - 1, 20)), cap) * (0.5 + random() / 2)
+	RETURN least(base * (2 ^ least(greatest(failures, 1) - 1, 20)), cap) * (0.5 + random() / 2);
+END
 $$;
 COMMENT ON FUNCTION triage.sync_wait(int, interval, interval) IS
 	'part of fail_sync(): how long to wait after so many failures in a row: base, doubled with each, cap at most; raises nothing';

@@ -87,7 +87,7 @@ BEGIN
 		retry_after_ms    bigint,
 		latency_ms        int,
 		started_at        timestamptz,
-		finished_at       timestamptz NOT NULL DEFAULT now(),
+		finished_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
 		CONSTRAINT sync_runs_pkey PRIMARY KEY (id, tenant_id));
 	CREATE INDEX IF NOT EXISTS sync_runs_stream ON triage.sync_runs (tenant_id, source, stream, id);
 	CREATE INDEX IF NOT EXISTS sync_runs_finished ON triage.sync_runs USING brin (finished_at);

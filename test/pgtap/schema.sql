@@ -374,7 +374,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		retry_after_ms bigint
 		latency_ms integer
 		started_at timestamp with time zone
-		finished_at timestamp with time zone NOT NULL DEFAULT now()$$),
+		finished_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()$$),
 	('synced_tickets', $$tenant_id text NOT NULL
 		ticket_id bigint NOT NULL
 		source text NOT NULL

@@ -201,6 +201,7 @@ SELECT pg_temp.copy(
 SELECT results_eq($$SELECT external_id, length(subject), octet_length(description) <= 1048576, left(description, 3) FROM triage.tickets WHERE external_id ~ '^h' ORDER BY length(external_id), 1$$,
 	$$VALUES ('h1'::text, 998, true, 'äää'::text), ('h2', 10, true, 'äää'), ('h3', 9, true, '  '), ('h4', 9, true, ''), ('h5', 10, true, 'Des'), ('h6', 10, true, 'Des'), ('h8', 10, true, 'Des'), ('h9', 9, true, '')$$,
 	'[seed 200] [seed 201] texts are cut to what a ticket holds, and none is a ticket all the same');
+SELECT is((SELECT created_at FROM triage.tickets WHERE external_id = 'h9'), now(), '(nor any time)');
 SELECT is((SELECT octet_length(description) FROM triage.tickets WHERE external_id = 'h2'), 1048575, '(no more than need be)');
 SELECT is((SELECT right(description, 4) FROM triage.tickets WHERE external_id = 'h1'), 'rest', 'a subject that was cut stands whole before the description');
 SELECT is((SELECT cardinality(tags) FROM triage.tickets WHERE external_id = 'h5'), 100, '[seed 207] so are tags');

@@ -12,6 +12,22 @@
 
 -- What to fetch --------------------------------------------------------------------------------------------------------
 
+-- The account's limits, not the source's.
+CREATE FUNCTION triage.sync_pace(account text, stream triage.sync_stream) RETURNS timestamptz
+	LANGUAGE plpgsql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT max(t.paced_until)
+		FROM triage.sync_sources s
+		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = sync_pace.stream
+		WHERE s.base_url = account);
+END
+$$;
+COMMENT ON FUNCTION triage.sync_pace(text, triage.sync_stream) IS
+	'part of claim_sync(): before when no source that calls this address may be asked for this stream, whosever it is; raises nothing';
+REVOKE ALL ON FUNCTION triage.sync_pace(text, triage.sync_stream) FROM PUBLIC;
+
 CREATE FUNCTION triage.claim_sync(slot int, max_claims int)
 	RETURNS TABLE (tenant_id text, source text, stream text, fence int, base_url text, auth text, email text, secret text,
 		cursor text, start_epoch bigint, page_size int, support_type_scope text, ticket_external_id text, timeout_ms int)
@@ -34,7 +50,7 @@ BEGIN
 			FROM triage.sync_sources s
 			JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = 'tickets'
 			WHERE s.paused_at IS NULL AND t.next_run_at <= tick AND t.paced_until <= tick
-				AND (t.lease_until IS NULL OR t.lease_until <= tick)
+				AND (t.lease_until IS NULL OR t.lease_until <= tick) AND triage.sync_pace(s.base_url, 'tickets') <= tick
 			ORDER BY greatest(t.next_run_at, t.paced_until), s.tenant_id, s.name
 	LOOP
 		EXIT WHEN free < 1;
@@ -79,6 +95,7 @@ BEGIN
 			FROM triage.sync_sources s
 			JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = 'comments'
 			WHERE s.paused_at IS NULL AND s.include_comments AND t.next_run_at <= tick AND t.paced_until <= tick
+				AND triage.sync_pace(s.base_url, 'comments') <= tick
 			ORDER BY t.paced_until, s.tenant_id, s.name
 	LOOP
 		EXIT WHEN free < 1;
@@ -141,7 +158,7 @@ CREATE FUNCTION triage.next_sync() RETURNS timestamptz
 AS $$
 BEGIN
 	-- no SQL function: that would be planned for each call
-	RETURN (SELECT nullif(min(greatest(t.next_run_at, t.paced_until, CASE t.stream
+	RETURN (SELECT nullif(min(greatest(t.next_run_at, triage.sync_pace(s.base_url, t.stream), CASE t.stream
 				WHEN 'tickets' THEN t.lease_until
 				ELSE (SELECT c.comments_due_at FROM triage.synced_tickets c
 						WHERE c.tenant_id = t.tenant_id AND c.source = t.source AND c.comments_due_at IS NOT NULL
@@ -477,8 +494,8 @@ BEGIN
 
 	-- A request for comments that is in the air was made for an older version: its answer is stale.
 	WITH stored AS (
-		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, source_updated_at, generated_at, details, copied, comments_due_at)
-			SELECT tenant, t.id, sync_store_tickets.source, i.source_updated_at, i.generated_at, i.details,
+		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, external_number, source_updated_at, generated_at, details, copied, comments_due_at)
+			SELECT tenant, t.id, sync_store_tickets.source, CASE WHEN i.external_id ~ '^[0-9]{1,18}$' THEN i.external_id::bigint END, i.source_updated_at, i.generated_at, i.details,
 					-- a hash of a text that was erased is not kept either
 					CASE WHEN p.erased_at IS NULL THEN i.copied ELSE i.copied - '{subject,description,custom_fields}'::text[] END,
 					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END

@@ -45,6 +45,9 @@ BEGIN
 		CONSTRAINT sync_sources_pause CHECK ((paused_at IS NULL) = (paused_by IS NULL)
 			AND (pause_reason IS NULL OR (paused_at IS NOT NULL AND length(pause_reason) BETWEEN 1 AND 500))));
 
+	-- an account's limits hold for all sources that call it, those of other tenants, too
+	CREATE INDEX IF NOT EXISTS sync_sources_account ON triage.sync_sources (base_url);
+
 	-- next_run_at: when there is something to do; infinity while the stream rests, because the source refuses the key or
 	-- cannot be called at all.  paced_until: not before, whatever there is to do, for the sake of the source's limits.
 	CREATE TABLE IF NOT EXISTS triage.sync_state (
@@ -100,6 +103,7 @@ BEGIN
 		tenant_id         text NOT NULL,
 		ticket_id         bigint NOT NULL,
 		source            text NOT NULL,
+		external_number   bigint,
 		source_updated_at timestamptz NOT NULL,
 		generated_at      bigint NOT NULL,
 		synced_at         timestamptz NOT NULL DEFAULT now(),
@@ -120,6 +124,7 @@ BEGIN
 		CONSTRAINT synced_tickets_copied_object CHECK (jsonb_typeof(copied) = 'object'))
 		WITH (fillfactor = 80);
 	CREATE INDEX IF NOT EXISTS synced_tickets_updated ON triage.synced_tickets (tenant_id, source, source_updated_at);
+	CREATE INDEX IF NOT EXISTS synced_tickets_number ON triage.synced_tickets (tenant_id, external_number);
 	CREATE INDEX IF NOT EXISTS synced_tickets_comments_due ON triage.synced_tickets (tenant_id, source, comments_due_at)
 		WHERE comments_due_at IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS synced_tickets_in_the_air ON triage.synced_tickets (tenant_id, source)

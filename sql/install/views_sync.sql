@@ -49,7 +49,7 @@ BEGIN
 			WHERE t.stream = 'tickets';
 
 	CREATE OR REPLACE VIEW triage.zendesk_tickets WITH (security_invoker = true) AS
-		SELECT t.id, t.public_id, CASE WHEN t.external_id ~ '^[0-9]{1,18}$' THEN t.external_id::bigint END AS zendesk_ticket_id,
+		SELECT t.id, t.public_id, s.external_number AS zendesk_ticket_id,
 				t.subject, t.description, c.internal_notes, c.public_comments,
 				coalesce(t.requester_email, p.email) AS requester_email, o.name AS requester_org_name,
 				CASE WHEN g.id ~ '^[0-9]{1,18}$' THEN g.id::bigint END AS zendesk_org_id,
@@ -134,6 +134,7 @@ BEGIN
 	COMMENT ON COLUMN triage.sync_runs.finished_at IS 'when the run was written';
 	COMMENT ON COLUMN triage.synced_tickets.ticket_id IS 'the ticket';
 	COMMENT ON COLUMN triage.synced_tickets.source IS 'where it is copied from';
+	COMMENT ON COLUMN triage.synced_tickets.external_number IS 'the ticket''s external_id as a number, for whoever asks by it; null: it is none';
 	COMMENT ON COLUMN triage.synced_tickets.source_updated_at IS 'when it last changed, by the source''s clock, but never ahead of ours';
 	COMMENT ON COLUMN triage.synced_tickets.generated_at IS 'the version of the source''s export, in seconds since 1970; the highest is the newest';
 	COMMENT ON COLUMN triage.synced_tickets.synced_at IS 'when that version came';

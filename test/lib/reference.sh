@@ -71,7 +71,7 @@ INSERT INTO place (chapter, name)
 			(11, 'purge_deleted erase_person erasure_list'),
 			(12, 'add_zendesk_source drop_source sync_now pause_source resume_source'),
 			(12, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
-			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost '
+			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost sync_pace '
 				'sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets sync_store_tickets sync_try_tickets '
 				'sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			(6, 'set_syncing syncing'),

@@ -378,6 +378,7 @@ INSERT INTO pg_temp.expected_table VALUES
 	('synced_tickets', $$tenant_id text NOT NULL
 		ticket_id bigint NOT NULL
 		source text NOT NULL
+		external_number bigint
 		source_updated_at timestamp with time zone NOT NULL
 		generated_at bigint NOT NULL
 		synced_at timestamp with time zone NOT NULL DEFAULT now()

@@ -469,6 +469,11 @@ SELECT is(pg_temp.outcome('SELECT triage.' || call), '42704', 'not another tenan
 SELECT is_empty('SELECT * FROM triage.sync_now()', 'nor all of another tenant''s');
 SELECT triage.add_zendesk_source('acme', 'a@b.c', 'key');
 SELECT results_eq('SELECT c.tenant_id, c.source FROM triage.claim_sync(0, 4) c WHERE c.stream = ''tickets''', $$VALUES ('other'::text, 'zendesk'::text)$$, 'who has a source of that name, too');
+UPDATE triage.sync_sources SET requests_per_minute = 10;
+UPDATE triage.sync_state SET next_run_at = now(), paced_until = now(), lease_until = NULL WHERE tenant_id = 'default';
+SELECT is_empty('SELECT FROM triage.claim_sync(0, 4) c WHERE c.stream = ''tickets''', 'an account''s limit holds for all who ask it');
+UPDATE triage.sync_state SET paced_until = now();
+UPDATE triage.sync_sources SET requests_per_minute = 1000000;
 SELECT is(triage.store_sync_tickets('other', 'zendesk', 1, pg_temp.page(jsonb_build_array(pg_temp.t('35', 1, '{"subject": "the other''s"}'))), 200, 1, now()), 'stored', 'stores in his own rows');
 SELECT results_eq('SELECT tenant_id, subject FROM triage.tickets WHERE external_id = ''35'' ORDER BY 1', $$VALUES ('default'::text, 'Printer again'::text), ('other', 'the other''s')$$, 'and leaves the others'' alone');
 RESET triage.tenant;

@@ -59,6 +59,7 @@ SELECT columns_are('triage', 'sync_state_overview', ARRAY['id', 'last_ticket_upd
 -- indexes
 SELECT has_index('triage', 'tickets', 'tickets_external_id_key', ARRAY['tenant_id', 'source', 'external_id'], '[seed 214] a ticket is found by its number there');
 SELECT index_is_unique('triage', 'tickets', 'tickets_external_id_key', '[seed 199] of which there is one');
+SELECT has_index('triage', 'synced_tickets', 'synced_tickets_number', ARRAY['tenant_id', 'external_number'], '[seed 199] [seed 214] a view can ask by that number');
 SELECT has_index('triage', 'synced_tickets', 'synced_tickets_updated', ARRAY['tenant_id', 'source', 'source_updated_at'], '[seed 211] [seed 214] and by when it changed');
 SELECT has_index('triage', 'ticket_extractions', 'ticket_extractions_analyzed', ARRAY['tenant_id', 'analyzed_at'], '[seed 213] [seed 214] and by when it was analysed');
 

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(128);
+SELECT plan(133);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -536,6 +536,11 @@ INSERT INTO pg_temp.expected_view VALUES
 		'waiting_since waiting_for created_at updated_at version ai_state urgency sentiment_score needs_human confidence summary draft_reply '
 		'initial_summary customer_request open_questions mood escalation_cause escalation_reason result_id draft_verdict'),
 	('extraction_progress', 'tenant_id pending running done failed issues cost currency unpriced_calls last_analyzed_at'),
+	('sync_status', 'tenant_id source stream base_url state reason stopped_since due_at last_outcome last_http_status last_error consecutive_failures copied '
+		'waiting oldest_waiting last_ticket_updated_at sync_completed_at lag'),
+	('sync_state_overview', 'id last_ticket_updated_at tickets_synced issues_extracted sync_completed_at tenant_id'),
+	('zendesk_tickets', 'id public_id zendesk_ticket_id subject description internal_notes public_comments requester_email requester_org_name zendesk_org_id '
+		'tags status priority ticket_created_at ticket_updated_at synced_at analyzed_at source deleted_at tenant_id'),
 	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
@@ -585,9 +590,11 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_handler', 'ai human'),
 		('ticket_link_kind', 'duplicate_of caused_by followup_of related'),
 		('ticket_priority', 'low medium high urgent'),
+		('sync_auth', 'token oauth'),
+		('sync_stream', 'tickets comments'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 21::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 23::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 	url text;
-	old_url text;
+	old record;
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_tenant();
@@ -114,8 +114,8 @@ BEGIN
 		RAISE EXCEPTION 'support_type_scope cannot be %', quote_literal(left(support_type_scope, 100))
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The values are: all, agent, ai_agent. NULL leaves it to Zendesk, which then sends the agents'' tickets.';
 	END IF;
-	SELECT s.base_url INTO old_url FROM triage.sync_sources s WHERE s.tenant_id = tenant AND s.name = add_zendesk_source.name;
-	IF old_url <> url THEN
+	SELECT s.base_url, s.include_comments INTO old FROM triage.sync_sources s WHERE s.tenant_id = tenant AND s.name = add_zendesk_source.name;
+	IF old.base_url <> url THEN
 		RAISE EXCEPTION 'source "%" is another account', name
 			USING ERRCODE = 'duplicate_object',
 				HINT = 'Ids of two accounts would be taken for each other. Give this one a name of its own, or drop_source() that one first.';
@@ -138,6 +138,14 @@ BEGIN
 	INSERT INTO triage.sync_state (tenant_id, source, stream)
 		SELECT tenant, add_zendesk_source.name, v.stream FROM unnest(enum_range(NULL::triage.sync_stream)) v (stream)
 		ON CONFLICT ON CONSTRAINT sync_state_pkey DO NOTHING;
+	-- comments that were not wanted until now
+	IF NOT old.include_comments AND coalesce(add_zendesk_source.include_comments, true) THEN
+		UPDATE triage.synced_tickets c SET comments_due_at = clock_timestamp(), comments_cursor = NULL
+			FROM triage.tickets t LEFT JOIN triage.people p ON p.tenant_id = t.tenant_id AND p.id = t.requester_id
+			WHERE c.tenant_id = tenant AND c.source = add_zendesk_source.name AND c.comments_due_at IS NULL
+				AND (c.comments_synced_at IS NULL OR c.comments_synced_at < c.synced_at)
+				AND t.tenant_id = tenant AND t.id = c.ticket_id AND t.deleted_at IS NULL AND p.erased_at IS NULL;
+	END IF;
 	-- changed, so maybe mended
 	PERFORM triage.revive_sync(tenant, add_zendesk_source.name);
 	PERFORM triage.wake_worker();

@@ -550,8 +550,8 @@ BEGIN
 		SELECT s.upserted, s.deleted, s.newest INTO upserted, deleted, newest FROM triage.sync_store_tickets(tenant, source, tickets, fetch_comments) s;
 		RETURN;
 	EXCEPTION
-		-- not the row's fault: trying others would not go better
-		WHEN insufficient_privilege OR undefined_table OR undefined_column OR undefined_function OR serialization_failure
+		-- not the row's fault: trying others would not go better; or somebody has just made a ticket of that source and id
+		WHEN unique_violation OR insufficient_privilege OR undefined_table OR undefined_column OR undefined_function OR serialization_failure
 			OR deadlock_detected OR lock_not_available OR insufficient_resources OR operator_intervention OR system_error
 			OR internal_error OR object_not_in_prerequisite_state THEN
 			RAISE;
@@ -616,8 +616,8 @@ DECLARE
 	held int;
 	settings record;
 	result record;
-	at_end CONSTANT boolean := coalesce((page -> 'end_of_stream')::boolean, false);
-	pause CONSTANT interval := make_interval(secs => coalesce((page ->> 'wait_ms')::float8, 0) / 1000);
+	at_end CONSTANT boolean := coalesce(page -> 'end_of_stream' = 'true', false);
+	pause CONSTANT interval := make_interval(secs => least(greatest(coalesce((page ->> 'wait_ms')::float8, 0), 0), 3600000) / 1000);
 	problems text;
 BEGIN
 	known := ARRAY (
@@ -682,7 +682,7 @@ BEGIN
 			jsonb_array_length(tickets), result.upserted, result.deleted, store_sync_tickets.latency_ms, store_sync_tickets.started_at);
 	RETURN 'stored';
 EXCEPTION
-	WHEN lock_not_available OR deadlock_detected THEN
+	WHEN lock_not_available OR deadlock_detected OR unique_violation THEN
 		RETURN 'busy';
 END
 $$;
@@ -857,7 +857,7 @@ DECLARE
 	actor CONSTANT text := coalesce(current_setting('triage.actor', true), '');
 	ask CONSTANT text := coalesce(current_setting('triage.auto_triage', true), 'on');
 	comments CONSTANT jsonb := CASE jsonb_typeof(page -> 'comments') WHEN 'array' THEN page -> 'comments' ELSE '[]' END;
-	pause CONSTANT interval := make_interval(secs => coalesce((page ->> 'wait_ms')::float8, 0) / 1000);
+	pause CONSTANT interval := make_interval(secs => least(greatest(coalesce((page ->> 'wait_ms')::float8, 0), 0), 3600000) / 1000);
 	ticket bigint;
 	row record;
 	result record;
@@ -899,7 +899,7 @@ BEGIN
 	PERFORM triage.set_syncing(false);
 
 	-- a cursor that does not move would be followed for ever
-	more := coalesce((page -> 'has_more')::boolean, false) AND page ->> 'after_cursor' <> coalesce(row.comments_cursor, '');
+	more := coalesce(page -> 'has_more' = 'true', false) AND page ->> 'after_cursor' <> coalesce(row.comments_cursor, '');
 	UPDATE triage.synced_tickets s
 		SET comments_cursor = CASE WHEN more THEN page ->> 'after_cursor' END,
 			comments_due_at = CASE WHEN more THEN clock_timestamp() END,

@@ -450,7 +450,12 @@ SELECT is((SELECT count(*) FROM triage.synced_tickets s WHERE s.ticket_id IN (pg
 SELECT triage.set_mining_settings('{"extract_on_sync": false}');
 SELECT pg_temp.copy(pg_temp.t('m5', 1));
 SELECT is((SELECT count(*) FROM triage.ai_jobs WHERE ticket_id = pg_temp.ticket('m5')), 0::bigint, 'and none where the tenant does not want it');
-UPDATE triage.sync_sources SET include_comments = true;
+SELECT triage.add_zendesk_source('acme', 'admin@example.com', 'key2', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
+SELECT is((SELECT string_agg(t.external_id, ',' ORDER BY t.external_id) FROM triage.synced_tickets s JOIN triage.tickets t ON t.id = s.ticket_id
+	WHERE s.comments_due_at IS NOT NULL AND t.external_id ~ '^m'), 'm2,m4,m5', 'once comments are wanted, those that were left out are fetched');
+UPDATE triage.synced_tickets SET comments_due_at = NULL;
+SELECT is(triage.store_sync_tickets(c.tenant_id, c.source, c.fence, '{"tickets": [], "end_of_stream": "yes", "wait_ms": -1, "users": {"x": 1}}', 200, 1, now()), 'stored', 'a page with nothing that can be used in it')
+	FROM triage.claim_sync(0, 1) c;
 
 -- Pausing and ending ----------------------------------------------------------------------------------------------------------------
 

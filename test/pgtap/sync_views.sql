@@ -118,6 +118,14 @@ CREATE ROLE regress_triage_reader;
 CREATE ROLE regress_triage_admin;
 SELECT triage.grant_access('regress_triage_reader', 'reader'), triage.grant_access('regress_triage_admin', 'admin');
 SELECT pg_temp.copy(false, pg_temp.t('8'));
+CREATE ROLE regress_triage_worker;
+SELECT triage.grant_access('regress_triage_worker', 'worker');
+SET LOCAL ROLE regress_triage_worker;
+SELECT pg_temp.copy(false, pg_temp.t('9'));
+SELECT is(pg_temp.outcome('SELECT triage.set_syncing(true)'), '42501', 'a worker''s role stores pages, and copies nothing else');
+RESET ROLE;
+SELECT isnt(pg_temp.ticket('9'), NULL, '(it did)');
+DELETE FROM triage.tickets WHERE external_id = '9';
 SET LOCAL ROLE regress_triage_reader;
 SELECT is((SELECT count(*) FROM triage.zendesk_tickets) + (SELECT count(*) FROM triage.sync_state_overview), 2::bigint, 'a reader sees tickets and progress');
 SELECT is(pg_temp.outcome(command), '42501', command)

@@ -319,8 +319,9 @@ BEGIN
 
 	check_name := 'sync rows';
 	SELECT count(*) AS runs, min(r.finished_at) AS first_at INTO n
-		FROM triage.sync_runs r
-		WHERE r.error IS NOT NULL AND r.outcome = 'succeeded' AND r.finished_at > now() - interval '1 day';
+		FROM (SELECT x.finished_at FROM triage.sync_runs x
+				WHERE x.error IS NOT NULL AND x.outcome = 'succeeded' AND x.finished_at > now() - interval '1 day'
+				ORDER BY x.finished_at DESC LIMIT 1000) r;
 	level := CASE WHEN n.runs = 0 THEN 'ok' ELSE 'warning' END;
 	what := CASE WHEN n.runs = 0 THEN 'every row that came in the last day was stored'
 		ELSE format('%s requests in the last day brought rows that could not be stored', n.runs) END;

@@ -94,7 +94,8 @@ BEGIN
 		CONSTRAINT sync_runs_pkey PRIMARY KEY (id, tenant_id));
 	CREATE INDEX IF NOT EXISTS sync_runs_stream ON triage.sync_runs (tenant_id, source, stream, id);
 	CREATE INDEX IF NOT EXISTS sync_runs_finished ON triage.sync_runs USING brin (finished_at);
-	CREATE INDEX IF NOT EXISTS sync_runs_errors ON triage.sync_runs (finished_at) WHERE error IS NOT NULL;
+	-- pages that were stored but for some of their rows
+	CREATE INDEX IF NOT EXISTS sync_runs_left_out ON triage.sync_runs (finished_at) WHERE error IS NOT NULL AND outcome = 'succeeded';
 
 	-- What the source says of a ticket beside what the ticket's own row holds; and copied, what of the ticket's row was the
 	-- source's word when it was last copied: what differs from that since was changed here.  A row is also the job of

@@ -96,6 +96,14 @@ AS $$
 				'UPDATE (last_key, rows_imported, rows_skipped, rows_failed, updated_at, finished_at), DELETE', 'imports'),
 			('admin', 'relation', 'SELECT, INSERT, DELETE', 'import_errors'),
 			('owner', 'function', '', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
+			('reader', 'relation', 'SELECT', 'organizations sync_state synced_tickets zendesk_tickets sync_state_overview'),
+			('agent', 'relation', 'INSERT, UPDATE', 'organizations'),
+			('admin', 'function', 'EXECUTE', 'sync_now pause_source resume_source'),
+			('admin', 'relation', 'SELECT', 'sync_sources sync_runs sync_status'),
+			('worker', 'function', 'EXECUTE', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
+			('owner', 'function', '', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
+				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			-- a program that reads the outbox, and needs nothing else
 			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 

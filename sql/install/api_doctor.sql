@@ -376,6 +376,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM triage.doctor_worker();
 	RETURN QUERY SELECT * FROM triage.doctor_providers();
 	RETURN QUERY SELECT * FROM triage.doctor_maintenance();
+	RETURN QUERY SELECT * FROM triage.doctor_sync();
 	RETURN QUERY SELECT * FROM triage.doctor_vacuum(coalesce(pinned_for, '5 minutes'));
 END
 $$;

@@ -551,6 +551,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM triage.health_runs();
 	RETURN QUERY SELECT * FROM triage.health_budgets();
 	RETURN QUERY SELECT * FROM triage.health_events();
+	RETURN QUERY SELECT * FROM triage.health_sync();
 	check_name := 'tables';
 	level := 'ok';
 	SELECT format('the tables are of version %s, as the library wants them', s.schema_version) INTO what FROM triage.library_state() s;

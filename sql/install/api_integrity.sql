@@ -61,6 +61,11 @@ BEGIN
 			JOIN triage.chat_sessions s ON s.tenant_id = j.tenant_id AND s.id = j.session_id
 			WHERE (tenant IS NULL OR j.tenant_id = tenant) AND j.kind = 'chat_reply' AND s.status = 'archived'
 		UNION ALL
+		SELECT c.tenant_id, c.ticket_id, 'sync', format('it is copied from %s, and its source is %s', c.source, t.source)
+			FROM triage.synced_tickets c
+			JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id
+			WHERE (tenant IS NULL OR c.tenant_id = tenant) AND (t.source <> c.source OR t.external_id IS NULL)
+		UNION ALL
 		SELECT j.tenant_id, NULL, 'job', format('job %s waits, and %s was given up', j.id, d.id)
 			FROM triage.ai_jobs j
 			JOIN triage.ai_dead_letters d ON d.tenant_id = j.tenant_id AND d.session_id = j.session_id AND d.kind = j.kind

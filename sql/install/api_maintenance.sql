@@ -58,6 +58,10 @@ BEGIN
 									WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id AND l.relation = 'origin'
 										AND t.status NOT IN ('resolved', 'closed') AND t.deleted_at IS NULL)
 						LIMIT max_rows FOR UPDATE OF s SKIP LOCKED));
+			WHEN 'sync_runs' THEN
+				DELETE FROM triage.sync_runs x WHERE x.ctid = ANY (ARRAY (
+					SELECT r.ctid FROM triage.sync_runs r WHERE r.finished_at < rule.before
+						LIMIT max_rows FOR UPDATE SKIP LOCKED));
 			WHEN 'events' THEN
 				deleted := triage.trim_events(rule.before, max_rows);
 				target := rule.target;

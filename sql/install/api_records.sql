@@ -126,6 +126,13 @@ AS $$
 			('import_errors', 'erased', 'about the person''s rows; may quote them', 'message'),
 			('import_errors', 'kept', 'ids or the hash of an address, and a SQLSTATE', 'row_key person state'),
 			('imports', 'kept', 'names of tables and columns, labels, ids', 'target source_table source ticket_source columns labels last_key started_by'),
+			('people', 'kept', 'an id', 'organization_id'),
+			('organizations', 'kept', 'no person''s', 'id name'),
+			('sync_sources', 'kept', 'set-up', 'name base_url email secret support_type_scope paused_by pause_reason'),
+			('sync_state', 'kept', 'of the request', 'source cursor last_error'),
+			('sync_runs', 'kept', 'of the request; rows that were left out are named by their ids', 'source error'),
+			('synced_tickets', 'erased', 'of tickets that the person requested', 'details copied'),
+			('synced_tickets', 'kept', 'of the request', 'source comments_cursor'),
 			('tenants', 'kept', 'no person''s', 'id name'),
 			('role_tenants', 'kept', 'no person''s', ''),
 			('ticket_categories', 'kept', 'vocabulary', 'category description keywords'),
@@ -354,6 +361,16 @@ BEGIN
 	IF erased > 0 THEN
 		PERFORM triage.wake_worker();
 	END IF;
+
+	-- nor are their comments fetched; an answer that is on its way is stale
+	UPDATE triage.synced_tickets s
+		SET details = '{}', copied = '{}', comments_due_at = NULL, comments_slot = NULL, comments_cursor = NULL,
+			comments_fence = s.comments_fence + 1
+		WHERE s.tenant_id = tenant AND s.ticket_id = ANY (own)
+			AND (s.details <> '{}' OR s.copied <> '{}' OR s.comments_due_at IS NOT NULL);
+	relation := 'synced_tickets';
+	GET DIAGNOSTICS erased = ROW_COUNT;
+	RETURN NEXT;
 
 	UPDATE triage.import_errors e SET message = blank
 		WHERE e.tenant_id = tenant AND e.person IN ($1, md5(address)) AND e.message <> blank;

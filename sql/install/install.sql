@@ -74,6 +74,7 @@ BEGIN
 	PERFORM triage.install_triggers();
 	PERFORM triage.install_cluster_triggers();
 	PERFORM triage.install_views();
+	PERFORM triage.install_sync_views();
 	PERFORM triage.install_extraction_views();
 	PERFORM triage.install_policies();
 	PERFORM triage.install_comments();
@@ -91,6 +92,7 @@ BEGIN
 		VALUES ('ai_runs'), ('ai_dead_letters'), ('superseded_results'), ('deleted_tickets'), ('archived_sessions') ON CONFLICT DO NOTHING;
 	-- these are copies, which all who want them have read
 	INSERT INTO triage.retention (target, keep) VALUES ('events', '7 days') ON CONFLICT DO NOTHING;
+	INSERT INTO triage.retention (target, keep) VALUES ('sync_runs', '30 days') ON CONFLICT DO NOTHING;
 	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
 	-- a copy's home stays where it was, or unknown, until somebody calls adopt()
 	IF homeless THEN
@@ -141,6 +143,7 @@ BEGIN
 		triage.ai_state, triage.provider_status;
 	DROP TABLE IF EXISTS triage.import_errors, triage.imports;
 	DROP VIEW IF EXISTS triage.support_tickets;
+	DROP VIEW IF EXISTS triage.zendesk_tickets, triage.sync_state_overview, triage.sync_status;
 	DROP VIEW IF EXISTS triage.helpdesk_tickets, triage.ticket_timeline, triage.linked_tickets;
 	DROP TABLE IF EXISTS triage.comment_edits, triage.comment_attachments, triage.ticket_links;
 	DROP TABLE IF EXISTS triage.events, triage.event_consumers, triage.event_generations, triage.ai_feedback;

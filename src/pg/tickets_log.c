@@ -109,29 +109,45 @@ refuse_customers(KeyList *list)
 				 errhint("Set the role in triage.people to agent or admin first.")));
 }
 
+/* One ends where the next begins, though both may lie in the past. */
+static void
+copy_assignments(KeyList *list, Datum actor, bool may_be_open)
+{
+	if (may_be_open)
+		rows_execute_fresh(&list->rows,
+						   "UPDATE triage.ticket_assignments a "
+						   "SET unassigned_at = greatest(least(t.updated_at, clock_timestamp()), a.assigned_at) "
+						   "FROM u JOIN triage.tickets t ON t.tenant_id = u.tenant_id AND t.id = u.id "
+						   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
+						   NULL, 0);
+	rows_execute_fresh(&list->rows,
+					   "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
+					   "SELECT u.tenant_id, u.id, u.assignee_id, $1, greatest(least(t.updated_at, clock_timestamp()), "
+					   "(SELECT max(a.unassigned_at) FROM triage.ticket_assignments a "
+					   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id)) "
+					   "FROM u JOIN triage.tickets t "
+					   "ON t.tenant_id = u.tenant_id AND t.id = u.id WHERE u.assignee_id IS NOT NULL",
+					   &actor, 1, TEXTOID);
+}
+
 static void
 log_assignments(KeyList *list, bool may_be_open)
 {
 	static SPIPlanPtr open_plan;
 	Datum		actor = CStringGetTextDatum(guc_actor());
 
+	/* of a copy nobody knows since when; then at the latest, and surely not now */
+	if (triage_syncing)
+	{
+		copy_assignments(list, actor, may_be_open);
+		return;
+	}
 	if (may_be_open)
 		rows_execute_fresh(&list->rows,
 						   "UPDATE triage.ticket_assignments a "
 						   "SET unassigned_at = greatest(clock_timestamp(), a.assigned_at) FROM u "
 						   "WHERE a.tenant_id = u.tenant_id AND a.ticket_id = u.id AND a.unassigned_at IS NULL",
 						   NULL, 0);
-	/* of a copy nobody knows since when; then at the latest, and surely not now */
-	if (triage_syncing)
-	{
-		rows_execute_fresh(&list->rows,
-						   "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "
-						   "SELECT u.tenant_id, u.id, u.assignee_id, $1, least(t.updated_at, clock_timestamp()) "
-						   "FROM u JOIN triage.tickets t "
-						   "ON t.tenant_id = u.tenant_id AND t.id = u.id WHERE u.assignee_id IS NOT NULL",
-						   &actor, 1, TEXTOID);
-		return;
-	}
 	refuse_customers(list);
 	rows_execute(&list->rows, &open_plan,
 				 "INSERT INTO triage.ticket_assignments (tenant_id, ticket_id, agent_id, assigned_by, assigned_at) "

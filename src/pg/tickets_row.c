@@ -235,7 +235,9 @@ before_insert(Row *row, TimestampTz now)
 	follow_assignee(row);
 	check_resolution(NULL, row, status);
 	follow_status(row, status, now);
-	if (!status_is_finished(status) && is_null(row, COL_WAITING_SINCE))
+	/* of a copy that is said to wait for the customer, or for others, nobody knows better yet */
+	if (!status_is_finished(status) && is_null(row, COL_WAITING_SINCE) &&
+		!(triage_syncing && (status == STATUS_PENDING || status == STATUS_ON_HOLD)))
 	{
 		value = get(row, COL_CREATED_AT, &null);
 		put(row, COL_WAITING_SINCE, value, null);

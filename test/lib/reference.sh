@@ -24,6 +24,7 @@ INSERT INTO chapter (id, title, intro) VALUES
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
 	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
 	(12, 'Report', 'A page of figures for a browser or a printer.'),
+	(13, 'Sync', 'Tickets that are copied from another system for as long as it is in use, and what the worker calls for that.'),
 	(3, 'External workers', 'The queue''s protocol in SQL, for a worker that is not part of the server.'),
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
@@ -82,6 +83,11 @@ INSERT INTO place (chapter, name)
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),
+			(13, 'add_zendesk_source drop_source sync_now pause_source resume_source'),
+			(13, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
+			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost sync_pace '
+				'sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets sync_store_tickets sync_try_tickets '
+				'sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			(6, 'set_syncing syncing check_commit'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),

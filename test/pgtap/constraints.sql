@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(388);
+SELECT plan(433);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -42,6 +42,12 @@ INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, 
 INSERT INTO triage.conversation_summaries (tenant_id, ticket_id, session_id, summary)
 	VALUES ('default', pg_temp.ticket('a'), NULL, 'x'), ('default', NULL, pg_temp.session('a'), 'x');
 INSERT INTO triage.chat_settings (tenant_id) VALUES ('default');
+INSERT INTO triage.organizations (tenant_id, id, name) VALUES ('default', 'o', 'x'), ('other', 'foreign', 'x');
+INSERT INTO triage.sync_sources (tenant_id, name, base_url, auth, email, secret, start_time)
+	VALUES ('default', 'z', 'https://a.zendesk.com', 'token', 'a@b', 's', '2026-01-01 00:00+00'), ('other', 'foreign', 'https://b.zendesk.com', 'token', 'a@b', 's', '2026-01-01 00:00+00');
+INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES ('default', 'z', 'tickets');
+INSERT INTO triage.sync_runs (tenant_id, source, stream, outcome) VALUES ('default', 'z', 'tickets', 'succeeded');
+INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at) VALUES ('default', pg_temp.ticket('a'), 'z', now(), 1);
 INSERT INTO triage.issue_taxonomy (tenant_id, category, subcategory) VALUES ('default', 'A', 'b'), ('default', 'A', 'spare'), ('other', 'O', 'b');
 INSERT INTO triage.mining_settings (tenant_id) VALUES ('default');
 INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_name) VALUES ('other', 'O', 'b', 'foreign'), ('default', 'A', 'b', 'a');
@@ -75,6 +81,48 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('retention_target', $$INSERT INTO triage.retention (target) VALUES ('tickets')$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '23 hours'$$),
 	('retention_keep_range', $$UPDATE triage.retention SET keep = '1001 years'$$),
+
+	('organizations_pkey', $$INSERT INTO triage.organizations SELECT * FROM triage.organizations$$),
+	('organizations_tenant_fkey', $$INSERT INTO triage.organizations (tenant_id, id, name) VALUES ('nowhere', 'x', 'x')$$),
+	('organizations_id_length', $$UPDATE triage.organizations SET id = '' WHERE id = 'o'$$),
+	('organizations_id_length', $$UPDATE triage.organizations SET id = repeat('x', 201) WHERE id = 'o'$$),
+	('organizations_name_length', $$UPDATE triage.organizations SET name = ''$$),
+	('organizations_name_length', $$UPDATE triage.organizations SET name = repeat('x', 501)$$),
+	('people_organization_fkey', $$UPDATE triage.people SET organization_id = 'foreign' WHERE id = 'carl'$$),
+	('sync_sources_pkey', $$INSERT INTO triage.sync_sources SELECT * FROM triage.sync_sources$$),
+	('sync_sources_tenant_fkey', $$INSERT INTO triage.sync_sources (tenant_id, name, base_url, auth, secret, start_time) VALUES ('nowhere', 'z', 'https://a', 'oauth', 's', now())$$),
+	('sync_sources_name', $$UPDATE triage.sync_sources SET name = 'Z' WHERE name = 'foreign'$$),
+	('sync_sources_name', $$UPDATE triage.sync_sources SET name = repeat('x', 51) WHERE name = 'foreign'$$),
+	('sync_sources_base_url', $$UPDATE triage.sync_sources SET base_url = 'ftp://a.zendesk.com'$$),
+	('sync_sources_base_url', $$UPDATE triage.sync_sources SET base_url = 'https://me:pw@a.zendesk.com'$$),
+	('sync_sources_base_url', $$UPDATE triage.sync_sources SET base_url = 'https://' || repeat('x', 1993)$$),
+	('sync_sources_start_time_finite', $$UPDATE triage.sync_sources SET start_time = '-infinity'$$),
+	('sync_sources_email', $$UPDATE triage.sync_sources SET email = NULL$$),
+	('sync_sources_email', $$UPDATE triage.sync_sources SET auth = 'oauth'$$),
+	('sync_sources_email', $$UPDATE triage.sync_sources SET email = repeat('x', 321)$$),
+	('sync_sources_secret_name', $$UPDATE triage.sync_sources SET secret = '../x'$$),
+	('sync_sources_page_size', $$UPDATE triage.sync_sources SET page_size = 1001$$),
+	('sync_sources_page_size', $$UPDATE triage.sync_sources SET page_size = 0$$),
+	('sync_sources_requests_per_minute', $$UPDATE triage.sync_sources SET requests_per_minute = 0$$),
+	('sync_sources_requests_per_minute', $$UPDATE triage.sync_sources SET requests_per_minute = 1000001$$),
+	('sync_sources_comment_requests_per_minute', $$UPDATE triage.sync_sources SET comment_requests_per_minute = 0$$),
+	('sync_sources_comment_requests_per_minute', $$UPDATE triage.sync_sources SET comment_requests_per_minute = 1000001$$),
+	('sync_sources_poll_interval', $$UPDATE triage.sync_sources SET poll_interval = '0.9 seconds'$$),
+	('sync_sources_poll_interval', $$UPDATE triage.sync_sources SET poll_interval = '32 days'$$),
+	('sync_sources_timeout', $$UPDATE triage.sync_sources SET timeout_ms = 99$$),
+	('sync_sources_timeout', $$UPDATE triage.sync_sources SET timeout_ms = 3600001$$),
+	('sync_sources_support_type_scope', $$UPDATE triage.sync_sources SET support_type_scope = 'none'$$),
+	('sync_sources_pause', $$UPDATE triage.sync_sources SET paused_at = now()$$),
+	('sync_sources_pause', $$UPDATE triage.sync_sources SET pause_reason = 'x'$$),
+	('sync_sources_pause', $$UPDATE triage.sync_sources SET paused_at = now(), paused_by = 'x', pause_reason = repeat('x', 501)$$),
+	('sync_state_pkey', $$INSERT INTO triage.sync_state SELECT * FROM triage.sync_state$$),
+	('sync_state_source_fkey', $$UPDATE triage.sync_state SET source = 'foreign'$$),
+	('sync_runs_pkey', $$INSERT INTO triage.sync_runs OVERRIDING SYSTEM VALUE SELECT * FROM triage.sync_runs$$),
+	('synced_tickets_pkey', $$INSERT INTO triage.synced_tickets SELECT * FROM triage.synced_tickets$$),
+	('synced_tickets_ticket_fkey', $$UPDATE triage.synced_tickets SET ticket_id = pg_temp.ticket('foreign')$$),
+	('synced_tickets_source_fkey', $$UPDATE triage.synced_tickets SET source = 'foreign'$$),
+	('synced_tickets_details_object', $$UPDATE triage.synced_tickets SET details = '[]'$$),
+	('synced_tickets_copied_object', $$UPDATE triage.synced_tickets SET copied = '[]'$$),
 
 	('imports_pkey', $$INSERT INTO triage.imports OVERRIDING SYSTEM VALUE SELECT * FROM triage.imports$$),
 	('imports_tenant_fkey', $$INSERT INTO triage.imports (tenant_id, target, source_table, source, columns) VALUES ('nowhere', 'tickets', 't', 't', '{}')$$),
@@ -504,6 +552,10 @@ SELECT is(pg_temp.outcome(command), 'ok', left(command, 120))
 		($$INSERT INTO triage.tenants (id, name) VALUES (repeat('x', 200), repeat('x', 500))$$),
 		($$INSERT INTO triage.people (id, display_name, email, language) VALUES (repeat('ä', 200), repeat('ä', 500), repeat('x', 320), repeat('x', 35))$$),
 		($$INSERT INTO triage.people (tenant_id, id) VALUES ('other', 'ann')$$),
+		($$UPDATE triage.organizations SET name = repeat('ä', 500) WHERE id = 'o'$$),
+		($$UPDATE triage.people SET organization_id = 'o' WHERE id = 'carl'$$),
+		($$UPDATE triage.sync_sources SET auth = 'oauth', email = NULL, page_size = 1, poll_interval = '31 days', timeout_ms = 100, requests_per_minute = 1000000, support_type_scope = 'all', base_url = 'http://127.0.0.1:1' WHERE name = 'z'$$),
+		($$DELETE FROM triage.sync_sources WHERE name = 'foreign'$$),
 		($$UPDATE triage.imports SET batch_size = 10000, source = repeat('x', 100)$$),
 		($$INSERT INTO triage.ticket_categories (category, description, keywords) VALUES ('x' || repeat('_', 62), repeat('x', 2000), array_fill('x'::text, '{500}'))$$),
 		($$DELETE FROM triage.ticket_categories WHERE category = 'spare'$$),

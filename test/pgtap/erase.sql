@@ -57,6 +57,10 @@ BEGIN
 					SELECT c.tenant_id, c.id, $3, $2, $2 FROM triage.ticket_comments c WHERE c.ticket_id = $1'),
 				('comment_attachments', 'INSERT INTO triage.comment_attachments (tenant_id, comment_id, file_url, file_name)
 					SELECT c.tenant_id, c.id, ''https://files.example/'' || $3, $3 FROM triage.ticket_comments c WHERE c.ticket_id = $1'),
+				('sync_sources', 'INSERT INTO triage.sync_sources (name, base_url, auth, email, secret, start_time)
+					VALUES (''zendesk'', ''https://a.zendesk.com'', ''token'', ''a@b'', ''s'', now()) ON CONFLICT DO NOTHING'),
+				('synced_tickets', 'INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at, details, copied)
+					SELECT t.tenant_id, t.id, ''zendesk'', now(), 1, jsonb_build_object(''x'', $3), jsonb_build_object(''x'', $3) FROM triage.tickets t WHERE t.id = $1'),
 				('chat_sessions', 'INSERT INTO triage.chat_sessions (customer_id, metadata) VALUES ($2, jsonb_build_object(''page'', $3))'),
 				('chat_messages', 'INSERT INTO triage.chat_messages (session_id, content, metadata)
 					SELECT s.id, $3, jsonb_build_object(''x'', $3) FROM triage.chat_sessions s WHERE s.metadata ->> ''page'' = $3'),

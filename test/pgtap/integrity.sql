@@ -64,6 +64,8 @@ SELECT is(pg_temp.after(c.command), c.found, c.command)
 		('WITH s AS (INSERT INTO triage.chat_sessions DEFAULT VALUES RETURNING id), j AS (INSERT INTO triage.ai_jobs (session_id, kind) SELECT s.id, ''chat_reply'' FROM s RETURNING *)
 			INSERT INTO triage.ai_dead_letters (tenant_id, id, session_id, kind, priority, fence, attempts, class, message, created_at)
 				SELECT j.tenant_id, -2, j.session_id, j.kind, j.priority, 1, 1, ''refused'', ''x'', now() FROM j', ' job: job N waits, and -N was given up'),
+		('INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at) SELECT ''default'', pg_temp.ticket(''c''), ''zendesk'', now(), 1',
+			'c orphan: a row of synced_tickets refers to a row of triage.sync_sources that is not there (synced_tickets_source_fkey); c sync: it is copied from zendesk, and its source is api'),
 		('INSERT INTO triage.ai_jobs (ticket_id) SELECT pg_temp.ticket(''c'')', 'c job: job N is for a ticket that is closed'),
 		('INSERT INTO triage.ai_jobs (ticket_id) SELECT pg_temp.ticket(''e'')', 'e job: job N is for a ticket that is deleted'),
 		('INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)

@@ -1,6 +1,6 @@
 -- Row security: a role of the application's sees and writes its tenant's rows, and reaches no other tenant's by any door.
 \ir prepare.psql
-SELECT plan(178);
+SELECT plan(194);
 
 CREATE ROLE regress_triage_app;
 GRANT USAGE ON SCHEMA triage TO regress_triage_app;
@@ -46,6 +46,10 @@ BEGIN
 		SELECT m.id, 'https://files.example/' || tenant, 'x', 'x' FROM triage.chat_messages m WHERE m.content = 'message of ' || tenant;
 	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT s.id, ticket, 'related' FROM triage.chat_sessions s WHERE s.metadata ->> 'of' = tenant;
 	INSERT INTO triage.chat_settings DEFAULT VALUES;
+	INSERT INTO triage.organizations (id, name) VALUES ('o', 'organization of ' || tenant);
+	PERFORM triage.add_zendesk_source('acme', 'a@example.com', 'key', base_url => NULL);
+	INSERT INTO triage.sync_runs (tenant_id, source, stream, outcome) VALUES (tenant, 'zendesk', 'tickets', 'succeeded');
+	INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at) VALUES (tenant, ticket, 'zendesk', now(), 1);
 	PERFORM triage.load_taxonomy(), triage.set_mining_settings('{"min_issues": 4}');
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
 		VALUES (tenant, ticket, 'PAYROLL', 'errors', 'bug', 'low', 'issue of ' || tenant, '', now());
@@ -103,7 +107,7 @@ END
 $$;
 
 RESET triage.tenant;
-SELECT is(count(*), 52::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
+SELECT is(count(*), 60::bigint, 'these relations belong to tenants') FROM pg_temp.tenant_relation;
 SELECT is(pg_temp.tenants_of('tickets'), 'one,two', '(the owner sees both tenants'' tickets)');
 
 -- What is seen ---------------------------------------------------------------------------------------------------------------

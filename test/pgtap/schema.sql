@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(129);
+SELECT plan(139);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -392,7 +392,79 @@ INSERT INTO pg_temp.expected_table VALUES
 		email text
 		language text
 		created_at timestamp with time zone NOT NULL DEFAULT now()
-		erased_at timestamp with time zone$$),
+		erased_at timestamp with time zone
+		organization_id text$$),
+	('organizations', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		id text NOT NULL
+		name text NOT NULL
+		created_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('sync_sources', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
+		name text NOT NULL
+		base_url text NOT NULL
+		auth triage.sync_auth NOT NULL
+		email text
+		secret text NOT NULL
+		start_time timestamp with time zone NOT NULL
+		page_size integer NOT NULL DEFAULT 1000
+		poll_interval interval NOT NULL DEFAULT '00:01:00'::interval
+		timeout_ms integer NOT NULL DEFAULT 60000
+		include_comments boolean NOT NULL DEFAULT true
+		requests_per_minute integer NOT NULL DEFAULT 10
+		comment_requests_per_minute integer NOT NULL DEFAULT 300
+		support_type_scope text
+		paused_at timestamp with time zone
+		paused_by text
+		pause_reason text
+		created_at timestamp with time zone NOT NULL DEFAULT now()
+		updated_at timestamp with time zone NOT NULL DEFAULT now()$$),
+	('sync_state', $$tenant_id text NOT NULL
+		source text NOT NULL
+		stream triage.sync_stream NOT NULL
+		cursor text
+		last_ticket_updated_at timestamp with time zone
+		sync_completed_at timestamp with time zone
+		restart_at timestamp with time zone
+		next_run_at timestamp with time zone NOT NULL DEFAULT now()
+		paced_until timestamp with time zone NOT NULL DEFAULT now()
+		resting_since timestamp with time zone
+		lease_until timestamp with time zone
+		fence integer NOT NULL DEFAULT 0
+		slot smallint
+		requested_at timestamp with time zone
+		consecutive_failures integer NOT NULL DEFAULT 0
+		last_outcome triage.run_outcome
+		last_http_status integer
+		last_error text$$),
+	('sync_runs', $$tenant_id text NOT NULL
+		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+		source text NOT NULL
+		stream triage.sync_stream NOT NULL
+		outcome triage.run_outcome NOT NULL
+		http_status integer
+		error text
+		tickets_received integer NOT NULL DEFAULT 0
+		tickets_upserted integer NOT NULL DEFAULT 0
+		tickets_deleted integer NOT NULL DEFAULT 0
+		comments_upserted integer NOT NULL DEFAULT 0
+		retry_after_ms bigint
+		latency_ms integer
+		started_at timestamp with time zone
+		finished_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()$$),
+	('synced_tickets', $$tenant_id text NOT NULL
+		ticket_id bigint NOT NULL
+		source text NOT NULL
+		external_number bigint
+		source_updated_at timestamp with time zone NOT NULL
+		generated_at bigint NOT NULL
+		synced_at timestamp with time zone NOT NULL DEFAULT now()
+		details jsonb NOT NULL DEFAULT '{}'::jsonb
+		copied jsonb NOT NULL DEFAULT '{}'::jsonb
+		comments_due_at timestamp with time zone
+		comments_cursor text
+		comments_synced_at timestamp with time zone
+		comments_failures integer NOT NULL DEFAULT 0
+		comments_fence integer NOT NULL DEFAULT 0
+		comments_slot smallint$$),
 	('prompts', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		kind triage.job_kind NOT NULL
 		version integer NOT NULL
@@ -543,6 +615,11 @@ INSERT INTO pg_temp.expected_view VALUES
 		'fixed_at regressed_at merged_into_id archived_at tenant_id'),
 	('cluster_counts', 'tenant_id cluster_id issues low medium high critical customers first_at last_at count_7d count_prior_7d'),
 	('extraction_progress', 'tenant_id pending running done failed issues cost currency unpriced_calls last_analyzed_at'),
+	('sync_status', 'tenant_id source stream base_url state reason stopped_since due_at last_outcome last_http_status last_error consecutive_failures copied '
+		'waiting oldest_waiting last_ticket_updated_at sync_completed_at lag'),
+	('sync_state_overview', 'id last_ticket_updated_at tickets_synced issues_extracted sync_completed_at tenant_id'),
+	('zendesk_tickets', 'id public_id zendesk_ticket_id subject description internal_notes public_comments requester_email requester_org_name zendesk_org_id '
+		'tags status priority ticket_created_at ticket_updated_at synced_at analyzed_at source deleted_at tenant_id'),
 	('support_tickets', 'id conversation_id client_id assigned_to_id status escalation_reason initial_summary opened_at assigned_at closed_at tenant_id'),
 	('linked_tickets', 'tenant_id ticket_id relation other_id other_subject other_status created_by created_at link_id'),
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
@@ -595,9 +672,11 @@ SELECT is((SELECT string_agg(l.enumlabel, ' ' ORDER BY l.enumsortorder) FROM pg_
 		('ticket_handler', 'ai human'),
 		('ticket_link_kind', 'duplicate_of caused_by followup_of related'),
 		('ticket_priority', 'low medium high urgent'),
+		('sync_auth', 'token oauth'),
+		('sync_stream', 'tickets comments'),
 		('ticket_resolution', 'resolved closed_by_client merged deflected abandoned spam'),
 		('ticket_status', 'open in_progress pending on_hold review resolved closed')) AS e (name, labels);
-SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 24::bigint,
+SELECT is((SELECT count(*) FROM pg_type t WHERE t.typnamespace = 'triage'::regnamespace AND t.typtype <> 'c' AND t.typelem = 0), 26::bigint,
 	'and there are no other types');
 
 -- Rules ------------------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
 SELECT triage.add_comment(:victim, 'x') AS comment \gset
 SELECT triage.load_taxonomy();
+SELECT triage.add_zendesk_source('acme', 'a@example.com', 'key', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
 
 INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (-777001), (-777002), (-777003);
 INSERT INTO triage.chat_messages (id, session_id, role, content) OVERRIDING SYSTEM VALUE VALUES (-777001, -777001, 'system', 'x'), (-777002, -777002, 'system', 'x');
@@ -203,6 +204,11 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.set_pm_status(-777002, ''fixed'', ''x''::pg_catalog.text), triage.set_pm_status(-777002, ''reviewing'')', 'ok'),
 	('SELECT triage.place_unclustered()', 'ok'),
 	('SELECT triage.suggest_merges()', 'ok'),
+	('SELECT triage.store_sync_tickets(c.tenant_id, c.source, c.fence, ''{"tickets": [{"id": "1", "created_at": 1, "updated_at": 2, "generated_at": 2, "subject": "x", "description": "x", "status": "open", "priority": "high", "requester_id": "1", "assignee_id": "2", "tags": ["a"], "custom_fields": {"1": 2}}, {"id": "2", "created_at": "x"}], "users": [{"id": "1", "name": "x", "email": "x@example.com", "organization_id": "9"}, {"id": "2", "role": "agent"}], "organizations": [{"id": "9", "name": "x"}], "skipped": ["x"], "after_cursor": "c", "wait_ms": 0}''::pg_catalog.jsonb, 200, 1, pg_catalog.now()) FROM triage.take_over_sync(0), triage.claim_sync(0, 1) c WHERE c.ticket_external_id IS NULL', 'ok'),
+	('SELECT triage.store_sync_comments(c.tenant_id, c.source, c.fence, c.ticket_external_id, ''{"comments": [{"id": "1", "author_id": "1", "body": "x", "created_at": 1, "attachments": [{"file_name": "x", "content_url": "https://example.org/x"}]}, {"id": "2", "created_at": "x"}], "users": [], "has_more": true, "after_cursor": "c"}''::pg_catalog.jsonb, 200, 1, pg_catalog.now()) FROM triage.take_over_sync(0), triage.claim_sync(0, 4) c WHERE c.ticket_external_id IS NOT NULL', 'ok'),
+	('SELECT triage.fail_sync(c.tenant_id, c.source, c.stream, c.fence, c.ticket_external_id, ''transient'', 500, ''x''::pg_catalog.text, NULL, true, 1, pg_catalog.now()) FROM triage.take_over_sync(0), triage.claim_sync(0, 4) c', 'ok'),
+	('SELECT triage.next_sync(), triage.revive_sync(NULL, NULL)', 'ok'),
+	('SELECT triage.sync_now(), triage.pause_source(''zendesk''::pg_catalog.text, ''x''::pg_catalog.text), triage.resume_source(''zendesk''::pg_catalog.text)', 'ok'),
 	('SELECT triage.load_taxonomy()', '42501'),
 	('SELECT triage.set_mining_settings(''{"min_issues": 3}''::pg_catalog.jsonb)', '42501'),
 	-- first, so that there is a session for what follows
@@ -250,6 +256,7 @@ SELECT public.is_empty($$SELECT p.proname FROM pg_catalog.pg_proc p
 		AND NOT EXISTS (SELECT FROM pg_temp.call c WHERE c.command ~ ('triage\.' || p.proname || '\('))$$, 'each function that runs as its owner was attacked');
 SELECT public.is_empty($$SELECT e.message FROM triage.import_errors e WHERE e.state = 'TR666' OR e.message ~ 'trapped'$$, 'nor was an import trapped where it catches what a row raises');
 SELECT public.isnt_empty('SELECT FROM triage.imports i WHERE i.rows_imported > 0', '(it had rows)');
+SELECT public.isnt_empty('SELECT FROM triage.sync_runs r WHERE r.' || c || ' > 0', '(so had sync: ' || c || ')') FROM unnest(ARRAY['tickets_upserted', 'comments_upserted']) c;
 SELECT public.is((SELECT pg_catalog.string_agg(DISTINCT c.relowner::regrole::pg_catalog.text, ' ') FROM pg_catalog.pg_class c WHERE c.relnamespace = 'triage'::regnamespace),
 	current_user::pg_catalog.text, 'and no object of the schema has another owner now');
 

@@ -40,6 +40,7 @@ sub counts
 	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
 	  ai_feedback events event_consumers event_generations
 	  comment_edits comment_attachments ticket_links imports import_errors
+	  organizations sync_sources sync_state sync_runs synced_tickets
 	  issue_taxonomy mining_settings extracted_issues ticket_extractions
 	  issue_clusters cluster_exclusions cluster_events
 	  cluster_deltas cluster_daily cluster_customers cluster_totals

@@ -12,7 +12,7 @@ includes() { grep -nE '^[[:space:]]*#[[:space:]]*include' -r "$@" --include='*.[
 
 includes src/core | grep -vE "include (\"core/[a-z0-9_]+\.h\"|<($CORE_LIBC)\.h>|<json(-c/json[a-z_]*)?\.h>)" |
 	none 'src/core includes core, json-c and the pure part of libc'
-includes src/core | grep -E '<json' | grep -vE '^src/core/(verdict|classify|json_read|fields)\.[ch]:' | none 'json-c only in core/verdict.c, classify.c, json_read and fields.c'
+includes src/core | grep -E '<json' | grep -vE '^src/core/(verdict|classify|json_read|fields|zendesk_page)\.[ch]:' | none 'json-c only in core/verdict.c, classify.c, json_read, fields.c and zendesk_page.c'
 includes src/net src/pg src/triage.c | grep -E '<json' | none 'no json-c outside src/core'
 grep -nE "(^|[^a-z0-9_>.])${IMPURE}[[:space:]]?\(" -r src/core --include='*.c' | grep -vE ':[[:space:]]*(/?\*|//)' |
 	none 'src/core has no clock, no input and output, no environment'

@@ -131,6 +131,10 @@ need_fake_model()
 	[ ! -e test/e2e/fake_model.c ] || [ -x "$FAKE_MODEL" ] ||
 		gcc $STRICT -O2 -o "$FAKE_MODEL" test/e2e/fake_model.c -lm >"$SANDBOX/log/fake_model" 2>&1 ||
 		{ report failed "test/e2e/fake_model.c does not compile" "$SANDBOX/log/fake_model"; return 1; }
+	export FAKE_ZENDESK=$SANDBOX/fake_zendesk
+	[ ! -e test/e2e/fake_zendesk.c ] || [ -x "$FAKE_ZENDESK" ] ||
+		gcc $STRICT -O2 -o "$FAKE_ZENDESK" test/e2e/fake_zendesk.c >"$SANDBOX/log/fake_zendesk" 2>&1 ||
+		{ report failed "test/e2e/fake_zendesk.c does not compile" "$SANDBOX/log/fake_zendesk"; return 1; }
 }
 
 # compile_core DIRECTORY COMPILER FLAG...: core and net, without any server header, as DIRECTORY/core.a

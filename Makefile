@@ -113,7 +113,7 @@ CORE = breaker bucket buf builtin builtin_talk classify conversation fields hint
 	redact retry similarity states untrusted utf8 verdict zendesk zendesk_page
 NET = authorization loop pool secret transfer transport
 PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
-	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store syncing tenant ticket_events tickets_handler tickets_log \
+	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store sync sync_queue syncing tenant ticket_events tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/lint.sh"
 
 # Files that own a table's SQL, and the one with the helpers that they share.
-SPI_FILES='tickets_(handler|log|row|shape)|budget|builtin_provider|chat_events|config|control|erase|events|home|jobs|kinds|pause|prices|queue|rows|spi_util|store'
+SPI_FILES='tickets_(handler|log|row|shape)|budget|builtin_provider|chat_events|config|control|erase|events|home|jobs|kinds|pause|prices|queue|rows|spi_util|store|sync_queue'
 # No clock, no files, no environment.  arpa/inet.h: for inet_pton, which only reads text.
 CORE_LIBC='arpa/inet|assert|ctype|errno|float|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings|time'
 IMPURE='(time|clock|clock_gettime|gettimeofday|localtime|fopen|open|read|write|printf|fprintf|puts|getenv|setlocale|rand|random|abort|exit)'

@@ -13,6 +13,7 @@ set -euo pipefail
 tickets=${BENCH_TICKETS:-5000}
 [ -z "${QUICK:-}" ] || tickets=${BENCH_TICKETS:-1000}
 parts=(throughput wal tail pickup insert queue memory listing)
+parts+=(sync)
 for part in "${parts[@]}"; do
 	. "test/bench/$part.sh"
 done

@@ -43,6 +43,8 @@ typedef struct CallReply
 	const char *other_resets[OTHER_RESETS]; /* the same of other providers: x-ratelimit-reset, anthropic-ratelimit-*-reset */
 	const char *should_retry;	/* x-should-retry */
 	const char *date;			/* the server's clock, to read an HTTP-date against */
+	const char *account_remaining;	/* x-rate-limit-remaining: calls that an account has left for this minute */
+	const char *account_reset;	/* ratelimit-reset: seconds until it has more */
 } CallReply;
 
 typedef struct Classified

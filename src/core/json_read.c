@@ -81,8 +81,8 @@ lax_json_at(const Text *json)
 	return json->len;
 }
 
-json_object *
-json_parse_object(const char *data, size_t len, const char *what, Ending ending)
+static json_object *
+parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
 {
 	Text		json = json_trimmed(data, len);
 	json_tokener *tokener;
@@ -106,7 +106,7 @@ json_parse_object(const char *data, size_t len, const char *what, Ending ending)
 		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 		return NULL;
 	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, flags);
 	object = json_tokener_parse_ex(tokener, json.data, (int) json.len);
 	error = json_tokener_get_error(tokener);
 	end = json_tokener_get_parse_end(tokener);
@@ -125,6 +125,18 @@ json_parse_object(const char *data, size_t len, const char *what, Ending ending)
 		return object;
 	json_object_put(object);
 	return NULL;
+}
+
+json_object *
+json_parse_object(const char *data, size_t len, const char *what, Ending ending)
+{
+	return parse_object(data, len, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, what, ending);
+}
+
+json_object *
+json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending)
+{
+	return parse_object(data, len, JSON_TOKENER_STRICT, what, ending);
 }
 
 json_object *

@@ -32,6 +32,8 @@ extern bool json_is_space(char c);
 extern Text json_trimmed(const char *data, size_t len);
 /* The whole of data as one JSON object, or NULL with the reason in ending.  what: "reply" or "answer". */
 extern json_object *json_parse_object(const char *data, size_t len, const char *what, Ending ending);
+/* The same, but that its strings may hold bytes that are no UTF-8: for who cleans them one by one. */
+extern json_object *json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending);
 /* The value under key if object is an object that has it, else NULL; a JSON null is NULL too. */
 extern json_object *json_member(json_object *object, const char *key);
 extern bool json_is_text(json_object *value);

@@ -293,7 +293,7 @@ pool_start(Pool *pool, PoolRequest *request, const char **why)
 		started = start_transfer(pool, request, why);
 		restore_signals(&saved);
 	}
-	if (!started)
+	if (!started && request->body != NULL)
 		buf_free(request->body);
 	return started;
 }

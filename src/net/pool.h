@@ -24,11 +24,19 @@ typedef struct PoolConfig
 	long		connect_timeout_ms;
 } PoolConfig;
 
+typedef enum PoolMethod
+{
+	POOL_POST,
+	POOL_GET					/* without a body; a compressed answer is unpacked, and the cap is on what comes out */
+} PoolMethod;
+
 typedef struct PoolRequest
 {
+	PoolMethod	method;
 	const char *url;			/* copied */
-	const char *secret;			/* bearer token or NULL; copied, wiped after use */
-	Buf		   *body;			/* JSON; its memory is taken over, the Buf is left empty */
+	const char *user;			/* NULL: the secret is a bearer token; else Basic authorization, user and secret */
+	const char *secret;			/* or NULL; copied, wiped after use */
+	Buf		   *body;			/* JSON, NULL for GET; its memory is taken over, the Buf is left empty */
 	long		timeout_ms;		/* absolute: name resolution, connect, transfer */
 	void	   *tag;			/* handed back with the reply */
 } PoolRequest;

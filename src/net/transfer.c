@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "core/origin.h"
-#include "core/redact.h"
 #include "net/transfer.h"
 
 /* A response buffer larger than this is given back after use: a few huge answers must not stay in every handle. */
@@ -24,13 +23,6 @@
 /* Certificates and DNS entries change: seconds after which a connection is not used again, idle and in all. */
 #define TRANSFER_MAX_IDLE_SECONDS 110L
 #define TRANSFER_MAX_LIFETIME_SECONDS 600L
-
-/* What an endpoint repeats of the key: in an error any part of this length, in an answer only the whole. */
-#define KEY_PART_MIN 8
-/* A shorter one ("not-needed", for a server that asks for none) may stand in an answer as a word. */
-#define WHOLE_KEY_MIN 16
-
-static const char bearer[] = "Authorization: Bearer ";
 
 /* Lengths beside the names: each line of each response is compared with all of them. */
 #define HEADER_NAME(text) text, sizeof(text) - 1
@@ -58,6 +50,9 @@ static const struct
 	{HEADER_NAME("anthropic-ratelimit-requests-remaining"), HEADER_REMAINING_REQUESTS},
 	{HEADER_NAME("anthropic-ratelimit-tokens-remaining"), HEADER_REMAINING_TOKENS},
 	{HEADER_NAME("date"), HEADER_DATE},
+	{HEADER_NAME("x-rate-limit-remaining"), HEADER_ACCOUNT_REMAINING},
+	{HEADER_NAME("ratelimit-remaining"), HEADER_ACCOUNT_REMAINING},
+	{HEADER_NAME("ratelimit-reset"), HEADER_ACCOUNT_RESET},
 	{HEADER_NAME("x-request-id"), HEADER_X_REQUEST_ID},
 	{HEADER_NAME("request-id"), HEADER_REQUEST_ID}
 };
@@ -228,7 +223,6 @@ set_fixed_options(Transfer *transfer, const PoolConfig *config)
 	SET(CURLOPT_MAXLIFETIME_CONN, TRANSFER_MAX_LIFETIME_SECONDS);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, config->connect_timeout_ms);
 	SET(CURLOPT_USERAGENT, "triage");
-	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_PRIVATE, transfer);
 	SET(CURLOPT_ERRORBUFFER, transfer->message);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -266,13 +260,7 @@ static void
 forget_request(Transfer *transfer)
 {
 	stop_waiting(transfer);
-	if (transfer->authorization != NULL)
-	{
-		/* libcurl's send buffer is out of reach; this copy need not outlive the call */
-		explicit_bzero(transfer->authorization, transfer->authorization_size);
-		free(transfer->authorization);
-		transfer->authorization = NULL;
-	}
+	authorization_forget(transfer);
 	buf_free(&transfer->body);
 }
 
@@ -286,40 +274,15 @@ transfer_free(Transfer *transfer)
 	free(transfer);
 }
 
-/* The bearer token goes into a header line: nothing may end that line early. */
-static bool
-make_authorization(Transfer *transfer, const char *secret, const char **why)
-{
-	size_t		len = strlen(secret);
-
-	for (size_t i = 0; i < len; i++)
-	{
-		if (secret[i] <= ' ' || secret[i] > '~')
-		{
-			*why = "secret holds characters that cannot stand in a header";
-			return false;
-		}
-	}
-	transfer->authorization_size = sizeof(bearer) + len;
-	transfer->authorization = malloc(transfer->authorization_size);
-	if (transfer->authorization == NULL)
-	{
-		*why = "out of memory";
-		return false;
-	}
-	memcpy(transfer->authorization, bearer, sizeof(bearer) - 1);
-	memcpy(transfer->authorization + sizeof(bearer) - 1, secret, len + 1);
-	return true;
-}
-
 static void
-link_header_lines(Transfer *transfer)
+link_header_lines(Transfer *transfer, PoolMethod method)
 {
+	static char accept[] = "Accept: application/json";
 	static char content_type[] = "Content-Type: application/json";
 	static char no_expect[] = "Expect:";	/* or a large body waits a second for "100 Continue" */
 	struct curl_slist *line = transfer->lines;
 
-	line[0] = (struct curl_slist) {.data = content_type,.next = &line[1]};
+	line[0] = (struct curl_slist) {.data = method == POOL_GET ? accept : content_type,.next = &line[1]};
 	line[1] = (struct curl_slist) {.data = no_expect,.next = NULL};
 	if (transfer->authorization == NULL)
 		return;
@@ -327,16 +290,35 @@ link_header_lines(Transfer *transfer)
 	line[2] = (struct curl_slist) {.data = transfer->authorization,.next = NULL};
 }
 
+/* The handle may have served the other method before: each undoes what that has set. */
 static bool
-set_request_options(Transfer *transfer, const PoolRequest *request)
+set_method(Transfer *transfer, PoolMethod method)
 {
 	CURL	   *easy = transfer->easy;
 	bool		ok = true;
 
-	SET(CURLOPT_URL, request->url);
-	SET(CURLOPT_TIMEOUT_MS, request->timeout_ms);
+	if (method == POOL_GET)
+	{
+		SET(CURLOPT_HTTPGET, 1L);
+		/* all that libcurl was built with; on_body() counts what comes out of it */
+		SET(CURLOPT_ACCEPT_ENCODING, "");
+		return ok;
+	}
+	SET(CURLOPT_ACCEPT_ENCODING, NULL);
+	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) transfer->body.len);
 	SET(CURLOPT_POSTFIELDS, transfer->body.data != NULL ? transfer->body.data : "");
+	return ok;
+}
+
+static bool
+set_request_options(Transfer *transfer, const PoolRequest *request)
+{
+	CURL	   *easy = transfer->easy;
+	bool		ok = set_method(transfer, request->method);
+
+	SET(CURLOPT_URL, request->url);
+	SET(CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	SET(CURLOPT_HTTPHEADER, transfer->lines);
 
 	/*
@@ -352,8 +334,11 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 {
 	Origin		origin;
 
-	transfer->body = *request->body;
-	buf_init(request->body, transfer->body.cap);
+	if (request->body != NULL)
+	{
+		transfer->body = *request->body;
+		buf_init(request->body, transfer->body.cap);
+	}
 
 	*why = "out of memory";
 	if (transfer->body.failed)
@@ -366,9 +351,9 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 	if (!origin_parse(request->url, &origin, why))
 		return false;
 	transfer->https = origin.https;
-	if (request->secret != NULL && !make_authorization(transfer, request->secret, why))
+	if (request->secret != NULL && !authorization_make(transfer, request, why))
 		return false;
-	link_header_lines(transfer);
+	link_header_lines(transfer, request->method);
 	if (!set_request_options(transfer, request))
 	{
 		*why = "out of memory";
@@ -378,26 +363,6 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 	transfer->waiting = true;
 	transfer->counts->unconnected++;
 	return true;
-}
-
-/* The endpoint was shown the key and may show it again: nobody above this file gets to see that. */
-static void
-take_key_out(Transfer *transfer)
-{
-	const char *key;
-	size_t		len;
-
-	if (transfer->authorization == NULL)
-		return;
-	key = transfer->authorization + sizeof(bearer) - 1;
-	len = strlen(key);
-	if (transfer->http_status != 200)
-		redact(transfer->response.data, transfer->response.len, key, KEY_PART_MIN);
-	else if (len >= WHOLE_KEY_MIN)
-		redact(transfer->response.data, transfer->response.len, key, len);
-	for (int i = 0; i < HEADER_COUNT; i++)
-		redact(transfer->header[i], strlen(transfer->header[i]), key, KEY_PART_MIN);
-	redact(transfer->message, strlen(transfer->message), key, KEY_PART_MIN);
 }
 
 void
@@ -415,7 +380,7 @@ transfer_finish(Transfer *transfer, CURLcode code)
 	transfer->latency_ms = (int) (total_us / 1000);
 	transfer->transport = transport_of(transfer, code);
 	transport_explain(transfer, code);
-	take_key_out(transfer);
+	authorization_redact(transfer);
 	forget_request(transfer);
 }
 
@@ -467,7 +432,9 @@ transfer_reply(Transfer *transfer, PoolReply *reply)
 		.ratelimit_remaining_requests = header_or_null(transfer, HEADER_REMAINING_REQUESTS),
 		.ratelimit_remaining_tokens = header_or_null(transfer, HEADER_REMAINING_TOKENS),
 		.should_retry = header_or_null(transfer, HEADER_SHOULD_RETRY),
-		.date = header_or_null(transfer, HEADER_DATE)
+		.date = header_or_null(transfer, HEADER_DATE),
+		.account_remaining = header_or_null(transfer, HEADER_ACCOUNT_REMAINING),
+		.account_reset = header_or_null(transfer, HEADER_ACCOUNT_RESET)
 	};
 	for (int i = 0; i < OTHER_RESETS; i++)
 		reply->reply.other_resets[i] = header_or_null(transfer, HEADER_RESET_OTHER + i);

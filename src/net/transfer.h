@@ -31,6 +31,8 @@ typedef enum HeaderField
 	HEADER_REMAINING_REQUESTS,
 	HEADER_REMAINING_TOKENS,
 	HEADER_DATE,
+	HEADER_ACCOUNT_REMAINING,
+	HEADER_ACCOUNT_RESET,
 	HEADER_X_REQUEST_ID,
 	HEADER_REQUEST_ID
 } HeaderField;
@@ -66,6 +68,8 @@ typedef struct Transfer
 	Buf			body;
 	char	   *authorization;	/* header line; wiped at the end */
 	size_t		authorization_size;
+	size_t		credentials_at;	/* where in it what authorizes begins */
+	char	   *secret;			/* what that encodes, when it is not the secret itself; wiped at the end */
 	struct curl_slist lines[3]; /* the header list, without libcurl's copies of its strings */
 
 	/* what the callbacks saw */
@@ -91,6 +95,11 @@ extern Transfer *transfer_new(const PoolConfig *config, ConnectionCounts *counts
 extern void transfer_free(Transfer *transfer);
 /* Takes the request's body over, also on failure. */
 extern bool transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why);
+/* authorization.c: makes the header line; false with a reason. */
+extern bool authorization_make(Transfer *transfer, const PoolRequest *request, const char **why);
+/* The endpoint was shown the secret and may show it again: nobody above src/net gets to see that. */
+extern void authorization_redact(Transfer *transfer);
+extern void authorization_forget(Transfer *transfer);
 /* Reads the result off the handle; afterwards nothing of the request is left. */
 extern void transfer_finish(Transfer *transfer, CURLcode code);
 /* Forgets request and reply; keeps handle and buffers for the next call. */

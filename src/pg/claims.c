@@ -201,9 +201,9 @@ prepare_range(Dispatch *d, Job **jobs, int n)
 	give_up_unasked(jobs[0], OUTCOME_BAD_REQUEST);
 }
 
-/* False, once told: this worker has no business in this database. */
-static bool
-may_serve(const Dispatch *d)
+/* Once told. */
+bool
+claims_may_serve(const Dispatch *d)
 {
 	const char *why;
 	const char *hint;
@@ -231,7 +231,7 @@ claims_read_provider(Dispatch *d)
 {
 	bool		stopped;
 
-	if (!may_serve(d))
+	if (!claims_may_serve(d))
 	{
 		d->unwanted = true;
 		return;

@@ -12,6 +12,7 @@
 #include "pg/clock.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
+#include "pg/sync.h"
 #include "utils/memutils.h"
 
 /* Most bytes of a response: a triage answer has some thousand. */
@@ -45,6 +46,8 @@ dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not set up the HTTP client: %s", why ? why : "out of memory")));
+	if (slot == 0)
+		d->sync = sync_create(d);
 	return d;
 }
 
@@ -54,9 +57,17 @@ dispatch_fd(const Dispatch *d)
 	return pool_fd(d->pool);
 }
 
+int
+dispatch_sync_fd(const Dispatch *d)
+{
+	return d->sync ? sync_fd(d->sync) : -1;
+}
+
 void
 dispatch_wake(Dispatch *d)
 {
+	if (d->sync)
+		sync_wake(d->sync);
 	d->look = true;
 	d->claims_suspect = true;
 	if (d->entry && d->woken_at == 0)
@@ -78,6 +89,8 @@ dispatch_reload(Dispatch *d)
 	pool_set_max_in_flight(d->pool, triage_max_in_flight);
 	endpoints_reload(d);
 	d->look = true;
+	if (d->sync)
+		sync_reload(d->sync);
 }
 
 /* The slot's lock says that its predecessor is gone: what that left claimed is free at once. */
@@ -148,6 +161,8 @@ dispatch_turn(Dispatch *d)
 		calls_recheck(d, now);
 		calls_start(d, GetCurrentTimestamp());
 	}
+	if (d->sync)
+		sync_turn(d->sync);
 	if (d->entry)
 		pg_atomic_write_u64(&d->entry->counters[COUNTER_IN_FLIGHT], pool_in_flight(d->pool));
 }
@@ -173,6 +188,8 @@ dispatch_timeout(const Dispatch *d)
 	timeout = Min(timeout, withdrawals_timeout(d, now));
 	if (now < d->paused_until)
 		timeout = Max(Min(timeout, TimestampDifferenceMilliseconds(now, d->paused_until)), 1);
+	if (d->sync)
+		timeout = Min(timeout, sync_timeout(d->sync, now));
 	return pool >= 0 ? Min(timeout, pool) : timeout;
 }
 
@@ -213,7 +230,7 @@ dispatch_finished(const Dispatch *d)
 bool
 dispatch_is_idle(const Dispatch *d)
 {
-	return d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0;
+	return d->flying.count == 0 && d->ready.count == 0 && d->answered.count == 0 && (d->sync == NULL || sync_is_idle(d->sync));
 }
 
 void
@@ -256,8 +273,8 @@ dispatch_still_unwanted(Dispatch *d)
 	return dispatch_transact(d, look_at_control, NULL, false) == NULL && d->unwanted;
 }
 
-void
-dispatch_give_back(Dispatch *d)
+static void
+give_back_jobs(Dispatch *d)
 {
 	pool_step(d->pool);
 	calls_take_replies(d);
@@ -287,4 +304,13 @@ dispatch_give_back(Dispatch *d)
 		if (d->paused_until != 0 || d->answered.count >= before)
 			errors++;
 	}
+}
+
+void
+dispatch_give_back(Dispatch *d)
+{
+	/* first what was paid for: a page that is not written comes again */
+	give_back_jobs(d);
+	if (d->sync)
+		sync_give_back(d->sync);
 }

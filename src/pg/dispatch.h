@@ -15,6 +15,8 @@ typedef struct Dispatch Dispatch;
 /* max_jobs: claim no more than this in all; negative: no limit.  entry: where to count, or NULL. */
 extern Dispatch *dispatch_create(int slot, int max_jobs, WorkerEntry *entry);
 extern int	dispatch_fd(const Dispatch *d);
+/* The same for what is copied from sources; negative: nothing was yet, ask again after the next turn. */
+extern int	dispatch_sync_fd(const Dispatch *d);
 /* Something may have been committed: look at the queue in the next turn. */
 extern void dispatch_wake(Dispatch *d);
 /* The settings were read anew. */

@@ -81,6 +81,7 @@ struct Dispatch
 	bool		budget_waits;	/* jobs wait for what answers release, or for the next period */
 	char		budget_trouble[REASON_MAX];
 	TimestampTz budget_trouble_since;
+	struct Sync *sync;			/* NULL in a one-shot worker */
 };
 
 typedef void (*Work) (Dispatch *d, void *arg);
@@ -130,6 +131,8 @@ extern void endpoints_watch(Dispatch *d, TimestampTz now);
 extern void endpoints_reload(Dispatch *d);
 
 /* claims.c */
+/* Inside a transaction; false: this worker has no business in this database. */
+extern bool claims_may_serve(const Dispatch *d);
 /* Inside a transaction: the provider as it is now, and whether this worker is wanted. */
 extern void claims_read_provider(Dispatch *d);
 extern bool claims_due(const Dispatch *d, TimestampTz now);

@@ -2,8 +2,8 @@
  * worker.c
  *	  The process that serves one database: entry, signals, the three waits, exit.
  *
- * Waits for the latch, the postmaster's death and one socket, which is the epoll descriptor that holds all of
- * libcurl's; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
+ * Waits for the latch, the postmaster's death and two sockets, which are epoll descriptors that hold all of libcurl's:
+ * one of the calls to models, one of those that copy tickets; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
  * stopped, another one serves, the database is gone or closed) and with 1 when it should come back: preloaded, the
  * launcher starts it again, else the postmaster.
  *
@@ -269,9 +269,10 @@ next_timeout(const Dispatch *d, const Watch *watch)
 static Leave
 serve(Dispatch *d, bool oneshot)
 {
-	WaitEventSet *set = compat_create_wait_event_set(3);
+	WaitEventSet *set = compat_create_wait_event_set(4);
 	Watch		watch = {.since = GetCurrentTimestamp()};
 	Leave		leave = STAY;
+	bool		copies = false;
 
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -282,6 +283,11 @@ serve(Dispatch *d, bool oneshot)
 		WaitEvent	event;
 
 		show_activity(d);
+		if (!copies && dispatch_sync_fd(d) >= 0)
+		{
+			AddWaitEventToSet(set, WL_SOCKET_READABLE, dispatch_sync_fd(d), NULL, NULL);
+			copies = true;
+		}
 		if (WaitEventSetWait(set, next_timeout(d, &watch), &event, 1, PG_WAIT_EXTENSION) > 0 &&
 			(event.events & WL_LATCH_SET))
 		{

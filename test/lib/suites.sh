@@ -131,6 +131,10 @@ need_fake_model()
 	[ ! -e test/e2e/fake_model.c ] || [ -x "$FAKE_MODEL" ] ||
 		gcc $STRICT -O2 -o "$FAKE_MODEL" test/e2e/fake_model.c -lm >"$SANDBOX/log/fake_model" 2>&1 ||
 		{ report failed "test/e2e/fake_model.c does not compile" "$SANDBOX/log/fake_model"; return 1; }
+	export FAKE_ZENDESK=$SANDBOX/fake_zendesk
+	[ ! -e test/e2e/fake_zendesk.c ] || [ -x "$FAKE_ZENDESK" ] ||
+		gcc $STRICT -O2 -o "$FAKE_ZENDESK" test/e2e/fake_zendesk.c >"$SANDBOX/log/fake_zendesk" 2>&1 ||
+		{ report failed "test/e2e/fake_zendesk.c does not compile" "$SANDBOX/log/fake_zendesk"; return 1; }
 }
 
 # compile_core DIRECTORY COMPILER FLAG...: core and net, without any server header, as DIRECTORY/core.a
@@ -222,7 +226,7 @@ suite_fuzz()
 	for name in $files; do basename "$name" .c; done |
 		xargs -P2 -I{} sh -c '[ -x "$1/$2" ] || exit 0; mkdir -p "$1/$2.corpus"; cd "$1" || exit
 			"./$2" -max_total_time="$3" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$1/$2." \
-				"$1/$2.corpus" "$4/good" "$4/bad" "$4/errors" "$4/kinds" >"$1/$2.out" 2>&1; echo $? >"$1/$2.status"' \
+				"$1/$2.corpus" "$4/good" "$4/bad" "$4/errors" "$4/kinds" "$4/zendesk" >"$1/$2.out" 2>&1; echo $? >"$1/$2.status"' \
 			- "$dir" {} "$seconds" "$PWD/test/data"
 	for name in $files; do
 		name=$(basename "$name" .c)

@@ -32,6 +32,10 @@ if [ -e test/e2e/fake_model.c ]; then
 	export FAKE_MODEL=$SANDBOX/fake_model
 	gcc -std=c11 -D_GNU_SOURCE -O2 -o "$FAKE_MODEL" test/e2e/fake_model.c -lm
 fi
+if [ -e test/e2e/fake_zendesk.c ]; then
+	export FAKE_ZENDESK=$SANDBOX/fake_zendesk
+	gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$FAKE_ZENDESK" test/e2e/fake_zendesk.c
+fi
 if [ -n "$server" ]; then
 	echo "shared_preload_libraries = '${preload:+triage}'" >"$SANDBOX/tmp/preload.conf"
 	server_start main "$SANDBOX/tmp/preload.conf"

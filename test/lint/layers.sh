@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/lint.sh"
 
 # Files that own a table's SQL, and the one with the helpers that they share.
-SPI_FILES='tickets_(handler|log|row|shape)|budget|builtin_provider|chat_events|config|control|erase|events|home|jobs|kinds|pause|prices|queue|rows|spi_util|store'
+SPI_FILES='tickets_(handler|log|row|shape)|budget|builtin_provider|chat_events|config|control|erase|events|home|jobs|kinds|pause|prices|queue|rows|spi_util|store|sync_queue'
 # No clock, no files, no environment.  arpa/inet.h: for inet_pton, which only reads text.
 CORE_LIBC='arpa/inet|assert|ctype|errno|float|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings|time'
 IMPURE='(time|clock|clock_gettime|gettimeofday|localtime|fopen|open|read|write|printf|fprintf|puts|getenv|setlocale|rand|random|abort|exit)'
@@ -12,7 +12,7 @@ includes() { grep -nE '^[[:space:]]*#[[:space:]]*include' -r "$@" --include='*.[
 
 includes src/core | grep -vE "include (\"core/[a-z0-9_]+\.h\"|<($CORE_LIBC)\.h>|<json(-c/json[a-z_]*)?\.h>)" |
 	none 'src/core includes core, json-c and the pure part of libc'
-includes src/core | grep -E '<json' | grep -vE '^src/core/(verdict|classify|json_read|fields)\.[ch]:' | none 'json-c only in core/verdict.c, classify.c, json_read and fields.c'
+includes src/core | grep -E '<json' | grep -vE '^src/core/(verdict|classify|json_read|fields|zendesk_page)\.[ch]:' | none 'json-c only in core/verdict.c, classify.c, json_read, fields.c and zendesk_page.c'
 includes src/net src/pg src/triage.c | grep -E '<json' | none 'no json-c outside src/core'
 grep -nE "(^|[^a-z0-9_>.])${IMPURE}[[:space:]]?\(" -r src/core --include='*.c' | grep -vE ':[[:space:]]*(/?\*|//)' |
 	none 'src/core has no clock, no input and output, no environment'

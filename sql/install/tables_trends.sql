@@ -317,6 +317,7 @@ CREATE FUNCTION triage.report_edge(tenant text, cluster bigint, latest boolean) 
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off
+	SET jit = off
 	SET enable_sort = off
 AS $$
 BEGIN

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(433);
+SELECT plan(437);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -325,6 +325,10 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('ai_jobs_session_fkey', $$UPDATE triage.ai_jobs SET session_id = pg_temp.session('foreign') WHERE kind = 'chat_reply'$$),
 	('ai_jobs_one_subject', $$UPDATE triage.ai_jobs SET ticket_id = pg_temp.ticket('a') WHERE kind = 'chat_reply'$$),
 	('ai_jobs_one_subject', $$INSERT INTO triage.ai_jobs (kind) VALUES ('chat_reply')$$),
+	('cluster_deltas_pkey', $$INSERT INTO triage.cluster_deltas (tenant_id, id, cluster_id, day, severity, issues, has_removals) OVERRIDING SYSTEM VALUE SELECT 'default', 1, 1, '2000-01-01', 'low', 1, false FROM generate_series(1, 2)$$),
+	('cluster_daily_pkey', $$INSERT INTO triage.cluster_daily SELECT 'default', 1, '2000-01-01', 1, 0, 0, 0 FROM generate_series(1, 2)$$),
+	('cluster_customers_pkey', $$INSERT INTO triage.cluster_customers SELECT 'default', 1, '00000000-0000-0000-0000-000000000000', 1 FROM generate_series(1, 2)$$),
+	('cluster_totals_pkey', $$INSERT INTO triage.cluster_totals (tenant_id, cluster_id, low, medium, high, critical, customers) SELECT 'default', 1, 0, 0, 0, 0, 0 FROM generate_series(1, 2)$$),
 	('ai_jobs_cluster_fkey', $$INSERT INTO triage.ai_jobs (cluster_id, kind) VALUES (pg_temp.cluster('foreign'), 'name_cluster')$$),
 	('ai_jobs_one_per_cluster', $$INSERT INTO triage.ai_jobs (cluster_id, kind) SELECT pg_temp.cluster('a'), 'name_cluster' FROM generate_series(1, 2)$$),
 	('ai_jobs_one_subject', $$INSERT INTO triage.ai_jobs (ticket_id, cluster_id, kind) VALUES (pg_temp.ticket('a'), pg_temp.cluster('a'), 'name_cluster')$$),

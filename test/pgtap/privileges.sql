@@ -162,7 +162,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
 		'end_session', 'check_closed_by_client', 'escalate_session', 'escalate_ticket', 'escalate_for', 'escalate_unanswered', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
 		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',
-		'count_issues', 'forget_issues', 'fold_trends', 'rebuild_trends',
+		'count_issues', 'forget_issues', 'fold_trends', 'rebuild_trends', 'issue_candidates',
 		'extract_issues', 'extract_all', 'estimate_extraction', 'read_extract_issues', 'lock_extract_issues', 'store_extract_issues', 'ticket_comments_extract',
 		'assign_issue', 'unassign_issue', 'split_cluster', 'merge_clusters', 'unmerge_cluster', 'rename_cluster', 'set_pm_status', 'archive_cluster', 'unarchive_cluster', 'suggest_merges', 'delete_cluster', 'place_unclustered', 'issue_clusters_after', 'issue_clusters_deleted',
 		'read_match_issues', 'lock_match_issues', 'store_match_issues', 'give_up_match_issues', 'read_name_cluster', 'lock_name_cluster', 'store_name_cluster',

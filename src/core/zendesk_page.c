@@ -703,9 +703,17 @@ void
 zendesk_page(const char *body, size_t len, const ZendeskAsk *ask, int64_t wait_ms, ZendeskResult *result)
 {
 	Reading		reading = {.ask = ask,.result = result,.out = &result->page};
-	json_object *page = json_parse_object_unclean(body, len, "page", ending_of(&reading));
+	json_object *page;
 	bool		read;
 
+	result->too_heavy = json_weight(body, len) > ZENDESK_WEIGHT_MAX;
+	if (result->too_heavy)
+	{
+		json_end(ending_of(&reading), OUTCOME_UNUSABLE_ANSWER, "the page would take more than %zu bytes of memory to read",
+				 ZENDESK_WEIGHT_MAX);
+		return;
+	}
+	page = json_parse_object_unclean(body, len, "page", ending_of(&reading));
 	if (page == NULL)
 		return;
 	buf_init(&reading.skipped, 65536);

@@ -293,8 +293,9 @@ ask_for_less(Sync *sync, SyncCall *call)
 	}
 	(*at)->page_size = call->ask.page_size / 2;
 	(*at)->pages = 0;
-	snprintf(reason, sizeof(reason), "a page of %d tickets is larger than %zu bytes; the next one is asked for %d",
-			 call->ask.page_size, MAX_PAGE, (*at)->page_size);
+	snprintf(reason, sizeof(reason), "a page of %d tickets is larger than %zu bytes%s; the next one is asked for %d",
+			 call->ask.page_size, call->result.too_heavy ? ZENDESK_WEIGHT_MAX : MAX_PAGE,
+			 call->result.too_heavy ? " in memory" : "", (*at)->page_size);
 	end_with(call, OUTCOME_TRANSIENT, reason);
 }
 
@@ -401,11 +402,12 @@ epoch_ms(TimestampTz at)
 	return (int64) ((at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000);
 }
 
+/* A page with fewer tickets may do. */
 static bool
 is_too_large(const SyncCall *call, const PoolReply *reply)
 {
-	return reply->reply.transport == TRANSPORT_TOO_LARGE && reply->reply.http_status == 200 &&
-		call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1;
+	return call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1 && reply->reply.http_status == 200 &&
+		(reply->reply.transport == TRANSPORT_TOO_LARGE || call->result.too_heavy);
 }
 
 /* One a turn: reading a large page takes as long as many an answer waits. */
@@ -425,10 +427,9 @@ take_reply(Sync *sync)
 	call->latency_ms = reply.latency_ms;
 	call->http_status = reply.reply.http_status;
 	bytes = (int64) reply.reply.body_len;
+	zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
 	if (is_too_large(call, &reply))
 		ask_for_less(sync, call);
-	else
-		zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
 	call->state = SYNC_LANDED;
 	pool_done(sync->pool, &reply);
 	give_memory_back(bytes);

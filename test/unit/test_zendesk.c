@@ -240,6 +240,58 @@ pages_are_taken_or_refused_as_the_table_says(void)
 	}
 }
 
+/* unit repeated until there are len bytes, as a field of a page */
+static char *
+page_of(const char *unit, size_t len)
+{
+	static const char begin[] = "{\"tickets\":[],\"after_cursor\":null,\"end_of_stream\":true,\"more\":[";
+	char	   *page = malloc(len + 64 + sizeof(begin));
+	size_t		used = sizeof(begin) - 1;
+
+	memcpy(page, begin, used);
+	for (size_t unit_len = strlen(unit); used + unit_len + 1 < len; page[used++] = ',')
+	{
+		memcpy(page + used, unit, unit_len);
+		used += unit_len;
+	}
+	memcpy(page + used - 1, "]}", 3);
+	return page;
+}
+
+static void
+a_page_that_would_fill_the_memory_is_not_read(void)
+{
+	static const struct
+	{
+		const char *unit;
+		size_t		len;
+		bool		heavy;
+	}			rows[] = {
+		{"{}", 4 * 1024 * 1024, true}, {"[]", 8 * 1024 * 1024, true}, {"1", 16 * 1024 * 1024, true},
+		{"{\"a\":{\"a\":{}}}", 8 * 1024 * 1024, true},
+		{"{}", 1024 * 1024, false},
+		/* ordinary ones: many fields, long texts, brackets in them */
+		{"{\"id\":360012345678,\"value\":\"abcdefgh\"}", 12 * 1024 * 1024, false},
+		{"\"{{{{{{{{[[[[[[[[,,,,,,,,::::::::\\\"{{{{{{{{[[[[[[[[,,,,,,,,::::::::\"", 8 * 1024 * 1024, false}
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+	{
+		ZendeskResult result;
+		int			before = check_failures;
+		char	   *page = page_of(rows[i].unit, rows[i].len);
+
+		read_body(page, strlen(page), &next_tickets, &result);
+		CHECK_INT(result.too_heavy, rows[i].heavy);
+		CHECK_INT(result.outcome, rows[i].heavy ? OUTCOME_UNUSABLE_ANSWER : OUTCOME_SUCCEEDED);
+		if (rows[i].heavy)
+			CHECK_CONTAINS(result.reason, "the page would take more than 536870912 bytes of memory");
+		CHECK_ROW(before, "%s", rows[i].unit);
+		buf_free(&result.page);
+		free(page);
+	}
+}
+
 static void
 refusals_mean_what_the_table_says(void)
 {
@@ -346,6 +398,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(the_documented_page_of_tickets_is_read),
 	CHECK_TEST(the_documented_page_of_comments_is_read_without_the_description),
 	CHECK_TEST(pages_are_taken_or_refused_as_the_table_says),
+	CHECK_TEST(a_page_that_would_fill_the_memory_is_not_read),
 	CHECK_TEST(refusals_mean_what_the_table_says),
 	CHECK_TEST(comments_of_a_deleted_ticket_are_none),
 	CHECK_TEST(a_spent_budget_comes_with_the_page)

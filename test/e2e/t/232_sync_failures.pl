@@ -144,6 +144,8 @@ copy_is_exact($node, $zendesk, 'after an expired cursor [seed 264]');
 $zendesk->reset;
 meets('tickets', { answer => 'huge' }, 'transient', 200, qr/a page of 20 tickets is larger than \d+ bytes; the next one is asked for 10/, 'a page too large');
 goes_on('a page too large');
+meets('tickets', { answer => 'heavy' }, 'transient', 200, qr/a page of \d+ tickets is larger than \d+ bytes in memory; the next one is asked for \d+/, 'a page too heavy');
+goes_on('a page too heavy');
 
 # one bad ticket does not stop the others
 $zendesk->config(bad_ticket => 1031);

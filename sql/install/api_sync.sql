@@ -135,8 +135,12 @@ BEGIN
 				include_comments = excluded.include_comments, support_type_scope = excluded.support_type_scope,
 				requests_per_minute = excluded.requests_per_minute,
 				comment_requests_per_minute = excluded.comment_requests_per_minute, updated_at = clock_timestamp();
-	INSERT INTO triage.sync_state (tenant_id, source, stream)
-		SELECT tenant, add_zendesk_source.name, v.stream FROM unnest(enum_range(NULL::triage.sync_stream)) v (stream)
+	-- Of a source that was dropped a page may still be on its way: its fence must not be met again.
+	INSERT INTO triage.sync_state (tenant_id, source, stream, fence)
+		SELECT tenant, add_zendesk_source.name, v.stream, CASE WHEN EXISTS (
+					SELECT FROM triage.sync_runs r WHERE r.tenant_id = tenant AND r.source = add_zendesk_source.name)
+				THEN (random() * 1000000000)::int ELSE 0 END
+			FROM unnest(enum_range(NULL::triage.sync_stream)) v (stream)
 		ON CONFLICT ON CONSTRAINT sync_state_pkey DO NOTHING;
 	-- comments that were not wanted until now
 	IF NOT old.include_comments AND coalesce(add_zendesk_source.include_comments, true) THEN
@@ -165,6 +169,10 @@ CREATE FUNCTION triage.drop_source(source text) RETURNS void
 AS $$
 BEGIN
 	PERFORM triage.check_sync_source(source);
+	PERFORM triage.sync_lost(x.tenant_id, x.source, x.stream)
+		FROM (SELECT t.tenant_id, t.source, t.stream FROM triage.sync_state t WHERE t.lease_until IS NOT NULL
+			UNION ALL SELECT c.tenant_id, c.source, 'comments' FROM triage.synced_tickets c WHERE c.comments_slot IS NOT NULL) x
+		WHERE x.tenant_id = triage.current_tenant() AND x.source = drop_source.source;
 	-- first what a page that is on its way asks for: it is then stale
 	DELETE FROM triage.sync_state t WHERE t.tenant_id = triage.current_tenant() AND t.source = drop_source.source;
 	DELETE FROM triage.synced_tickets c WHERE c.tenant_id = triage.current_tenant() AND c.source = drop_source.source;

@@ -494,11 +494,15 @@ BEGIN
 
 	-- A request for comments that is in the air was made for an older version: its answer is stale.
 	WITH stored AS (
-		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, external_number, source_updated_at, generated_at, details, copied, comments_due_at)
+		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, external_number, source_updated_at, generated_at, details, copied, comments_due_at,
+				comments_fence)
 			SELECT tenant, t.id, sync_store_tickets.source, CASE WHEN i.external_id ~ '^[0-9]{1,18}$' THEN i.external_id::bigint END, i.source_updated_at, i.generated_at, i.details,
 					-- a hash of a text that was erased is not kept either
 					CASE WHEN p.erased_at IS NULL THEN i.copied ELSE i.copied - '{subject,description,custom_fields}'::text[] END,
-					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END
+					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END,
+					-- not one that a source of this name had before it was dropped
+					coalesce((SELECT f.fence FROM triage.sync_state f
+						WHERE f.tenant_id = tenant AND f.source = sync_store_tickets.source AND f.stream = 'comments'), 0)
 				FROM jsonb_to_recordset(page) AS i (ticket_id bigint, external_id text, generated_at bigint, source_updated_at timestamptz,
 					deleted boolean, details jsonb, copied jsonb)
 				CROSS JOIN LATERAL (

@@ -489,6 +489,30 @@ SELECT results_eq('SELECT tenant_id FROM triage.sync_sources UNION ALL SELECT DI
 	$$VALUES ('other'::text), ('other'), ('other')$$, 'and where it had got to is forgotten');
 SELECT is(triage.store_sync_tickets('default', 'zendesk', 1, pg_temp.page('[]'), 200, 1, now()), 'stale', 'what comes for it is stale');
 
+-- A source that is dropped while it is asked and added anew, under the same name for another account.
+CREATE FUNCTION pg_temp.claimed(stream text) RETURNS int LANGUAGE sql AS $$ SELECT c.fence FROM triage.claim_sync(0, 4) c WHERE c.stream = claimed.stream AND c.tenant_id = 'default' $$;
+SELECT triage.add_zendesk_source('first', 'a@b.c', 'key', name => 'anew', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
+SELECT pg_temp.claimed('tickets') AS page_fence \gset
+SELECT triage.store_sync_tickets('default', 'anew', :page_fence, pg_temp.page(jsonb_build_array(pg_temp.t('77', 1)), '{"end_of_stream": true}'), 200, 1, now());
+SELECT triage.sync_now('anew');
+UPDATE triage.sync_state SET paced_until = now();
+SELECT max(c.fence) FILTER (WHERE c.stream = 'tickets') AS page_fence, max(c.fence) FILTER (WHERE c.stream = 'comments') AS comment_fence
+	FROM triage.claim_sync(0, 4) c WHERE c.source = 'anew' \gset
+SELECT triage.drop_source('anew');
+SELECT is((SELECT count(*) FROM triage.sync_runs WHERE source = 'anew' AND outcome = 'lost'), 2::bigint, 'what was on its way is on record as lost');
+SELECT triage.add_zendesk_source('second', 'a@b.c', 'key', name => 'anew', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
+SELECT pg_temp.claimed('tickets') AS new_fence \gset
+SELECT isnt(:new_fence, 1, 'a source that is added again has other fences');
+UPDATE triage.sync_state SET fence = fence - :new_fence + 1000 WHERE source = 'anew' AND stream = 'tickets';
+SELECT is(triage.store_sync_tickets('default', 'anew', :page_fence, pg_temp.page(jsonb_build_array(pg_temp.t('78', 1)), '{"end_of_stream": true}'), 200, 1, now()),
+	'stale', 'so a page of the account before is not taken for one of the new');
+SELECT triage.store_sync_tickets('default', 'anew', 1000, pg_temp.page(jsonb_build_array(pg_temp.t('77', 5)), '{"end_of_stream": true}'), 200, 1, now());
+UPDATE triage.sync_state SET paced_until = now();
+SELECT pg_temp.claimed('comments') AS new_fence \gset
+SELECT is(triage.store_sync_comments('default', 'anew', :comment_fence, '77', '{"comments": [{"id": "1", "body": "another''s", "public": true, "created_at": 1700000000}], "has_more": false}', 200, 1, now()),
+	'stale', 'nor are its comments');
+SELECT triage.drop_source('anew');
+
 -- What is append-only, and for how long ------------------------------------------------------------------------------------------------
 
 SELECT is(pg_temp.outcome(command), '42501', command)

@@ -328,35 +328,30 @@ have_pool(Sync *sync, const char **why)
 }
 
 static bool
-send_request(Sync *sync, SyncCall *call, Buf *url, char *secret, char *why, size_t why_size)
+send_request(Sync *sync, SyncCall *call, const Buf *url, char *secret, char *why, size_t why_size)
 {
 	PoolRequest request = {
 		.method = POOL_GET,
+		.url = url->data,
 		.user = call->user,
 		.secret = secret,
 		.timeout_ms = call->timeout_ms,
 		.tag = call
 	};
 	const char *reason = "out of memory";
-	bool		sent = false;
+	bool		sent = have_pool(sync, &reason) && pool_start(sync->pool, &request, &reason);
 
-	if (zendesk_url(url, &call->ask, &reason) && have_pool(sync, &reason))
-	{
-		request.url = url->data;
-		sent = pool_start(sync->pool, &request, &reason);
-	}
 	strlcpy(why, reason ? reason : "", why_size);
 	return sent;
 }
 
 /* Every time anew: is this URL listed, and what is the key?  Requests are few, and a file that was replaced counts at once. */
 static void
-start_call(Sync *sync, SyncCall *call)
+start_call_to(Sync *sync, SyncCall *call, const Buf *url)
 {
 	char		why[REASON_MAX] = "";
 	char		secret[SECRET_MAX + 1];
 	const char *refusal = NULL;
-	Buf			url;
 	bool		sent;
 
 	if (!origin_listed(triage_allowed_origins, call->ask.base_url, &refusal))
@@ -371,10 +366,8 @@ start_call(Sync *sync, SyncCall *call)
 		end_with(call, OUTCOME_MISCONFIGURED, why);
 		return;
 	}
-	buf_init(&url, 65536);
-	sent = send_request(sync, call, &url, secret, why, sizeof(why));
+	sent = send_request(sync, call, url, secret, why, sizeof(why));
 	secret_wipe(secret, sizeof(secret));
-	buf_free(&url);
 	if (!sent)
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, why);
@@ -382,6 +375,21 @@ start_call(Sync *sync, SyncCall *call)
 	}
 	call->started_at = GetCurrentTimestamp();
 	call->state = SYNC_FLYING;
+}
+
+/* What cannot be asked for is that ticket's or that cursor's fault, and no reason for all others to rest. */
+static void
+start_call(Sync *sync, SyncCall *call)
+{
+	const char *why;
+	Buf			url;
+
+	buf_init(&url, 65536);
+	if (zendesk_url(&url, &call->ask, &why))
+		start_call_to(sync, call, &url);
+	else
+		end_with(call, OUTCOME_BAD_REQUEST, why);
+	buf_free(&url);
 }
 
 static void

@@ -47,11 +47,12 @@
 /* What a page of this size leaves in malloc's hands goes back to the system. */
 #define TRIM_BYTES (1024 * 1024)
 
-/* A key's file that a resting source waits for. */
+/* A key's file that a resting stream waits for. */
 typedef struct Watched
 {
 	char	   *tenant_id;
 	char	   *source;
+	ZendeskStream stream;
 	char	   *secret;
 	SecretStamp stamp;
 	struct Watched *next;
@@ -171,7 +172,7 @@ find_watched(Sync *sync, const SyncCall *call)
 {
 	Watched   **at = &sync->watched;
 
-	while (*at && !is_of(call, (*at)->tenant_id, (*at)->source))
+	while (*at && !((*at)->stream == call->ask.stream && is_of(call, (*at)->tenant_id, (*at)->source)))
 		at = &(*at)->next;
 	return at;
 }
@@ -201,6 +202,7 @@ watch_file(Sync *sync, const SyncCall *call)
 	watched->tenant_id = MemoryContextStrdup(TopMemoryContext, call->tenant_id);
 	watched->source = MemoryContextStrdup(TopMemoryContext, call->source);
 	watched->secret = MemoryContextStrdup(TopMemoryContext, call->secret);
+	watched->stream = call->ask.stream;
 	watched->stamp = call->stamp;
 	watched->next = sync->watched;
 	sync->watched = watched;
@@ -354,13 +356,13 @@ start_call_to(Sync *sync, SyncCall *call, const Buf *url)
 	const char *refusal = NULL;
 	bool		sent;
 
+	/* looked at first, and for each refusal: a file that is replaced from now on is then seen to have changed, and no other */
+	secret_look(triage_secrets_directory, call->secret, &call->stamp);
 	if (!origin_listed(triage_allowed_origins, call->ask.base_url, &refusal))
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, refusal ? refusal : "refused");
 		return;
 	}
-	/* looked at first: a file that is replaced in between is then seen to have changed */
-	secret_look(triage_secrets_directory, call->secret, &call->stamp);
 	if (!secret_read(triage_secrets_directory, call->secret, secret, why, sizeof(why)))
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, why);

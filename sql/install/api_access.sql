@@ -81,7 +81,7 @@ AS $$
 			('admin', 'function', 'EXECUTE',
 				'import_tickets import_comments resume_import import_start import_batch import_progress import_columns '
 				'preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets '
-				'import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+				'import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			-- not who began it, nor what it reads once it is begun: else whoever goes on with it is made to read a trap
 			('admin', 'relation', 'SELECT, INSERT (tenant_id, target, source_table, source, ticket_source, columns, labels, request_triage, batch_size), '
 				'UPDATE (last_key, rows_imported, rows_skipped, rows_failed, updated_at, finished_at), DELETE', 'imports'),
@@ -139,7 +139,7 @@ AS $$
 			('owner', 'function', '', 'install_chat_tables install_chat_comments install_chat_triggers install_chat_views '
 				'request_chat_reply call_off_chat_reply follow_messages follow_messages_ticket request_chat_summary'),
 			('owner', 'function', '',
-				'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+				'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause handoff_reason '
 				'deflect_session ticket_talk'),

@@ -108,7 +108,7 @@ COMMENT ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text)
 REVOKE ALL ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.end_session(session_id bigint, by_client boolean DEFAULT false) RETURNS boolean
-	LANGUAGE plpgsql
+	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -121,11 +121,14 @@ BEGIN
 		RAISE EXCEPTION 'chat session % is archived', session_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Archived is final: there is nothing left to end.';
 	END IF;
-	UPDATE triage.tickets t
-		SET status = 'resolved',
-			resolution = CASE WHEN by_client THEN 'closed_by_client' ELSE 'resolved' END::triage.ticket_resolution
-		WHERE t.id = chat.ticket_id AND t.tenant_id = tenant AND t.deleted_at IS NULL
-			AND t.status NOT IN ('resolved', 'closed');
+	IF by_client THEN
+		PERFORM triage.close_by_client(tenant, chat.ticket_id);
+	ELSE
+		UPDATE triage.tickets t
+			SET status = 'resolved', resolution = 'resolved'
+			WHERE t.id = chat.ticket_id AND t.tenant_id = tenant AND t.deleted_at IS NULL
+				AND t.status NOT IN ('resolved', 'closed');
+	END IF;
 	UPDATE triage.chat_sessions s
 		SET status = 'resolved'
 		WHERE s.id = end_session.session_id AND s.tenant_id = tenant AND s.status = 'active';

@@ -157,6 +157,48 @@ COMMENT ON FUNCTION triage.set_handler(text, bigint, text, text) IS
 	'part of every handover: changes who answers a ticket''s customer, which nothing else may; handler human: agent_id, if given, takes it; ai: nobody has it any more; returns whether it changed; raises 22004 when one of the first three is null';
 REVOKE ALL ON FUNCTION triage.set_handler(text, bigint, text, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.close_by_client(tenant_id text, ticket_id bigint) RETURNS boolean
+	LANGUAGE c STRICT
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_close_by_client';
+COMMENT ON FUNCTION triage.close_by_client(text, bigint) IS
+	'part of end_session(): resolves a conversation''s ticket as closed by its client, which nothing else may; returns whether it was not finished or deleted before; raises nothing';
+REVOKE ALL ON FUNCTION triage.close_by_client(text, bigint) FROM PUBLIC;
+
+CREATE FUNCTION triage.is_handed_over(ticket_id bigint) RETURNS boolean
+	LANGUAGE c STRICT
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_is_handed_over';
+COMMENT ON FUNCTION triage.is_handed_over(bigint) IS
+	'part of the triggers on tickets: whether set_handler() or close_by_client() is what changes that ticket now; raises nothing';
+REVOKE ALL ON FUNCTION triage.is_handed_over(bigint) FROM PUBLIC;
+
+-- A ticket without a conversation has no end_session(): whoever hears of the customer that the matter is settled says so.
+CREATE FUNCTION triage.check_closed_by_client() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	conversation bigint;
+BEGIN
+	IF triage.is_handed_over(NEW.id) OR triage.syncing() THEN
+		RETURN NULL;
+	END IF;
+	SELECT o.session_id INTO conversation
+		FROM triage.chat_tickets o
+		WHERE o.tenant_id = NEW.tenant_id AND o.ticket_id = NEW.id AND o.relation = 'origin';
+	IF FOUND THEN
+		RAISE EXCEPTION 'ticket % cannot be resolved as closed_by_client: its conversation was not ended by the client', NEW.id
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets',
+				HINT = format('Call triage.end_session(%s, by_client => true).', conversation);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.check_closed_by_client() IS
+	'trigger on tickets: the ticket of a conversation becomes closed_by_client by end_session() only; raises 23514';
+REVOKE ALL ON FUNCTION triage.check_closed_by_client() FROM PUBLIC;
+
 CREATE FUNCTION triage.conversation_trouble(tenant_id text, session_id bigint) RETURNS text
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp

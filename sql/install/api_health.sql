@@ -263,7 +263,7 @@ BEGIN
 		what := 'no worker runs, although the library is preloaded';
 		what_to_do := 'Is the database in triage.databases, and is a slot of max_worker_processes free? Then SELECT triage.worker_start();';
 	ELSE
-		what := 'no worker runs, and no job waits: a new ticket starts one';
+		what := 'no worker runs, and no job is due: a new ticket starts one';
 	END IF;
 	RETURN NEXT;
 END
@@ -765,9 +765,16 @@ BEGIN
 		'failure', (SELECT jsonb_build_object('job_id', d.id, 'class', d.class, 'message', d.message, 'attempts', d.attempts,
 				'failed_at', d.failed_at, 'what_to_do', 'SELECT triage.retry_failed(); or triage.request_triage(ticket_id)')
 			FROM triage.ai_dead_letters d
-			WHERE d.tenant_id = tenant AND d.ticket_id = explain_ticket.ticket_id AND d.kind = 'triage'));
+			WHERE d.tenant_id = tenant AND d.ticket_id = explain_ticket.ticket_id AND d.kind = 'triage'),
+		'other_failures', (SELECT coalesce(jsonb_agg(jsonb_build_object('job_id', d.id, 'kind', d.kind, 'session_id', d.session_id,
+				'class', d.class, 'message', d.message, 'attempts', d.attempts, 'failed_at', d.failed_at) ORDER BY d.failed_at, d.id), '[]')
+			FROM triage.ai_dead_letters d
+			WHERE d.tenant_id = tenant AND d.kind <> 'triage'
+				AND (d.ticket_id = explain_ticket.ticket_id
+					OR d.session_id = (SELECT o.session_id FROM triage.chat_tickets o
+						WHERE o.tenant_id = tenant AND o.ticket_id = explain_ticket.ticket_id AND o.relation = 'origin'))));
 END
 $$;
 COMMENT ON FUNCTION triage.explain_ticket(bigint) IS
-	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); cost (what they are known to have cost, by currency); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; raises P0002 when there is no such ticket';
+	'where the AI''s answer to a ticket comes from, as an object: ai_state; ticket (labels as they are now); result (the current answer, the run that brought it with prompt version and the SHA-256 of its text, provider, model, tokens, cost and the price it was computed with, latency and request id, what was applied to the ticket, what was not because a person had chosen before, and who overrode it since); superseded (earlier answers); runs (every call with its outcome and times, stale and lost ones too); cost (what they are known to have cost, by currency); job (what waits or runs, its next try and why it waits) and failure (why it was given up), null where there is none; other_failures (what else was given up about the ticket or the chat session that it began as, such as a reply or a summary); raises P0002 when there is no such ticket';
 REVOKE ALL ON FUNCTION triage.explain_ticket(bigint) FROM PUBLIC;

@@ -21,6 +21,13 @@ CREATE FUNCTION triage.syncing() RETURNS boolean
 COMMENT ON FUNCTION triage.syncing() IS 'whether this transaction copies what happened elsewhere, see set_syncing(); for triggers; raises nothing';
 REVOKE ALL ON FUNCTION triage.syncing() FROM PUBLIC;
 
+CREATE FUNCTION triage.check_commit() RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'triage_check_commit';
+COMMENT ON FUNCTION triage.check_commit() IS
+	'part of the imports: returns nothing; raises 25001 inside a transaction block, where no batch can be committed';
+REVOKE ALL ON FUNCTION triage.check_commit() FROM PUBLIC;
+
 -- What columns and words mean ------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.squash(name text) RETURNS text
@@ -774,6 +781,9 @@ AS $$
 DECLARE
 	more boolean;
 BEGIN
+	IF commit_batches THEN
+		PERFORM triage.check_commit();
+	END IF;
 	LOOP
 		-- SET LOCAL would not outlive the first commit
 		IF tenant IS NOT NULL THEN
@@ -789,7 +799,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) IS
-	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 42501 when another role began it, 2D000 inside a transaction block unless commit_batches is false';
+	'goes on with an import that was cut short, to its end, a transaction for each batch; the arguments after import_id are those of import_tickets(); raises P0002 when there is no such import, 42501 when another role began it, 25001 inside a transaction block, and 2D000 called from a function, unless commit_batches is false';
 REVOKE ALL ON PROCEDURE triage.resume_import(bigint, boolean, text, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION triage.import_progress(import_id bigint, OUT imported bigint, OUT skipped bigint, OUT failed bigint)
@@ -827,7 +837,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE triage.import_tickets(regclass, jsonb, jsonb, text, boolean, int, boolean, text, bigint, bigint, bigint, bigint) IS
-	'brings the rows of a table or view of the application in as tickets, with their dates, states and people; a row that is here already, by source and external_id, is skipped, so it can be run again; columns: see import_columns(); labels: see import_word(); source: the table''s name unless given; request_triage: have the model asked about those that are not finished; batch_size: rows of one transaction, 1 to 10000; commit_batches false: all in the caller''s transaction; tenant: for which, where SET LOCAL would end with the first commit; nothing is notified, reopened or written to the history; rows that cannot be imported are left in triage.import_errors with the reason; returns the import''s id and how many rows were imported, skipped and turned down; raises 22023 and 42703 for arguments that do not fit, 42501 without rights on the table, 2D000 inside a transaction block unless commit_batches is false';
+	'brings the rows of a table or view of the application in as tickets, with their dates, states and people; a row that is here already, by source and external_id, is skipped, so it can be run again; columns: see import_columns(); labels: see import_word(); source: the table''s name unless given; request_triage: have the model asked about those that are not finished; batch_size: rows of one transaction, 1 to 10000; commit_batches false: all in the caller''s transaction; tenant: for which, where SET LOCAL would end with the first commit; nothing is notified, reopened or written to the history; rows that cannot be imported are left in triage.import_errors with the reason; returns the import''s id and how many rows were imported, skipped and turned down; raises 22023 and 42703 for arguments that do not fit, 42501 without rights on the table, 25001 inside a transaction block, and 2D000 called from a function, unless commit_batches is false';
 REVOKE ALL ON PROCEDURE triage.import_tickets(regclass, jsonb, jsonb, text, boolean, int, boolean, text, bigint, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE PROCEDURE triage.import_comments(

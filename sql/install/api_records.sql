@@ -12,19 +12,40 @@ CREATE FUNCTION triage.purge_tickets(deleted_before timestamptz, tenant text, ma
 AS $$
 DECLARE
 	purged bigint;
+	of_tenants text[];
+	ids bigint[];
 BEGIN
 	-- A ticket that somebody holds, to take it back from the deleted ones perhaps, is left for the next time.  What was
 	-- taken back meanwhile no longer fits the condition, which is looked at again under the lock.
-	DELETE FROM triage.tickets x WHERE x.ctid = ANY (ARRAY (
-		SELECT t.ctid FROM triage.tickets t
-			WHERE t.deleted_at < deleted_before AND (tenant IS NULL OR t.tenant_id = tenant)
-			LIMIT max_rows FOR UPDATE SKIP LOCKED));
+	SELECT array_agg(l.tenant_id), array_agg(l.id) INTO of_tenants, ids
+		FROM (SELECT t.tenant_id, t.id FROM triage.tickets t
+				WHERE t.deleted_at < deleted_before AND (purge_tickets.tenant IS NULL OR t.tenant_id = purge_tickets.tenant)
+				LIMIT max_rows FOR UPDATE SKIP LOCKED) l;
+	-- A session's messages are its ticket's thread.  One that goes on in another ticket stays, and is over.
+	DELETE FROM triage.chat_sessions s
+		USING triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
+		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
+			AND s.tenant_id = o.tenant_id AND s.id = o.session_id
+			AND NOT EXISTS (SELECT FROM triage.chat_tickets l
+				WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id
+					AND (l.tenant_id, l.ticket_id) NOT IN (SELECT u.tenant_id, u.id FROM unnest(of_tenants, ids) u (tenant_id, id)));
+	UPDATE triage.chat_sessions s SET status = 'resolved'
+		FROM triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
+		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
+			AND s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status = 'active';
+	UPDATE triage.chat_sessions s SET status = 'archived'
+		FROM triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
+		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
+			AND s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status = 'resolved';
+	DELETE FROM triage.tickets x
+		USING unnest(of_tenants, ids) d (tenant_id, id)
+		WHERE x.tenant_id = d.tenant_id AND x.id = d.id;
 	GET DIAGNOSTICS purged = ROW_COUNT;
 	RETURN purged;
 END
 $$;
 COMMENT ON FUNCTION triage.purge_tickets(timestamptz, text, int) IS
-	'part of purge_deleted() and apply_retention(): deletes at most max_rows tickets that delete_ticket() hid before that time, of one tenant or, with NULL, of all, and what hangs on them; returns how many; raises nothing';
+	'part of purge_deleted() and apply_retention(): deletes at most max_rows tickets that delete_ticket() hid before that time, of one tenant or, with NULL, of all, and what hangs on them, the chat sessions that they began as included; returns how many; raises nothing';
 REVOKE ALL ON FUNCTION triage.purge_tickets(timestamptz, text, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.purge_deleted(older_than interval DEFAULT '30 days', max_rows int DEFAULT 10000) RETURNS bigint
@@ -45,7 +66,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.purge_deleted(interval, int) IS
-	'deletes for good the tickets of the current tenant that delete_ticket() hid longer than older_than ago, with comments, history, assignments, results and jobs; ai_runs stay; at most max_rows, what somebody holds is skipped: call it again until it returns 0; returns how many; raises 22023 when older_than is negative or max_rows not positive; apply_retention() does the same for all tenants by schedule';
+	'deletes for good the tickets of the current tenant that delete_ticket() hid longer than older_than ago, with comments, history, assignments, results and jobs, and with the chat sessions that they began as (one with other tickets is archived instead); ai_runs stay; at most max_rows, what somebody holds is skipped: call it again until it returns 0; returns how many; raises 22023 when older_than is negative or max_rows not positive; apply_retention() does the same for all tenants by schedule';
 REVOKE ALL ON FUNCTION triage.purge_deleted(interval, int) FROM PUBLIC;
 
 -- Erasing a person -----------------------------------------------------------------------------------------------------

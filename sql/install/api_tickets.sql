@@ -452,7 +452,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.resolve_ticket(bigint, triage.ticket_resolution, int) IS
-	'resolves a ticket and drops its AI job; resolution: how it ended; nothing changes when it is resolved so already; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one, 23514 when it is closed';
+	'resolves a ticket and drops its AI job; resolution: how it ended; nothing changes when it is resolved so already; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one, 23514 when it is closed, and for closed_by_client of a ticket that began as a chat session (see end_session)';
 REVOKE ALL ON FUNCTION triage.resolve_ticket(bigint, triage.ticket_resolution, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.close_ticket(
@@ -477,7 +477,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.close_ticket(bigint, triage.ticket_resolution, int) IS
-	'closes a ticket for good and drops its AI job; resolution: how it ended, NULL keeps that of a resolved ticket and is ''resolved'' for others; nothing changes when it is closed already; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one';
+	'closes a ticket for good and drops its AI job; resolution: how it ended, NULL keeps that of a resolved ticket and is ''resolved'' for others; nothing changes when it is closed already; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one, 23514 for closed_by_client of a ticket that began as a chat session (see end_session)';
 REVOKE ALL ON FUNCTION triage.close_ticket(bigint, triage.ticket_resolution, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.reopen_ticket(ticket_id bigint, expected_version int DEFAULT NULL) RETURNS int

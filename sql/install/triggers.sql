@@ -8,6 +8,10 @@ BEGIN
 	CREATE OR REPLACE TRIGGER tickets_before
 		BEFORE INSERT OR UPDATE ON triage.tickets
 		FOR EACH ROW EXECUTE FUNCTION triage.tickets_before();
+	CREATE OR REPLACE TRIGGER tickets_closed_by_client
+		AFTER UPDATE ON triage.tickets
+		FOR EACH ROW WHEN (NEW.resolution = 'closed_by_client' AND OLD.resolution IS DISTINCT FROM NEW.resolution)
+		EXECUTE FUNCTION triage.check_closed_by_client();
 	CREATE OR REPLACE TRIGGER tickets_after_insert
 		AFTER INSERT ON triage.tickets
 		REFERENCING NEW TABLE AS new_tickets

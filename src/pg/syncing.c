@@ -12,15 +12,19 @@
  * Who may: the setting is internal, so neither SET, ALTER ROLE nor postgresql.conf can turn it on.  set_syncing() does,
  * and the right to execute that is the whole of the check: level admin has it, agents have not.  It is local to the
  * transaction, and a subtransaction that fails takes it back.
+ *
+ * An import also asks here whether it can commit as it goes, since the server's own error does not say what to do.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "pg/syncing.h"
 #include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(triage_set_syncing);
 PG_FUNCTION_INFO_V1(triage_is_syncing);
+PG_FUNCTION_INFO_V1(triage_check_commit);
 
 bool		triage_syncing = false;
 
@@ -36,4 +40,16 @@ Datum
 triage_is_syncing(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(triage_syncing);
+}
+
+Datum
+triage_check_commit(PG_FUNCTION_ARGS)
+{
+	(void) fcinfo;
+	if (IsTransactionBlock())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("an import cannot commit its batches inside a transaction block"),
+				 errhint("CALL it outside of BEGIN and COMMIT, or with commit_batches => false.")));
+	PG_RETURN_VOID();
 }

@@ -23,7 +23,7 @@ extern bool ticket_text_is_erased;
 
 /* What stands where text was erased; sql/install/api_records.sql says the same. */
 #define ERASED_TEXT "[erased]"
-/* The ticket whose handler is being changed by a handover, else 0.  No session can set it from SQL. */
+/* The ticket that a handover, or its customer's end_session(), is changing, else 0.  No session can set it from SQL. */
 extern int64 ticket_handed_over;
 
 typedef enum TicketColumn

@@ -37,7 +37,7 @@ INSERT INTO place (chapter, name)
 			(1, 'create_ticket update_ticket add_comment assign_ticket unassign_ticket resolve_ticket close_ticket '
 				'reopen_ticket delete_ticket search_tickets list_tickets'),
 			(7, 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply agent_spoke take_over_for'),
-			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler conversation_trouble '
+			(7, 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over check_closed_by_client conversation_trouble '
 				'check_conversation ask_summary add_escalation origin_session record_handoff open_ticket_of reason_text '
 				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
@@ -75,7 +75,7 @@ INSERT INTO place (chapter, name)
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),
-			(6, 'set_syncing syncing'),
+			(6, 'set_syncing syncing check_commit'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '

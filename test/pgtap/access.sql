@@ -49,7 +49,7 @@ INSERT INTO pg_temp.callable
 			('admin worker', 'price_of provider_terms budget_period_end'),
 			('admin worker', 'reap_jobs'),
 			('reader agent admin', 'syncing'),
-			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing purge_deleted erase_person erasure_list'),
+			('admin', 'import_tickets import_comments resume_import import_start import_batch import_progress import_columns preview_import import_guesses import_word import_words import_read import_sieve import_try import_store_tickets import_store_comments check_import_labels squash set_syncing check_commit purge_deleted erase_person erasure_list'),
 			('', 'install_records_tables purge_tickets erase_tickets import_history import_store_history'),
 			('agent admin worker', 'ts_config'),
 			('worker', 'issue_candidates'),
@@ -82,7 +82,7 @@ INSERT INTO pg_temp.callable
 			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
 				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues install_mining_tables'),
-			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler '
+			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '
 				'handoff_reason deflect_session ticket_talk'),

@@ -222,6 +222,21 @@ SELECT is(
 SELECT is((SELECT count(*) FROM triage.ai_runs r WHERE r.ticket_id = :eve), 2::bigint, 'what was spent on it is not');
 SELECT is_empty($$SELECT k.conname FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = 'triage.tickets'::regclass AND k.connamespace = 'triage'::regnamespace AND k.confdeltype <> 'c'$$,
 	'[seed 90] [seed 91] whatever refers to a ticket goes with it');
+-- a conversation is its ticket's thread
+DO $$
+DECLARE
+	alone bigint := triage.start_session('zoe', open_ticket => true);
+	continued bigint := triage.start_session('zoe', open_ticket => true);
+	further bigint := triage.create_ticket('goes on', 'x', external_id => 'goes on', request_triage => false);
+BEGIN
+	PERFORM triage.post_message(alone, 'PURGEDX'), triage.post_message(continued, 'KEPTX'), triage.link_session(continued, further, 'followup');
+	PERFORM triage.delete_ticket(o.ticket_id) FROM triage.chat_tickets o WHERE o.session_id IN (alone, continued) AND o.relation = 'origin';
+END
+$$;
+SELECT is(triage.purge_deleted('0'), 2::bigint, '[seed 57] tickets of conversations are purged');
+SELECT is_empty('SELECT pg_temp.places(''PURGEDX'')', 'with what was said in them');
+SELECT is((SELECT string_agg(s.status::text, ',') FROM triage.chat_sessions s JOIN triage.chat_messages m ON m.tenant_id = s.tenant_id AND m.session_id = s.id WHERE m.content = 'KEPTX'),
+	'archived', 'a conversation that another ticket goes on from is kept, and nobody''s to answer any more');
 UPDATE triage.retention SET keep = '1 day' WHERE target = 'deleted_tickets';
 UPDATE triage.tickets SET deleted_at = now() - interval '2 days' WHERE tenant_id = 'other' AND deleted_at IS NOT NULL;
 SELECT results_eq($$SELECT target, deleted FROM triage.apply_retention() WHERE target = 'deleted_tickets'$$, $$VALUES ('deleted_tickets'::text, 1::bigint)$$, 'apply_retention() does the same by rule, for all tenants');

@@ -16,7 +16,7 @@ RESET triage.tenant;
 SELECT triage.create_ticket('gone', 'gone') AS gone \gset
 SELECT triage.delete_ticket(:gone) > 0;
 SELECT is(pg_temp.outcome('SELECT triage.explain_ticket(' || :gone || ')'), 'P0002', 'nor is one that was deleted');
-SELECT set_eq('SELECT jsonb_object_keys(triage.explain_ticket(' || :a || '))', '{ticket_id,ai_state,ticket,result,superseded,runs,cost,job,failure}'::text[],
+SELECT set_eq('SELECT jsonb_object_keys(triage.explain_ticket(' || :a || '))', '{ticket_id,ai_state,ticket,result,superseded,runs,cost,job,failure,other_failures}'::text[],
 	'the keys are always there');
 
 -- Before any call -----------------------------------------------------------------------------------------------------------------
@@ -106,6 +106,12 @@ DELETE FROM triage.ai_jobs WHERE ticket_id = :a;
 SELECT is(pg_temp.told(:a, '$.job'), '[null]', 'no job');
 SELECT is(pg_temp.told(:a, '$.failure.class'), '["transient"]', 'but the reason why it was given up');
 SELECT is(pg_temp.told(:a, '$.ai_state'), '["ai_failed"]', 'and the state');
+SELECT is(pg_temp.told(:a, '$.other_failures'), '[[]]', 'nothing else was given up');
+INSERT INTO triage.chat_sessions (customer_id) VALUES (NULL) RETURNING id AS s \gset
+INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (:s, :a);
+INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, session_id, kind, priority, fence, attempts, class, message, created_at)
+	VALUES ('default', -1, :a, NULL, 'summarize', 'high', 1, 5, 'refused', 'no', now()), ('default', -2, NULL, :s, 'chat_reply', 'urgent', 1, 5, 'transient', 'no', now());
+SELECT is(pg_temp.told(:a, '$.other_failures[*].kind'), '["chat_reply", "summarize"]', 'until a reply or a summary is');
 
 SELECT finish();
 ROLLBACK;

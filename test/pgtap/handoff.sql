@@ -67,7 +67,9 @@ INSERT INTO pg_temp.walk VALUES
 	('triage.end_session($session, by_client => true)', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.archive_session($session)', '55000', '55000', '55000', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.resolve_ticket($ticket)', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED'),
-	('triage.resolve_ticket($ticket, ''closed_by_client'')', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT', 'CLOSED_BY_CLIENT'),
+	('triage.resolve_ticket($ticket, ''closed_by_client'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
+	('triage.close_ticket($ticket, ''closed_by_client'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
+	('triage.update_ticket($ticket, ''{"status": "resolved", "resolution": "closed_by_client"}'')', '23514', '23514', '23514', '23514', 'CLOSED_BY_CLIENT'),
 	('triage.close_ticket($ticket)', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_RESOLVED', 'CLOSED_BY_CLIENT'),
 	('triage.reopen_ticket($ticket)', 'OPEN_AI_HANDLING', 'PENDING_HUMAN_ASSIGNMENT', 'ACTIVE_HUMAN_CHAT', 'OPEN_AI_HANDLING', 'OPEN_AI_HANDLING'),
 	('triage.update_ticket($ticket, ''{"handler": "human"}'')', '22023', '22023', '22023', '22023', '22023'),
@@ -105,6 +107,9 @@ SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET handler = handler, s
 SELECT triage.create_ticket('by mail', 'x', external_id => 'mail', request_triage => false) > 0 AS made \gset
 SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET handler = ''ai'' WHERE id = %s', pg_temp.ticket('mail'))), '23514', 'nor can it of a ticket without a conversation');
 SELECT is(pg_temp.outcome(format('SELECT triage.hand_back_to_ai(%s)', pg_temp.ticket('mail'))), '55000', 'which cannot be handed to the AI at all');
+SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET status = ''resolved'', resolution = ''closed_by_client'' WHERE id = %s', pg_temp.ticket_of('OPEN_AI_HANDLING'))), '23514',
+	'UPDATE does not end a conversation in the client''s name [seed 17] [seed 37]');
+SELECT is(pg_temp.outcome(format('SELECT triage.resolve_ticket(%s, ''closed_by_client'')', pg_temp.ticket('mail'))), 'ok', 'but a ticket without a conversation may be resolved so');
 SELECT is_empty($$SELECT FROM triage.support_tickets s WHERE s.id = pg_temp.ticket('mail')$$, 'and is not in support_tickets: a conversation is required [seed 3] [seed 29]');
 CREATE ROLE regress_triage_agent;
 SELECT triage.grant_access('regress_triage_agent', 'agent');

@@ -124,7 +124,7 @@ SELECT is(pg_temp.outcome(command), state, command)
 		('CALL triage.import_tickets(''public.odd'', labels => ''{"status": "open"}'', commit_batches => false)', '22023'),
 		('CALL triage.import_tickets(''public.odd'', batch_size => 0, commit_batches => false)', '22023'),
 		('CALL triage.import_tickets(''public.nothing'', commit_batches => false)', '42P01'),
-		('CALL triage.import_tickets(''public.odd''::regclass)', '2D000'),
+		('CALL triage.import_tickets(''public.odd''::regclass)', '25001'),
 		('CALL triage.import_comments(''public.comments'', commit_batches => false)', '22023'),
 		('CALL triage.resume_import(-1, false)', 'P0002')) AS c (command, state);
 SELECT is(pg_temp.import($$'public.odd', '{"priority": "prio"}', '{"status": {"*": "pending"}}'$$), '1/3/5', 'a label for all other words');

@@ -160,7 +160,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
 		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event', 'chat_sessions_event', 'chat_messages_event', 'ticket_escalations_event',
 		'add_consumer', 'drop_consumer', 'read_events', 'confirm_events', 'pending_events',
-		'escalate_session', 'escalate_ticket', 'escalate_for', 'escalate_unanswered', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
+		'end_session', 'check_closed_by_client', 'escalate_session', 'escalate_ticket', 'escalate_for', 'escalate_unanswered', 'take_over_session', 'hand_back_to_ai', 'follow_chat_reply',
 		'request_summary', 'request_session_summary', 'read_summarize', 'lock_summarize', 'store_summarize',
 		'extract_issues', 'extract_all', 'estimate_extraction', 'read_extract_issues', 'lock_extract_issues', 'store_extract_issues', 'tickets_extract', 'tickets_hide_issues', 'ticket_comments_extract',
 		'assign_issue', 'unassign_issue', 'split_cluster', 'merge_clusters', 'unmerge_cluster', 'rename_cluster', 'set_pm_status', 'archive_cluster', 'unarchive_cluster', 'suggest_merges', 'delete_cluster', 'place_unclustered', 'issue_clusters_after', 'issue_clusters_deleted',

@@ -42,7 +42,7 @@ is(sql($node, 'SELECT count(*) FROM triage.ticket_history'), 0, 'no change');
 is($model->requests, 0, 'no call');
 is(sql($node, "SELECT count(*) FROM triage.tickets WHERE updated_at > '2025-01-01'"), 0, 'no date of today');
 is(sql($node, "CALL triage.import_tickets('old_tickets', source => 'slow_tickets')"), '2|0|2000|0', 'the same rows under the same source are skipped');
-is(sqlstate($node, "BEGIN; CALL triage.import_tickets('old_tickets'); COMMIT"), '2D000', 'inside a transaction block it cannot commit, and says so');
+is(sqlstate($node, "BEGIN; CALL triage.import_tickets('old_tickets'); COMMIT"), '25001', 'inside a transaction block it cannot commit, and says so');
 like(sql($node, "BEGIN; CALL triage.import_tickets('old_tickets', source => 'once', commit_batches => false); ROLLBACK; SELECT count(*) FROM triage.tickets WHERE source = 'once'"),
 	qr/^\d+\|2000\|0\|0\n0$/, 'there it can do without: a trial that is rolled back');
 

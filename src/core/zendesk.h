@@ -35,7 +35,7 @@ typedef struct ZendeskResult
 	int64_t		retry_after_ms; /* of a failure; negative: the answer did not say */
 	bool		cursor_rejected;	/* of a failure: the same cursor will not do again */
 	Buf			page;			/* JSON; buf_free() it */
-	bool		too_heavy;		/* UNUSABLE_ANSWER: reading it would take too much memory; a part of it may do */
+	bool		too_heavy;		/* of a failure: reading it takes too much memory; a part of it may do */
 	int			rows;			/* tickets or comments in it */
 	int			skipped;		/* what could not be read, named in the page */
 } ZendeskResult;

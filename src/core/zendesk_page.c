@@ -728,7 +728,8 @@ zendesk_page(const char *body, size_t len, const ZendeskAsk *ask, int64_t wait_m
 		if (wait_ms > 0)
 			buf_printf(reading.out, ",\"wait_ms\":%" PRId64, wait_ms);
 		buf_puts(reading.out, "}");
-		if (reading.out->failed || reading.skipped.failed)
+		result->too_heavy = reading.out->failed || reading.skipped.failed;
+		if (result->too_heavy)
 			read = json_end(ending_of(&reading), OUTCOME_TRANSIENT, "out of memory while reading the page");
 	}
 	if (!read)

@@ -280,12 +280,17 @@ apply_limit(Sync *sync, SyncCall *call)
 		call->ask.page_size = Min(call->ask.page_size, limit->page_size);
 }
 
+static bool
+is_divisible(const SyncCall *call)
+{
+	return call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1;
+}
+
 /* What does not fit is asked for in halves. */
 static void
-ask_for_less(Sync *sync, SyncCall *call)
+ask_for_less(Sync *sync, SyncCall *call, const char *why)
 {
 	PageLimit **at = find_limit(sync, call);
-	char		reason[REASON_MAX];
 
 	if (*at == NULL)
 	{
@@ -295,10 +300,8 @@ ask_for_less(Sync *sync, SyncCall *call)
 	}
 	(*at)->page_size = call->ask.page_size / 2;
 	(*at)->pages = 0;
-	snprintf(reason, sizeof(reason), "a page of %d tickets is larger than %zu bytes%s; the next one is asked for %d",
-			 call->ask.page_size, call->result.too_heavy ? ZENDESK_WEIGHT_MAX : MAX_PAGE,
-			 call->result.too_heavy ? " in memory" : "", (*at)->page_size);
-	end_with(call, OUTCOME_TRANSIENT, reason);
+	end_with(call, OUTCOME_TRANSIENT, psprintf("%s; instead of %d tickets the next page is asked for %d", why,
+											   call->ask.page_size, (*at)->page_size));
 }
 
 /* It has fitted for a while: twice as much may do. */
@@ -412,12 +415,15 @@ epoch_ms(TimestampTz at)
 	return (int64) ((at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000);
 }
 
-/* A page with fewer tickets may do. */
-static bool
-is_too_large(const SyncCall *call, const PoolReply *reply)
+/* What a page with fewer tickets may mend; NULL: nothing. */
+static const char *
+excess(const SyncCall *call, const PoolReply *reply)
 {
-	return call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1 && reply->reply.http_status == 200 &&
-		(reply->reply.transport == TRANSPORT_TOO_LARGE || call->result.too_heavy);
+	if (!is_divisible(call) || reply->reply.http_status != 200)
+		return NULL;
+	if (call->result.too_heavy)
+		return call->result.reason;
+	return reply->reply.transport == TRANSPORT_TOO_LARGE ? psprintf("the page is larger than %zu bytes", MAX_PAGE) : NULL;
 }
 
 /* One a turn: reading a large page takes as long as many an answer waits. */
@@ -427,6 +433,7 @@ take_reply(Sync *sync)
 	PoolReply	reply;
 	SyncCall   *call;
 	int64		bytes;
+	const char *why;
 
 	if (sync->pool == NULL)
 		return;
@@ -438,8 +445,9 @@ take_reply(Sync *sync)
 	call->http_status = reply.reply.http_status;
 	bytes = (int64) reply.reply.body_len;
 	zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
-	if (is_too_large(call, &reply))
-		ask_for_less(sync, call);
+	why = excess(call, &reply);
+	if (why)
+		ask_for_less(sync, call, why);
 	call->state = SYNC_LANDED;
 	pool_done(sync->pool, &reply);
 	give_memory_back(bytes);
@@ -511,6 +519,11 @@ write_call(Sync *sync, SyncCall *call)
 		sync->next_look = Min(sync->next_look, write.next);
 		forget_call(sync, call);
 		return true;
+	}
+	if (error && page && error->sqlerrcode == ERRCODE_OUT_OF_MEMORY && is_divisible(call))
+	{
+		ask_for_less(sync, call, psprintf("the page could not be stored: %s", error->message));
+		return false;
 	}
 	if (error == NULL || (dispatch_is_passing(error->sqlerrcode) && GetCurrentTimestamp() < call->give_up_at))
 	{

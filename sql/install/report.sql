@@ -274,6 +274,7 @@ COMMENT ON FUNCTION triage.report_mix_section(text, date) IS
 REVOKE ALL ON FUNCTION triage.report_mix_section(text, date) FROM PUBLIC;
 
 -- What customers wrote, word for word, the newest first: of each merged cluster by its index, then of those; none twice.
+-- The page leaves the house: no internal note is quoted.
 CREATE FUNCTION triage.report_quotes(tenant text, cluster_ids bigint[]) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -286,17 +287,20 @@ BEGIN
 				SELECT max(n.id) AS id, max(n.ticket_id) AS ticket_id, max(n.reported_at) AS reported_at, n.quote
 					FROM unnest(cluster_ids) AS c (id)
 					CROSS JOIN LATERAL (
-						SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
-							FROM triage.extracted_issues i
-							WHERE i.tenant_id = tenant AND i.cluster_id = c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
-								AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
-							ORDER BY i.reported_at DESC, i.id DESC LIMIT 10) n
+						SELECT k.* FROM (
+							SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
+								FROM triage.extracted_issues i
+								WHERE i.tenant_id = tenant AND i.cluster_id = c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
+									AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
+								ORDER BY i.reported_at DESC, i.id DESC LIMIT 100) k
+							WHERE triage.quote_is_public(tenant, k.ticket_id, k.quote)
+							ORDER BY k.reported_at DESC, k.id DESC LIMIT 10) n
 					GROUP BY n.quote
 					ORDER BY reported_at DESC, id DESC LIMIT 2) q);
 END
 $$;
 COMMENT ON FUNCTION triage.report_quotes(text, bigint[]) IS
-	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets; returns HTML, NULL without any; raises nothing';
+	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets, none from internal notes, see quote_is_public(); returns HTML, NULL without any; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_quotes(text, bigint[]) FROM PUBLIC;
 
 -- By the cluster's index, for the days there are.  What counts is what cluster_trends counts.

@@ -146,6 +146,13 @@ SELECT is(strpos(:'page', v.html) > 0, false, 'not shown: ' || v.html)
 	FROM (VALUES ('<run>'), ('Emerging'), ('emerging quote'), ('never written'), ('Quiet one'), ('Merged one')) AS v (html);
 SELECT is((SELECT count(*) FROM regexp_matches(:'page', '<blockquote', 'g')), 2::bigint, 'each quote once, two at most');
 SELECT is(strpos(triage.report_html('2 years'), 'Quiet one') > 0, true, 'what was reported in the period only');
+-- a quote that stands in an internal note, and in a public comment
+INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_role, visibility, content) VALUES ('one', pg_temp.ticket('c'), 'agent', 'internal', 'They never pay, let them wait.'),
+	('one', pg_temp.ticket('c'), 'customer', 'public', 'Please mend it.');
+SELECT pg_temp.issue(:shown, 0, 'p5', 'let them wait'), pg_temp.issue(:shown, 0, 'p5', 'Please mend it');
+UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('c') WHERE customer = 'p5';
+SELECT results_eq($$SELECT v.words FROM unnest('{let them wait,Please mend it}'::text[]) v (words) WHERE strpos(triage.report_html(), v.words) > 0$$, '{Please mend it}'::text[],
+	'no internal note is quoted');
 
 -- To whom ------------------------------------------------------------------------------------------------------------
 

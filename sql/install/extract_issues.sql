@@ -540,7 +540,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.forget_quotes(text, bigint[]) IS
-	'part of redact_comment() and erase_person(): removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
+	'part of redact_comment(), erase_person() and sync: removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
 REVOKE ALL ON FUNCTION triage.forget_quotes(text, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.issues_of_answer(answer jsonb)

@@ -263,7 +263,7 @@ BEGIN
 		SELECT i.id INTO other_id
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = exact_place.tenant_id AND i.fingerprint = print AND i.superseded_at IS NULL
-				AND i.cluster_id IS NULL AND i.ticket_id <> (
+				AND i.cluster_id IS NULL AND i.summary <> '[erased]' AND i.ticket_id <> (
 					SELECT m.ticket_id FROM triage.extracted_issues m
 						WHERE m.tenant_id = exact_place.tenant_id AND m.id = exact_place.issue_id)
 			ORDER BY i.id
@@ -509,6 +509,8 @@ BEGIN
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = settle_issues.tenant_id AND i.ticket_id = ANY (ticket_ids)
 				AND i.superseded_at IS NULL AND i.cluster_id IS NULL AND coalesce(choices ? i.id::text, true)
+				-- of what erase_person() left nothing can be told: all of it reads alike
+				AND i.summary <> '[erased]'
 			ORDER BY i.id);
 	IF waiting = '{}' THEN
 		RETURN 0;

@@ -613,6 +613,10 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 BEGIN
 	PERFORM triage.check_schema();
+	IF max_tickets < 1 THEN
+		RAISE EXCEPTION 'max_tickets must be positive, not %', max_tickets
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL is as many as there are.';
+	END IF;
 	RETURN triage.settle_issues(tenant, ARRAY (
 		SELECT DISTINCT i.ticket_id
 			FROM triage.extracted_issues i
@@ -621,5 +625,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.place_unclustered(int) IS
-	'looks again for clusters for the current tenant''s issues that have none, as place_issues() does: after a model was added, a threshold was changed or a cluster was deleted; max_tickets: of so many tickets, the newest first; asks the model where it has to; returns how many issues were placed at once; raises 40001 when clusters change faster than it can look';
+	'looks again for clusters for the current tenant''s issues that have none, as place_issues() does: after a model was added, a threshold was changed or a cluster was deleted; max_tickets: of so many tickets, the newest first, NULL of all; asks the model where it has to; returns how many issues were placed at once; raises 22023 when max_tickets is not positive, 40001 when clusters change faster than it can look';
 REVOKE ALL ON FUNCTION triage.place_unclustered(int) FROM PUBLIC;

@@ -385,6 +385,7 @@ SELECT is_empty(format('SELECT FROM triage.cluster_events WHERE cluster_id = %s'
 DELETE FROM triage.issue_clusters WHERE id = :r8;
 SELECT is(pg_temp.state('r8'), 'none', 'a plain DELETE does the same [seed 263]');
 SELECT ok(triage.place_unclustered() > 0, 'issues without a cluster are looked at again');
+SELECT is(pg_temp.outcome('SELECT triage.place_unclustered(0)'), '22023', 'of one ticket at least');
 SELECT ok(pg_temp.cluster_of('r1') = pg_temp.cluster_of('r6'), 'and find each other');
 SELECT is(pg_temp.outcome('SELECT triage.delete_cluster(-1)'), 'P0002', 'what is not there is not deleted');
 DELETE FROM triage.tickets WHERE external_id = 'r6';

@@ -153,6 +153,21 @@ SELECT pg_temp.issue(:shown, 0, 'p5', 'let them wait'), pg_temp.issue(:shown, 0,
 UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('c') WHERE customer = 'p5';
 SELECT results_eq($$SELECT v.words FROM unnest('{let them wait,Please mend it}'::text[]) v (words) WHERE strpos(triage.report_html(), v.words) > 0$$, '{Please mend it}'::text[],
 	'no internal note is quoted');
+-- On a table of which the planner knows nothing: the issues of one cluster are not looked for among those of all.
+SELECT pg_temp.cluster('Large one') AS large \gset
+SELECT pg_temp.issue(:large, 1, 'p' || g % 3, 'said ' || g) FROM generate_series(1, 400) g;
+CREATE FUNCTION pg_temp.issues_read(command text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	SELECT coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) INTO before FROM pg_stat_xact_user_tables s WHERE s.relid = 'triage.extracted_issues'::regclass;
+	EXECUTE command;
+	RETURN (SELECT coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) - before FROM pg_stat_xact_user_tables s WHERE s.relid = 'triage.extracted_issues'::regclass);
+END
+$$;
+SELECT cmp_ok(pg_temp.issues_read(format(v.command, :merged)), '<', 20::bigint, v.command)
+	FROM (VALUES ('SELECT triage.report_curve(''one'', ARRAY[%s]::bigint[], now()::date - 9, ''day'')'), ('SELECT triage.report_quotes(''one'', ARRAY[%s]::bigint[])')) v (command);
+SELECT cmp_ok(pg_temp.issues_read('SELECT triage.report_html()'), '<', 2000::bigint, 'nor once for each cluster');
 
 -- To whom ------------------------------------------------------------------------------------------------------------
 

@@ -304,14 +304,16 @@ BEGIN
 				AND t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS late,
 			min(coalesce(t.resting_since, s.paused_at, t.sync_completed_at)) FILTER (WHERE t.resting_since IS NOT NULL OR s.paused_at IS NOT NULL
 				OR t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS since,
-			min(t.last_error) FILTER (WHERE s.paused_at IS NULL AND (t.resting_since IS NOT NULL OR t.consecutive_failures >= 3)) AS error
+			-- what another tenant's source answered is not for everybody who may ask this
+			min(t.last_error) FILTER (WHERE s.paused_at IS NULL AND (t.resting_since IS NOT NULL OR t.consecutive_failures >= 3)
+				AND s.tenant_id = triage.current_tenant()) AS error
 		INTO n
 		FROM triage.sync_sources s
 		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND (t.stream = 'tickets' OR s.include_comments);
 	check_name := 'sync';
 	problems := array_remove(ARRAY[
-		CASE WHEN n.resting > 0 THEN format('%s streams rest, for they cannot be called: %s', n.resting, n.error) END,
-		CASE WHEN n.failing > 0 THEN format('%s streams fail again and again: %s', n.failing, n.error) END,
+		CASE WHEN n.resting > 0 THEN format('%s streams rest, for they cannot be called', n.resting) || coalesce(': ' || n.error, '') END,
+		CASE WHEN n.failing > 0 THEN format('%s streams fail again and again', n.failing) || coalesce(': ' || n.error, '') END,
 		CASE WHEN n.late > 0 THEN format('%s streams are behind', n.late) END,
 		CASE WHEN n.paused > 0 THEN format('%s are paused by hand', n.paused) END], NULL);
 	level := CASE WHEN n.resting > 0 THEN 'critical' WHEN problems <> '{}' THEN 'warning' ELSE 'ok' END;

@@ -56,7 +56,11 @@ BEGIN
 	ELSIF auth <> 'token' AND email IS NOT NULL THEN
 		RAISE EXCEPTION 'auth % takes no email', auth
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The token alone says whose it is.';
-	ELSIF coalesce(secret, '') !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
+	ELSIF secret IS NULL THEN
+		RAISE EXCEPTION 'a source needs secret, the name of its token''s file'
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name; never the token itself.';
+	ELSIF secret !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
 		RAISE EXCEPTION 'secret is not the name of a file'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name, without slashes; never the token itself.';

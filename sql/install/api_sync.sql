@@ -177,7 +177,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.drop_source(text) IS
-	'ends the copying of a source of the current tenant; its tickets, comments, people and runs stay, where it had got to does not; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
+	'ends the copying of a source of the current tenant; its tickets, comments, people, organizations and runs stay; where it had got to goes, and so do the rows of synced_tickets, and with them those of zendesk_tickets; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
 REVOKE ALL ON FUNCTION triage.drop_source(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.pause_source(source text, reason text DEFAULT NULL) RETURNS void

@@ -56,7 +56,11 @@ BEGIN
 	ELSIF auth <> 'token' AND email IS NOT NULL THEN
 		RAISE EXCEPTION 'auth % takes no email', auth
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The token alone says whose it is.';
-	ELSIF coalesce(secret, '') !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
+	ELSIF secret IS NULL THEN
+		RAISE EXCEPTION 'a source needs secret, the name of its token''s file'
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name; never the token itself.';
+	ELSIF secret !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
 		RAISE EXCEPTION 'secret is not the name of a file'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name, without slashes; never the token itself.';
@@ -181,7 +185,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.drop_source(text) IS
-	'ends the copying of a source of the current tenant; its tickets, comments, people and runs stay, where it had got to does not; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
+	'ends the copying of a source of the current tenant; its tickets, comments, people, organizations and runs stay; where it had got to goes, and so do the rows of synced_tickets, and with them those of zendesk_tickets; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
 REVOKE ALL ON FUNCTION triage.drop_source(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.pause_source(source text, reason text DEFAULT NULL) RETURNS void

@@ -371,6 +371,11 @@ SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8),
 UPDATE triage.issue_clusters SET pm_status = 'reviewing' WHERE id = :r8;
 UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = '2026-01-01' WHERE id = :r8;
 SELECT is((SELECT c.fixed_at FROM triage.issue_clusters c WHERE c.id = :r8), '2026-01-01', 'when the fix came out can be given');
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), now(), 'and what was reported since then is a regression, the first of it');
+SELECT is((SELECT count(*) FROM triage.cluster_events e WHERE e.cluster_id = :r8 AND e.event = 'regressed' AND (e.details ->> 'issue')::bigint = pg_temp.issue('r8')), 1::bigint, 'which is logged');
+UPDATE triage.issue_clusters SET fixed_at = now() + interval '3 days' WHERE id = :r8;
+UPDATE triage.issue_clusters SET fixed_at = now() - interval '1 hour' WHERE id = :r8;
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), now() + interval '40 hours', 'not what was reported within the grace');
 
 -- Deleting -----------------------------------------------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ INSERT INTO place (chapter, name)
 			(7, 'report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
 			(6, 'load_demo remove_demo'),
-			(7, 'demo_clusters load_demo_issues remove_demo_issues'),
+			(7, 'demo_clusters demo_issues load_demo_issues remove_demo_issues'),
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),

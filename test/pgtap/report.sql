@@ -146,6 +146,13 @@ SELECT is(strpos(:'page', v.html) > 0, false, 'not shown: ' || v.html)
 	FROM (VALUES ('<run>'), ('Emerging'), ('emerging quote'), ('never written'), ('Quiet one'), ('Merged one')) AS v (html);
 SELECT is((SELECT count(*) FROM regexp_matches(:'page', '<blockquote', 'g')), 2::bigint, 'each quote once, two at most');
 SELECT is(strpos(triage.report_html('2 years'), 'Quiet one') > 0, true, 'what was reported in the period only');
+SELECT triage.add_comment(pg_temp.ticket('b'), 'Between us: they never paid', 'ida', 'agent', visibility => 'internal') AS note \gset
+SELECT triage.add_comment(pg_temp.ticket('b'), 'My pay run never ends', 'carl') AS answer \gset
+UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('b'), representative_quote = CASE customer WHEN 'p1' THEN 'they never paid' ELSE 'My pay run never ends' END
+	WHERE cluster_id = :shown AND customer IN ('p1', 'p3');
+SELECT triage.report_html() AS page \gset
+SELECT is(strpos(:'page', v.html) > 0, v.shown, 'a quote from ' || v.place)
+	FROM (VALUES ('they never paid', false, 'an internal note is not shown'), ('My pay run never ends', true, 'a public comment is')) AS v (html, shown, place);
 
 -- To whom ------------------------------------------------------------------------------------------------------------
 

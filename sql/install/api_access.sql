@@ -30,7 +30,7 @@ AS $$
 
 			('reader', 'function', 'EXECUTE', 'report_html report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
-			('owner', 'function', '', 'demo_clusters load_demo_issues remove_demo_issues'),
+			('owner', 'function', '', 'demo_clusters demo_issues load_demo_issues remove_demo_issues'),
 
 			('agent', 'function', 'EXECUTE',
 				'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),

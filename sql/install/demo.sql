@@ -684,47 +684,76 @@ REVOKE ALL ON FUNCTION triage.load_demo_escalations(int, timestamptz) FROM PUBLI
 
 -- The product's taxonomy of the demonstration, and which scenarios report the same problem.  subjects: of demo_scenarios().
 CREATE FUNCTION triage.demo_clusters()
-	RETURNS TABLE (cluster int, category text, subcategory text, area text, name text, summary text, status triage.pm_status, subjects text[])
+	RETURNS TABLE (cluster int, category text, subcategory text, area text, name text, summary text, status triage.pm_status)
 	LANGUAGE sql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT v.cluster, v.category, v.subcategory, v.area, v.name, v.summary, v.status::triage.pm_status, v.subjects
+	SELECT v.cluster, v.category, v.subcategory, v.area, v.name, v.summary, v.status::triage.pm_status
 		FROM (VALUES
 			(1, 'BILLING', 'charges', 'amounts that were taken, or should not have been', 'Charges that should not be there',
-				'Customers are charged twice, after cancelling, or for seats that nobody uses any more.', 'reviewing',
-				ARRAY['Charged twice for {month}', 'Cancel, please, and really this time', 'You kept charging a closed business', 'Seats of people who left',
-					'{amount} TAKEN WITHOUT MY CONSENT', 'Discount is applied twice']),
+				'Customers are charged twice, after cancelling, or for seats that nobody uses any more.', 'reviewing'),
 			(2, 'ACCESS', 'sign_in', 'signing in, codes, locked accounts, keys', 'Locked out after a new phone, a new key or a typing error',
-				'The way back into an account needs what the customer has just lost.', 'acknowledged',
-				ARRAY['Cannot sign in after changing my phone', 'Locked out, and support hung up on me', 'API answers 401 since we rotated the key',
-					'Log-out after ten minutes is unusable with gloves']),
-			(3, 'CALENDAR', 'sync', 'appointments in other calendars and time zones', 'Appointments arrive late, moved, or not at all',
-				'Appointments do not reach phones, or stand there an hour off.', 'fixed',
-				ARRAY['Calendar sync stopped for the whole team', 'Appointments moved by one hour', 'Show the time zone']),
+				'Who has changed a phone or a key, or mistyped a password, finds no way back in without help.', 'acknowledged'),
+			(3, 'CALENDAR', 'sync', 'appointments in other calendars and time zones', 'Appointments an hour off, or not in the calendar at all',
+				'Appointments do not reach phones, or stand there an hour late; customers come when nobody expects them.', 'fixed'),
 			(4, 'BILLING', 'invoices', 'what an invoice or a receipt shows', 'Invoices that bookkeeping sends back',
-				'Names, tax and totals on invoices and receipts are not what accountants accept.', 'new',
-				ARRAY['Invoice {invoice} shows the wrong company', 'Receipt for the training day', 'Thank you, and one question about VAT',
-					'Totals differ between screen and file ({version})', 'PDF shows squares instead of prices']),
+				'Names, amounts and discounts on invoices and receipts are not what accountants accept.', 'new'),
 			(5, 'MESSAGES', 'reminders', 'reminders by mail and text message', 'Reminders come too often, or not where they are read',
-				'Reminders are sent many times, land in spam, or cannot be sent in the customer''s language.', 'new',
-				ARRAY['Outgoing reminders land in spam', 'Reminder sent 14 times', 'Reminder by text message in Danish']),
-			(6, 'DATA', 'import_export', 'getting customers in and figures out', 'Files stop half-way, or cannot be had',
-				'Imports stop without a reason that can be understood, and exports that accountants need are missing.', 'new',
-				ARRAY['Import of customers stops at line 412', 'Export for our accountant', 'Search finds nothing with an umlaut']),
+				'Reminders are sent many times, land in spam, or cannot be sent in the customer''s language.', 'new'),
+			(6, 'DATA', 'import_export', 'getting customers in and figures out', 'Imports that stop, and exports that lack something',
+				'Imports stop without a reason that can be understood; rows and columns are missing from exports.', 'new'),
 			(7, 'APP', 'display', 'what the app shows and how it is touched', 'Parts of the screen in each other''s way',
-				'Keyboard, tooltips and photos cover what people want to press next.', 'wont_fix',
-				ARRAY['Keyboard covers the send button', 'Tooltip stays on the screen', 'Progress bar goes to 104 %', 'App closes when I open a photo',
-					'Button "Save" does nothing in the customer''s notes']),
+				'The keyboard and tooltips cover what people want to press or read.', 'wont_fix'),
 			(8, 'DEVICES', 'terminals', 'terminals and printers', 'Terminals and printers after a change of router or computer',
-				'A device that worked stops doing so when something beside it is replaced.', 'new',
-				ARRAY['Terminal {serial} does not join the new wifi', 'Printer at the front desk prints blank receipts']))
-			AS v (cluster, category, subcategory, area, name, summary, status, subjects)
+				'A device that worked stops doing so when something beside it is replaced.', 'new'),
+			(9, 'APP', 'stability', 'crashes, and work that is lost', 'The app closes, or does not save',
+				'People lose their place or what they typed.', 'new'))
+			AS v (cluster, category, subcategory, area, name, summary, status)
 $$;
 COMMENT ON FUNCTION triage.demo_clusters() IS
-	'part of load_demo(): the clusters of its product issues, with their place in the taxonomy (area says what belongs there) and the scenarios that report them; raises nothing';
+	'part of load_demo(): the clusters of its product issues, with their place in the taxonomy (area says what belongs there); raises nothing';
 REVOKE ALL ON FUNCTION triage.demo_clusters() FROM PUBLIC;
 
--- What the tickets say of the product: an issue for each ticket of a cluster's scenarios, with a sentence of it as quote.
+-- Only scenarios that do report a problem of the cluster, each with the words that say so.
+CREATE FUNCTION triage.demo_issues() RETURNS TABLE (cluster int, subject text, quote text)
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT v.cluster, v.subject, v.quote
+		FROM (VALUES
+			(1, 'Charged twice for {month}', 'My statement shows {amount} on the 2nd and {amount} once more on the 3rd.'),
+			(1, 'Cancel, please, and really this time', 'a month later there was another invoice, {invoice}'),
+			(1, 'You kept charging a closed business', 'We found four charges since then.'),
+			(1, 'Seats of people who left', 'We removed six colleagues in {month} and the invoice still counts twenty seats.'),
+			(1, '{amount} TAKEN WITHOUT MY CONSENT', 'I have NEVER ordered anything from you and {amount} are gone from my account.'),
+			(2, 'Cannot sign in after changing my phone', 'the codes for signing in are still on the old one, which is wiped'),
+			(2, 'Locked out, and support hung up on me', 'Now the account is locked "for your security", the mail to unlock it never comes'),
+			(2, 'API answers 401 since we rotated the key', 'Since then every call answers 401, with the new key as with the old one.'),
+			(3, 'Calendar sync stopped for the whole team', 'Since {day} nothing that we enter arrives in our phones'' calendars, for eleven people.'),
+			(3, 'Appointments moved by one hour', 'Since the clocks changed, all series that began before are one hour late.'),
+			(4, 'Invoice {invoice} shows the wrong company', 'the invoice still has the old name on it. Our accountant sends it back.'),
+			(4, 'Receipt for the training day', 'The invoice says only "services" and my employer wants to see the date and the subject.'),
+			(4, 'Discount is applied twice', 'since {day} the invoice takes off 10 % twice'),
+			(4, 'PDF shows squares instead of prices', 'the invoice''s PDF shows little squares where the amounts should be'),
+			(5, 'Outgoing reminders land in spam', 'Three customers told us that our reminders are in their spam folder.'),
+			(5, 'Reminder sent 14 times', 'One customer got the same reminder fourteen times in one night.'),
+			(5, 'Reminder by text message in Danish', 'Half of our customers are across the border and the reminders go out in one language only.'),
+			(6, 'Import of customers stops at line 412', 'The import runs to 412, then says "unexpected value" and offers to start over.'),
+			(6, 'Totals differ between screen and file ({version})', 'The holiday''s rows are missing from the file.'),
+			(6, 'Export for our accountant', 'She needs a file with a column for the cost centre. We add it by hand every month, for 400 lines.'),
+			(7, 'Keyboard covers the send button', 'On a small phone the keyboard lies over the button.'),
+			(7, 'Tooltip stays on the screen', 'the tooltip stays until the next reload'),
+			(8, 'Terminal {serial} does not join the new wifi', 'the terminal at the reception finds the network but never gets past "connecting"'),
+			(8, 'Printer at the front desk prints blank receipts', 'Blank paper comes out, the right length even.'),
+			(9, 'App closes when I open a photo', 'a customer''s photo opens for a blink, then the app is gone'),
+			(9, 'Button "Save" does nothing in the customer''s notes', 'I have lost half an hour of typing twice now.'))
+			AS v (cluster, subject, quote)
+$$;
+COMMENT ON FUNCTION triage.demo_issues() IS
+	'part of load_demo(): which scenarios, by subject, report a problem of which of demo_clusters(), and the words of their description that say so; raises nothing';
+REVOKE ALL ON FUNCTION triage.demo_issues() FROM PUBLIC;
+
+-- What the tickets say of the product: an issue for each ticket of a cluster's scenarios, with its own words as quote.
 CREATE FUNCTION triage.load_demo_issues(tickets int, as_of timestamptz) RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
@@ -738,7 +767,7 @@ BEGIN
 			FROM triage.demo_clusters() c
 			ON CONFLICT DO NOTHING;
 	FOR item IN
-		SELECT c.cluster, c.category, c.subcategory, c.name, c.summary, c.status, c.subjects FROM triage.demo_clusters() c ORDER BY c.cluster
+		SELECT c.cluster, c.category, c.subcategory, c.name, c.summary, c.status FROM triage.demo_clusters() c ORDER BY c.cluster
 	LOOP
 		INSERT INTO triage.issue_clusters (tenant_id, category, subcategory, cluster_name, cluster_summary, name_is_manual, pm_status, fixed_at, regressed_at,
 				created_at, updated_at)
@@ -750,15 +779,13 @@ BEGIN
 				quote_verified, customer, fingerprint, assigned_by, assigned_at, reported_at, extracted_at)
 			SELECT t.tenant_id, t.id, new_cluster, item.category, item.subcategory,
 					CASE d.category WHEN 'bug_report' THEN 'bug' WHEN 'feature_request' THEN 'feature_request' WHEN 'billing' THEN 'data_issue' ELSE 'friction' END::triage.issue_type,
-					CASE d.urgency WHEN 'urgent' THEN 'critical' ELSE d.urgency::text END::triage.issue_severity, d.summary, q.sentence, strpos(t.description, q.sentence) > 0,
+					CASE d.urgency WHEN 'urgent' THEN 'critical' ELSE d.urgency::text END::triage.issue_severity, d.summary, q.quote, strpos(t.description, q.quote) > 0,
 					'person:' || d.requester, triage.issue_fingerprint(item.category, item.subcategory, d.summary), 'human', t.created_at, t.created_at, t.created_at
 				FROM triage.demo_tickets(tickets, as_of) d
-				JOIN triage.demo_scenarios() s ON s.scenario = d.scenario AND s.subject = ANY (item.subjects)
+				JOIN triage.demo_scenarios() s ON s.scenario = d.scenario
+				JOIN triage.demo_issues() x ON x.cluster = item.cluster AND x.subject = s.subject
 				JOIN triage.tickets t ON t.tenant_id = triage.current_tenant() AND t.source = 'demo' AND t.external_id = 'demo-' || d.n
-				-- behind the salutation, which differs
-				CROSS JOIN LATERAL (
-					SELECT x.sentence FROM regexp_split_to_table(triage.demo_fill(s.description, d.n, d.created_at), '(?<=[.!?]) ') WITH ORDINALITY AS x (sentence, n)
-						ORDER BY length(x.sentence) < 40, x.n LIMIT 1) q
+				CROSS JOIN LATERAL (SELECT triage.demo_fill(x.quote, d.n, d.created_at) AS quote) q
 				ORDER BY t.id;
 	END LOOP;
 	-- of a few tickets there are too few reports of something to have a cluster of it

@@ -273,37 +273,27 @@ COMMENT ON FUNCTION triage.report_mix_section(text, date) IS
 	'part of report_html(): tickets of the period by urgency and by category (the 30 largest); returns HTML; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_mix_section(text, date) FROM PUBLIC;
 
--- What customers wrote, word for word, the newest first: of each merged cluster by its index, then of those; none twice.
--- The page leaves the house: no internal note is quoted.
-CREATE FUNCTION triage.report_quotes(tenant text, cluster_ids bigint[]) RETURNS text
+-- What customers wrote, word for word, the newest first; none twice, and nothing that only agents can read.
+CREATE FUNCTION triage.report_quotes(cluster_id bigint) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
-	SET jit = off
-	SET enable_sort = off
 AS $$
 BEGIN
 	RETURN (
 		SELECT string_agg(format('<blockquote dir="auto">%s <span class="note">ticket %s, %s</span></blockquote>', triage.html_text(q.quote, 300), q.ticket_id,
-				triage.html_date(q.reported_at::date)), '' ORDER BY q.reported_at DESC, q.id DESC)
+				triage.html_date(q.reported_at::date)), '' ORDER BY q.reported_at DESC, q.issue_id DESC)
 			FROM (
-				SELECT max(n.id) AS id, max(n.ticket_id) AS ticket_id, max(n.reported_at) AS reported_at, n.quote
-					FROM unnest(cluster_ids) AS c (id)
-					CROSS JOIN LATERAL (
-						SELECT k.* FROM (
-							SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
-								FROM triage.extracted_issues i
-								WHERE i.tenant_id = tenant AND i.cluster_id BETWEEN c.id AND c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
-									AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
-								ORDER BY i.cluster_id DESC, i.reported_at DESC, i.id DESC LIMIT 100) k
-							WHERE triage.quote_is_public(tenant, k.ticket_id, k.quote)
-							ORDER BY k.reported_at DESC, k.id DESC LIMIT 10) n
-					GROUP BY n.quote
-					ORDER BY reported_at DESC, id DESC LIMIT 2) q);
+				SELECT * FROM (
+					SELECT DISTINCT ON (n.quote) n.issue_id, n.ticket_id, n.reported_at, n.quote
+						FROM triage.cluster_quotes(report_quotes.cluster_id, 6) n
+						WHERE n.quote_verified AND n.quote ~ '\S'
+						ORDER BY n.quote, n.reported_at DESC, n.issue_id DESC) d
+					ORDER BY d.reported_at DESC, d.issue_id DESC LIMIT 2) q);
 END
 $$;
-COMMENT ON FUNCTION triage.report_quotes(text, bigint[]) IS
-	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets, none from internal notes, see quote_is_public(); returns HTML, NULL without any; raises nothing';
-REVOKE ALL ON FUNCTION triage.report_quotes(text, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION triage.report_quotes(bigint) IS
+	'part of report_html(): the two newest quotes that cluster_quotes() has of a cluster and that were found in their tickets; returns HTML, NULL without any; raises nothing';
+REVOKE ALL ON FUNCTION triage.report_quotes(bigint) FROM PUBLIC;
 
 -- By the cluster's index, for the days there are: as in report_edge(), the order leaves the planner no other, whatever it
 -- knows of the table.  What counts is what cluster_trends counts.
@@ -390,7 +380,7 @@ BEGIN
 			triage.report_cluster_facts(item.category, item.subcategory, item.issue_count, item.unique_customers, item.first_seen, item.issues,
 				item.worst_severity::text, item.pm_status::text),
 			coalesce(format('<p><bdi>%s</bdi></p>', triage.html_text(item.cluster_summary, 300)), ''),
-			coalesce(triage.report_quotes(tenant, item.members), ''),
+			coalesce(triage.report_quotes(item.id), ''),
 			triage.svg_sparkline(format('%s: issues by %s, %s in all', left(item.cluster_name, 100), unit, item.issues), item.curve),
 			triage.report_trend(item.count_7d, item.count_prior_7d, item.trend_pct));
 	END LOOP;

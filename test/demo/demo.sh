@@ -155,6 +155,41 @@ SELECT status, assigned_to_id, escalation_reason FROM triage.support_tickets WHE
 SQL
 fi
 
+if [ "$status" -eq 0 ]; then
+	say 'Product issues: what tickets say of the product, in a taxonomy of your own'
+	sql <<'SQL' >/dev/null
+SELECT triage.set_taxonomy(v.category, v.subcategory, v.description)
+	FROM (VALUES
+		('APP', 'display', 'screens, keyboard, buttons, what covers what'),
+		('APP', 'sign_in', 'login, password, who can see records'),
+		('BILLING', 'charges', 'debits, prices, plans, what was collected twice'),
+		('REPORTS', 'files', 'reports, totals, spreadsheets, what is missing from a file')) v (category, subcategory, description);
+-- more of the same, so that there is something to put together
+SELECT triage.create_ticket(v.subject, v.description, requester_email => v.email, request_triage => false)
+	FROM (VALUES
+		('Keyboard covers the send button', 'On my phone I cannot see the send button: the keyboard is above it.', 'piet@example.net'),
+		('The keyboard covers the send button', 'Since the update the keyboard lies over the button. I have to close it each time.', 'amal@example.com'))
+		v (subject, description, email);
+SELECT triage.extract_all();
+SQL
+	for ((i = 0; i < 10 * ${DEADLINE:-300}; i++)); do
+		[ "$(sql -c "SELECT count(*) FROM triage.ai_jobs WHERE kind <> 'triage'")" -gt 0 ] || break
+		sleep 0.1
+	done
+	show <<'SQL'
+SELECT i.ticket_id AS ticket, lower(i.category || '/' || i.subcategory) AS area, i.issue_type AS type, i.severity, left(i.summary, 60) AS summary,
+		left(c.cluster_name, 40) AS cluster
+	FROM triage.extracted_issues i LEFT JOIN triage.issue_clusters c ON c.tenant_id = i.tenant_id AND c.id = i.cluster_id
+	WHERE i.superseded_at IS NULL
+	ORDER BY i.cluster_id, i.severity DESC, i.ticket_id
+	LIMIT 7;
+SELECT cluster_name AS cluster, issue_count AS issues, unique_customers AS customers, count_7d AS last_7_days, pm_status FROM triage.top_clusters();
+SQL
+	sql -c 'SELECT triage.report_html()' >"$SANDBOX/report.html"
+	[ -n "${PROVIDER_URL:-}" ] || echo 'builtin goes by words alone, here too: it finds one issue in a ticket at most, and puts together what reads nearly the same.'
+	echo "A page of all this (triage.report_html()): $SANDBOX/report.html$([ -n "${DEMO_KEEP:-}" ] || echo ' (make demo KEEP=1 leaves it there)')"
+fi
+
 say 'What it took (table triage.ai_runs: one row for each call)'
 show <<'SQL'
 SELECT provider, model, outcome, count(*) AS calls, round(avg(latency_ms)) AS avg_latency_ms, max(latency_ms) AS max_latency_ms,
@@ -162,8 +197,14 @@ SELECT provider, model, outcome, count(*) AS calls, round(avg(latency_ms)) AS av
 	FROM triage.ai_runs
 	GROUP BY provider, model, outcome
 	ORDER BY provider, model, outcome;
-SELECT r.ticket_id AS ticket, r.provider, r.model, r.outcome, r.latency_ms, r.input_tokens, r.output_tokens, r.cost
-	FROM triage.ai_runs r
+SQL
+
+say 'From pending over processing to processed, ticket by ticket'
+show <<'SQL'
+SELECT r.ticket_id AS ticket, to_char(t.created_at, 'HH24:MI:SS.MS') AS "pending since", to_char(r.started_at, 'HH24:MI:SS.MS') AS "processing since",
+		to_char(r.finished_at, 'HH24:MI:SS.MS') AS "answered at", r.latency_ms, r.outcome, r.input_tokens, r.output_tokens, r.cost
+	FROM triage.ai_runs r JOIN triage.tickets t ON t.tenant_id = r.tenant_id AND t.id = r.ticket_id
+	WHERE r.kind = 'triage'
 	ORDER BY r.id
 	LIMIT 20;
 SQL

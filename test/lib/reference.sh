@@ -14,17 +14,17 @@ SET intervalstyle = postgres;
 LOAD 'triage';
 
 -- id: for the list below; position: where it stands
-CREATE TEMP TABLE chapter (id int, position serial, title text, intro text);
+CREATE TEMP TABLE chapter (id int PRIMARY KEY, position serial, title text, intro text);
 INSERT INTO chapter (id, title, intro) VALUES
 	(1, 'Tickets', 'What an application calls.'),
 	(10, 'Chat and handover', 'Conversations with a customer, answered by the AI or by people, and how they change hands.'),
-	(13, 'Product issues', 'What tickets report about the product: the taxonomy, extraction, and what came of it.'),
-	(14, 'Clusters', 'Which issues are the same problem, and what product management decides of it.'),
 	(2, 'AI work', 'Asking for triage, waiting for it, putting failed work back.'),
 	(9, 'Events and review', 'The outbox: what happened, for programs outside the database. What people make of the AI''s answers.'),
-	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
+	(13, 'Product issues', 'What tickets report about the product: the taxonomy, extraction, and what came of it.'),
+	(14, 'Clusters', 'Which issues are the same problem, how many there are and since when, and what product management decides of it.'),
 	(12, 'Report', 'A page of figures for a browser or a printer.'),
-	(13, 'Sync', 'Tickets that are copied from another system for as long as it is in use, and what the worker calls for that.'),
+	(15, 'Sync', 'Tickets that are copied from another system for as long as it is in use, and what the worker calls for that.'),
+	(11, 'Import and erasure', 'Tickets from another system, and what is to be gone for good.'),
 	(3, 'External workers', 'The queue''s protocol in SQL, for a worker that is not part of the server.'),
 	(4, 'Worker', 'Starting, stopping and looking at the background worker.'),
 	(5, 'Tenants and providers', 'What an administrator sets up.'),
@@ -51,8 +51,8 @@ INSERT INTO place (chapter, name)
 			(10, 'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			(10, 'set_chat_settings chat_settings_of escalate_unanswered'),
 			(7, 'read_chat_reply lock_chat_reply store_chat_reply give_up_chat_reply'),
-			(13, 'top_clusters cluster_report cluster_quotes quote_is_public fold_trends rebuild_trends'),
-			(7, 'install_trend_tables install_trend_triggers install_trend_views rank_clusters report_edge fold_lock customer_key trend_differences'),
+			(14, 'top_clusters cluster_report cluster_quotes fold_trends rebuild_trends'),
+			(7, 'install_trend_tables install_trend_triggers install_trend_views quote_is_public rank_clusters report_edge fold_lock customer_key trend_differences'),
 			(7, 'issue_candidates trigram_similarities issue_terms quote_words candidate_query'),
 			(3, 'claim_jobs complete_job fail_job reap_jobs'),
 			(4, 'worker_start worker_stop pause resume run_pending worker_counters waiting_databases adopt home_refusal health doctor explain_ticket run_stats'),
@@ -79,12 +79,12 @@ INSERT INTO place (chapter, name)
 			(7, 'report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
 			(6, 'load_demo remove_demo'),
-			(7, 'demo_clusters load_demo_issues remove_demo_issues'),
+			(7, 'demo_clusters demo_issues load_demo_issues remove_demo_issues'),
 			(7, 'check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			(11, 'import_tickets import_comments import_history resume_import import_start import_batch import_progress preview_import import_columns import_word'),
 			(11, 'purge_deleted erase_person erasure_list'),
-			(13, 'add_zendesk_source drop_source sync_now pause_source resume_source'),
-			(13, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
+			(15, 'add_zendesk_source drop_source sync_now pause_source resume_source'),
+			(15, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost sync_pace '
 				'sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets sync_store_tickets sync_try_tickets '
 				'sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),

@@ -33,7 +33,7 @@ INSERT INTO pg_temp.callable
 			('reader agent admin', 'tickets_tagged'),
 			('reader agent admin', 'report_html report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
-			('', 'demo_clusters load_demo_issues remove_demo_issues'),
+			('', 'demo_clusters demo_issues load_demo_issues remove_demo_issues'),
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
 			('admin', 'check_integrity orphans'),

@@ -138,8 +138,16 @@ SELECT set_eq($$SELECT DISTINCT l.kind FROM triage.ticket_timeline l JOIN triage
 -- Product issues -------------------------------------------------------------------------------------------------------------
 
 SELECT is((SELECT count(*) FROM triage.issue_clusters c WHERE c.tenant_id = 'show'), (SELECT count(*) FROM triage.demo_clusters()), 'clusters of product issues');
-SELECT is_empty($$SELECT d.name, u.subject FROM triage.demo_clusters() d, unnest(d.subjects) u (subject)
-	WHERE NOT EXISTS (SELECT FROM triage.demo_scenarios() s WHERE s.subject = u.subject)$$, 'of scenarios that are there');
+SELECT is_empty($$SELECT x.subject FROM triage.demo_issues() x
+	WHERE NOT EXISTS (SELECT FROM triage.demo_scenarios() s WHERE s.subject = x.subject AND strpos(s.description, x.quote) > 0)$$, 'of scenarios that are there, in their own words');
+SELECT is_empty('SELECT x.subject FROM triage.demo_issues() x GROUP BY x.subject HAVING count(*) > 1', 'which report one problem each');
+SELECT set_eq('SELECT x.cluster FROM triage.demo_issues() x', 'SELECT c.cluster FROM triage.demo_clusters() c', 'one of the clusters');
+SELECT is_empty($$SELECT i.id FROM triage.extracted_issues i JOIN triage.issue_clusters c ON c.tenant_id = i.tenant_id AND c.id = i.cluster_id
+		JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id
+		JOIN triage.demo_clusters() d ON d.name = c.cluster_name
+	WHERE i.tenant_id = 'show' AND NOT EXISTS (SELECT FROM triage.demo_issues() x
+		WHERE x.cluster = d.cluster AND t.subject LIKE regexp_replace(x.subject, '\{[a-z]+\}', '%', 'g'))$$, 'and each issue is of a ticket that reports its cluster''s problem');
+SELECT is_empty($$SELECT i.id FROM triage.extracted_issues i WHERE i.tenant_id = 'show' AND i.representative_quote ~ 'quick work'$$, 'thanks are no problem');
 SELECT is_empty($$SELECT c.cluster_name FROM triage.issue_clusters c LEFT JOIN triage.extracted_issues i ON i.tenant_id = c.tenant_id AND i.cluster_id = c.id
 	WHERE c.tenant_id = 'show' GROUP BY c.id, c.cluster_name HAVING count(i.id) < 3 OR count(DISTINCT i.customer) < 2$$, 'each large enough to be shown');
 SELECT is_empty($$SELECT i.id FROM triage.extracted_issues i JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id

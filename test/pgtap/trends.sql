@@ -395,7 +395,8 @@ SELECT is(pg_temp.outcome('SELECT triage.fold_trends(0)'), '22023', 'a fold take
 SET LOCAL session_replication_role = replica;
 UPDATE triage.cluster_daily SET high = high + 1 WHERE ctid = (SELECT ctid FROM triage.cluster_daily WHERE tenant_id = 'default' LIMIT 1);
 DELETE FROM triage.cluster_customers WHERE ctid = (SELECT ctid FROM triage.cluster_customers WHERE tenant_id = 'default' LIMIT 1);
-UPDATE triage.cluster_totals SET first_at = first_at - interval '1 hour' WHERE cluster_id = (SELECT min(cluster_id) FROM triage.cluster_totals WHERE tenant_id = 'default');
+UPDATE triage.cluster_totals SET first_at = first_at - interval '1 hour' WHERE cluster_id = (SELECT max(x.cluster_id) FROM triage.cluster_totals x
+	WHERE x.tenant_id = 'default' AND x.cluster_id NOT IN (:a, :f) AND x.low + x.medium + x.high + x.critical > 0);
 UPDATE triage.extracted_issues SET severity = 'low' WHERE tenant_id = 'other';
 UPDATE triage.extracted_issues SET cluster_id = :f, assigned_by = 'human' WHERE cluster_id = :a;
 SET LOCAL session_replication_role = origin;

@@ -77,7 +77,7 @@ INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (1, 1, 
 INSERT INTO triage.ticket_escalations (tenant_id, ticket_id, session_id, cause, reason, created_by, session_role) VALUES ('default', 1, 1, 'policy', E'caf\u00e9\t\\.', 'x', 'x');
 INSERT INTO triage.conversation_summaries (tenant_id, session_id, summary, open_questions) VALUES ('default', 1, 'so far', ARRAY['a, b?', 'c" d?']);
 SELECT triage.set_chat_settings('{"max_replies": 7, "max_sentiment": null}');
-SELECT triage.load_taxonomy(), triage.set_mining_settings('{"summary_language": "de"}');
+SELECT triage.load_taxonomy(), triage.set_mining_settings('{"summary_language": "de", "extract_on_sync": false}');
 INSERT INTO triage.extracted_issues (tenant_id, ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
 	VALUES ('default', 1, 'PAYROLL', 'errors', 'bug', 'low', E'caf\u00e9\t\\.', triage.issue_fingerprint('PAYROLL', 'errors', 'x'), now());
 INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, pm_status) VALUES ('PAYROLL', 'errors', E'caf\u00e9\t\\.', 'fixed'), ('PAYROLL', 'errors', 'second', 'new');
@@ -101,8 +101,26 @@ is(sql($node, 'SELECT triage.worker_stop()', 'original'), 't', 'the worker is st
 wait_for_worker($node, 0, 'original');
 sql($node, q(INSERT INTO triage.tickets (external_id, description) SELECT 'TOKEN-wait' || i, 'TOKEN-wait' || i FROM generate_series(1, 5) i), 'original');
 
+# one page of tickets and one of comments, and nobody asks for more
+sql($node, "SELECT triage.add_zendesk_source(base_url => '@{[ $model->origin ]}', email => 'a\@example.com', secret => 'key')", 'original');
+is(sql($node, <<'SQL', 'original'), 'tickets|stored', 'a page of sync');
+SELECT c.stream, triage.store_sync_tickets(c.tenant_id, c.source, c.fence, '{"tickets": [{"id": "77", "created_at": 1700000000, "updated_at": 1700000100, "generated_at": 1700000100,
+		"subject": "Synced", "description": "caf\u00e9\t\\.", "status": "open", "requester_id": "1"}], "after_cursor": "c\t\\.", "end_of_stream": true,
+		"users": [{"id": "1", "name": "Carla", "email": "carla@example.com", "role": "end-user", "organization_id": "9"}],
+		"organizations": [{"id": "9", "name": "Example Ltd"}]}', 200, 5, clock_timestamp())
+	FROM triage.claim_sync(0, 1) c
+SQL
+is(sql($node, <<'SQL', 'original'), 'comments|stored', 'and its comments');
+SELECT c.stream, triage.store_sync_comments(c.tenant_id, c.source, c.fence, c.ticket_external_id, '{"comments": [{"id": "3", "author_id": "1", "body": "it goes on", "public": true,
+		"created_at": 1700000300}], "users": [], "has_more": false}', 200, 5, clock_timestamp())
+	FROM triage.claim_sync(0, 1) c
+SQL
+sql($node, q(SELECT triage.pause_source('zendesk', 'it is copied')), 'original');
+
 my $counts = counts('original');
-like($counts, qr/ tickets=47 .*ticket_assignments=1 ai_jobs=5 ai_dead_letters=1 /, "there is something of everything: $counts");
+like($counts, qr/ tickets=48 .*ticket_assignments=1 ai_jobs=5 ai_dead_letters=1 .* organizations=1 sync_sources=1 sync_state=2 sync_runs=2 synced_tickets=1 .* extracted_issues=1 /,
+	"there is something of everything: $counts");
+is(sql($node, 'SELECT count(*) FROM triage.check_integrity(true)', 'original'), 0, 'and nothing in it contradicts itself');
 is(sql($node, q(SELECT count(*) > 0 FROM triage.ticket_ai_results WHERE superseded_at IS NOT NULL), 'original'), 't', 'a superseded result as well');
 
 ################ two ways to restore ################
@@ -122,9 +140,12 @@ for my $database (qw(plain directory))
 	is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'triage%' AND datname = '$database'"), 0, "$database: no worker was started by the restore");
 	is(sql($node, q(SELECT string_agg(t.issue_count || ' ' || t.worst_severity, ',') || ' ' || (SELECT count(*) FROM triage.trend_differences(NULL))
 			FROM triage.top_clusters(only_visible => false) t), $database), '1 high 0', "$database: the roll-up of trends is what the issues say");
+	is(sql($node, 'SELECT count(*) FROM triage.check_integrity(true)', $database), 0, "$database: nothing contradicts itself");
+	is(sql($node, q(SELECT concat_ws(' ', s.state, z.zendesk_ticket_id, z.requester_org_name, z.public_comments) FROM triage.sync_status s, triage.zendesk_tickets z WHERE s.stream = 'tickets'), $database),
+		'paused 77 Example Ltd it goes on', "$database: a source is paused as it was, with what it brought");
 	is(sql($node, 'SELECT triage.install()', $database), '', "$database: install() has no objection");
 	same(dumped($database), $original, "$database: and changes nothing");
-	is(sql($node, <<'SQL', $database), '48|C-7|none', "$database: the sequence goes on, the user's column and its default are there");
+	is(sql($node, <<'SQL', $database), '49|C-7|none', "$database: the sequence goes on, the user's column and its default are there");
 INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-after', 'TOKEN-after');
 SELECT max(id), (SELECT crm_reference FROM triage.tickets WHERE id = 7), (SELECT crm_reference FROM triage.tickets WHERE id = max(t.id))
 	FROM triage.tickets t
@@ -162,7 +183,7 @@ wait_for_worker($node, 0, 'plain');
 is(sqlstate($node, 'DROP EXTENSION triage', 'plain'), '2BP01', 'DROP EXTENSION is refused while tables use its types');
 is(sqlstate($node, q(SELECT triage.uninstall('yes')), 'plain'), '22023', 'uninstall() wants to be told what it does');
 is(sqlstate($node, q(SELECT triage.uninstall('delete all tickets')), 'plain'), '2BP01', 'and is refused while others\' objects rest on its tables');
-is(counts('plain') =~ / tickets=48 /, 1, 'nothing was deleted by what was refused');
+is(counts('plain') =~ / tickets=49 /, 1, 'nothing was deleted by what was refused');
 sql($node, q(DROP VIEW public.vips; DROP TABLE public.invoices; SELECT triage.uninstall(confirm => 'delete all tickets'); DROP EXTENSION triage), 'plain');
 is(sql($node, q(SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'triage'), 'plain'), 0, '[seed 76] [seed 267] uninstall() and DROP EXTENSION leave nothing');
 sql($node, 'DROP SCHEMA IF EXISTS triage; CREATE EXTENSION triage', 'plain');

@@ -59,6 +59,8 @@ sub goes_on
 			return ($left == 0, "$left left");
 		},
 		"$name: all is copied");
+	# the look that was hurried last is over, or it would meet the next fault before that is asked for
+	wait_for($node, "SELECT count(*) FROM triage.sync_state WHERE stream = 'tickets' AND (lease_until IS NOT NULL OR next_run_at <= clock_timestamp())", 0, "$name: at rest");
 	return;
 }
 

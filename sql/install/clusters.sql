@@ -284,7 +284,6 @@ CREATE FUNCTION triage.decide_issue(tenant_id text, issue_id bigint, choice json
 AS $$
 DECLARE
 	settings record;
-	print bytea;
 	best record;
 	chosen record;
 BEGIN
@@ -298,8 +297,6 @@ BEGIN
 		RETURN;
 	END IF;
 
-	SELECT i.fingerprint INTO print
-		FROM triage.extracted_issues i WHERE i.tenant_id = decide_issue.tenant_id AND i.id = decide_issue.issue_id;
 	SELECT s.join_score, s.candidate_score INTO settings FROM triage.mining_settings_of(decide_issue.tenant_id) s;
 	IF choice ->> 'cluster' <> 'none' THEN
 		SELECT p.cluster_id, p.other_id INTO chosen FROM triage.resolve_label(tenant_id, issue_id, choice ->> 'cluster') p;
@@ -323,11 +320,10 @@ BEGIN
 	-- The score of a candidate that was put before the model counts no more: it said none.
 	SELECT k.label, k.cluster_id, k.issue_id, k.score INTO best
 		FROM triage.issue_candidates(decide_issue.tenant_id, decide_issue.issue_id) k
-		WHERE (k.cluster_id IS NULL OR NOT triage.is_excluded(decide_issue.tenant_id, k.cluster_id, print))
-			AND NOT EXISTS (
-				SELECT FROM jsonb_array_elements_text(coalesce(choice -> 'labels', '[]')) l (label)
-					CROSS JOIN LATERAL triage.resolve_label(decide_issue.tenant_id, decide_issue.issue_id, l.label) p
-					WHERE p.cluster_id = k.cluster_id OR p.other_id = k.issue_id)
+		WHERE NOT EXISTS (
+			SELECT FROM jsonb_array_elements_text(coalesce(choice -> 'labels', '[]')) l (label)
+				CROSS JOIN LATERAL triage.resolve_label(decide_issue.tenant_id, decide_issue.issue_id, l.label) p
+				WHERE p.cluster_id = k.cluster_id OR p.other_id = k.issue_id)
 		ORDER BY k.score DESC, k.cluster_id NULLS LAST, k.issue_id
 		LIMIT 1;
 	score := best.score;

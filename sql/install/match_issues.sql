@@ -68,7 +68,7 @@ BEGIN
 	labels := '{none}';
 	label_notes := ARRAY['none of these: another problem'];
 	FOR item IN
-		SELECT i.id, i.fingerprint, format('%s/%s, %s: %s', i.category, i.subcategory, i.issue_type, i.summary)
+		SELECT i.id, format('%s/%s, %s: %s', i.category, i.subcategory, i.issue_type, i.summary)
 				|| coalesce(E'\n' || left(i.detail, 500), '') AS text
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = read_match_issues.tenant_id AND i.id = ANY (waiting)
@@ -80,8 +80,7 @@ BEGIN
 			FROM triage.issue_candidates(read_match_issues.tenant_id, item.id,
 					greatest(most_labels / cardinality(waiting), 4)) WITH ORDINALITY
 				k (label, cluster_id, issue_id, score, name, summary, quotes, n)
-			WHERE k.score >= floor_score AND k.n <= 10
-				AND (k.cluster_id IS NULL OR NOT triage.is_excluded(read_match_issues.tenant_id, k.cluster_id, item.fingerprint));
+			WHERE k.score >= floor_score AND k.n <= 10;
 		IF found.labels = '{}' THEN
 			PERFORM triage.note_unplaced(tenant_id, item.id, 'lexical', NULL, NULL,
 				jsonb_build_object('reason', 'what it was like is gone'));

@@ -376,7 +376,6 @@ CREATE FUNCTION triage.sync_store_tickets(tenant text, source text, tickets json
 		OUT upserted int, OUT deleted int, OUT newest timestamptz)
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -617,7 +616,6 @@ CREATE FUNCTION triage.store_sync_tickets(tenant_id text, source text, fence int
 	RETURNS text
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 	SET enable_seqscan = off
 	SET jit = off
 AS $$

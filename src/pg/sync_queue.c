@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 /* The lease is the time-out and 30 seconds: what is not written by then would be stale. */
@@ -217,8 +218,15 @@ sync_queue_store(const SyncCall *call)
 		spi_prepare(&plans[1], "SELECT triage.store_sync_comments($1, $2, $3, $4, $5, $6, $7, $8)", 8,
 					TEXTOID, TEXTOID, INT4OID, TEXTOID, JSONBOID, INT4OID, INT4OID, TIMESTAMPTZOID);
 	else
+	{
 		spi_prepare(&plans[0], "SELECT triage.store_sync_tickets($1, $2, $3, $4, $5, $6, $7)", 7,
 					TEXTOID, TEXTOID, INT4OID, JSONBOID, INT4OID, INT4OID, TIMESTAMPTZOID);
+		/*
+		 * Tables fill while nobody tells the planner: plans for what is there now.  Once a page; plan_cache_mode would have
+		 * one made for each row that a foreign key is checked of, which costs a third of the page.
+		 */
+		ResetPlanCache();
+	}
 	spi_execute(plans[of_ticket], values, nulls, 1);
 	return strcmp(TextDatumGetCString(spi_value(0, 1, &null)), "busy") != 0;
 }

@@ -274,9 +274,12 @@ COMMENT ON FUNCTION triage.report_mix_section(text, date) IS
 REVOKE ALL ON FUNCTION triage.report_mix_section(text, date) FROM PUBLIC;
 
 -- What customers wrote, word for word, the newest first: of each merged cluster by its index, then of those; none twice.
+-- The page leaves the house: no internal note is quoted.
 CREATE FUNCTION triage.report_quotes(tenant text, cluster_ids bigint[]) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET enable_sort = off
 AS $$
 BEGIN
 	RETURN (
@@ -286,23 +289,29 @@ BEGIN
 				SELECT max(n.id) AS id, max(n.ticket_id) AS ticket_id, max(n.reported_at) AS reported_at, n.quote
 					FROM unnest(cluster_ids) AS c (id)
 					CROSS JOIN LATERAL (
-						SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
-							FROM triage.extracted_issues i
-							WHERE i.tenant_id = tenant AND i.cluster_id = c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
-								AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
-							ORDER BY i.reported_at DESC, i.id DESC LIMIT 10) n
+						SELECT k.* FROM (
+							SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
+								FROM triage.extracted_issues i
+								WHERE i.tenant_id = tenant AND i.cluster_id BETWEEN c.id AND c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
+									AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
+								ORDER BY i.cluster_id DESC, i.reported_at DESC, i.id DESC LIMIT 100) k
+							WHERE triage.quote_is_public(tenant, k.ticket_id, k.quote)
+							ORDER BY k.reported_at DESC, k.id DESC LIMIT 10) n
 					GROUP BY n.quote
 					ORDER BY reported_at DESC, id DESC LIMIT 2) q);
 END
 $$;
 COMMENT ON FUNCTION triage.report_quotes(text, bigint[]) IS
-	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets; returns HTML, NULL without any; raises nothing';
+	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets, none from internal notes, see quote_is_public(); returns HTML, NULL without any; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_quotes(text, bigint[]) FROM PUBLIC;
 
--- By the cluster's index, for the days there are.  What counts is what cluster_trends counts.
+-- By the cluster's index, for the days there are: as in report_edge(), the order leaves the planner no other, whatever it
+-- knows of the table.  What counts is what cluster_trends counts.
 CREATE FUNCTION triage.report_curve(tenant text, cluster_ids bigint[], begins date, unit text) RETURNS bigint[]
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET enable_sort = off
 AS $$
 BEGIN
 	RETURN ARRAY (
@@ -310,9 +319,13 @@ BEGIN
 			FROM triage.report_days(begins, unit) d
 			LEFT JOIN (
 				SELECT date_trunc(unit, i.reported_at::timestamp)::date AS day, count(*) AS issues
-					FROM triage.extracted_issues i
-					WHERE i.tenant_id = tenant AND i.cluster_id = ANY (cluster_ids) AND i.reported_at >= begins AND i.superseded_at IS NULL
-						AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
+					FROM unnest(cluster_ids) AS c (id)
+					CROSS JOIN LATERAL (
+						SELECT x.reported_at, x.ticket_id
+							FROM triage.extracted_issues x
+							WHERE x.tenant_id = tenant AND x.cluster_id BETWEEN c.id AND c.id AND x.reported_at >= begins AND x.superseded_at IS NULL
+							ORDER BY x.cluster_id, x.reported_at OFFSET 0) i
+					WHERE NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
 					GROUP BY 1) n ON n.day = d.day
 			ORDER BY d.day);
 END
@@ -347,7 +360,8 @@ COMMENT ON FUNCTION triage.report_trend(bigint, bigint, numeric) IS
 	'part of report_html(): the issues of the last 7 days and of the 7 before in words; returns HTML; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_trend(bigint, bigint, numeric) FROM PUBLIC;
 
--- Of the hundred with the most issues of late, those with the most issues in the period.
+-- Of the hundred with the most issues of late and the hundred with the most of all, those with the most in the period.  By
+-- the roll-up: cluster_trends reads every issue, and on tables that were never analyzed once for each cluster.
 CREATE FUNCTION triage.report_clusters_section(tenant text, begins date, unit text) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -360,11 +374,11 @@ BEGIN
 	FOR item IN
 		SELECT t.*, m.members, k.curve, (SELECT sum(x) FROM unnest(k.curve) AS u (x)) AS issues
 			FROM (
-				SELECT c.id, c.category, c.subcategory, c.cluster_name, c.cluster_summary, c.issue_count, c.unique_customers, c.first_seen, c.count_7d,
-						c.count_prior_7d, c.trend_pct, c.pm_status, c.worst_severity, c.is_regressed
-					FROM triage.cluster_trends c
-					WHERE c.tenant_id = tenant AND c.is_active AND c.is_visible
-					ORDER BY c.count_7d DESC, c.issue_count DESC, c.id DESC LIMIT 100) t
+				SELECT DISTINCT ON (c.id) c.id, c.category, c.subcategory, c.cluster_name, c.cluster_summary, c.issue_count, c.unique_customers,
+						c.first_seen, c.count_7d, c.count_prior_7d, c.trend_pct, c.pm_status, c.worst_severity, c.is_regressed
+					FROM unnest('{count_7d,issue_count}'::text[]) AS o (order_by)
+					CROSS JOIN LATERAL triage.top_clusters(o.order_by, max_rows => 100) c
+					ORDER BY c.id) t
 			CROSS JOIN LATERAL (SELECT ARRAY (SELECT t.id UNION ALL
 				SELECT x.id FROM triage.issue_clusters x WHERE x.tenant_id = tenant AND x.merged_into_id = t.id) AS members) m
 			CROSS JOIN LATERAL (SELECT triage.report_curve(tenant, m.members, begins, unit) AS curve) k
@@ -440,6 +454,7 @@ REVOKE ALL ON FUNCTION triage.report_keys(text, date, text) FROM PUBLIC;
 CREATE FUNCTION triage.report_html(since interval DEFAULT '30 days') RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

@@ -30,7 +30,7 @@ REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments a
 ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
 	events_out_of_order consumer_added extract_edit accept_accept chat_post chat_reply chat_locks handoff \
-	cluster_new_topic cluster_merge cluster_not_this trends_hot
+	cluster_new_topic cluster_merge cluster_not_this trends_hot extract_batch
 
 ifneq (,$(filter $(OWN_TARGETS),$(MAKECMDGOALS)))
 ################################################ packages, tests, demo ################################################

@@ -132,7 +132,7 @@ AS $$
 			('reader', 'relation', 'SELECT', 'issue_clusters cluster_exclusions cluster_events'),
 			('agent', 'function', 'EXECUTE', 'assign_issue unassign_issue split_cluster merge_clusters unmerge_cluster '
 				'rename_cluster set_pm_status archive_cluster unarchive_cluster suggest_merges pm_status_follows'),
-			('agent', 'relation', 'UPDATE (pm_status, pm_notes)', 'issue_clusters'),
+			('agent', 'relation', 'UPDATE (pm_status, pm_notes, fixed_at)', 'issue_clusters'),
 			('admin', 'function', 'EXECUTE', 'delete_cluster place_unclustered cluster_contradictions'),
 			('worker', 'function', 'EXECUTE', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues '
 				'read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),

@@ -14,6 +14,8 @@ DECLARE
 	purged bigint;
 	of_tenants text[];
 	ids bigint[];
+	cluster_tenants text[];
+	cluster_ids bigint[];
 BEGIN
 	-- A ticket that somebody holds, to take it back from the deleted ones perhaps, is left for the next time.  What was
 	-- taken back meanwhile no longer fits the condition, which is looked at again under the lock.
@@ -37,15 +39,30 @@ BEGIN
 		FROM triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
 		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
 			AND s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status = 'resolved';
+	-- a cluster that nobody has named yet carries what one of these tickets was said to be about
+	SELECT array_agg(l.tenant_id), array_agg(l.id) INTO cluster_tenants, cluster_ids
+		FROM (SELECT c.tenant_id, c.id FROM triage.issue_clusters c
+				WHERE NOT c.name_is_manual AND c.cluster_summary IS NULL AND (c.tenant_id, c.id, c.cluster_name) IN (
+					SELECT i.tenant_id, i.cluster_id, left(i.summary, 200)
+						FROM unnest(of_tenants, ids) d (tenant_id, id)
+						JOIN triage.extracted_issues i ON i.tenant_id = d.tenant_id AND i.ticket_id = d.id)
+				ORDER BY c.id FOR NO KEY UPDATE) l;
 	DELETE FROM triage.tickets x
 		USING unnest(of_tenants, ids) d (tenant_id, id)
 		WHERE x.tenant_id = d.tenant_id AND x.id = d.id;
 	GET DIAGNOSTICS purged = ROW_COUNT;
+	UPDATE triage.issue_clusters c
+		SET cluster_name = coalesce((
+			SELECT left(i.summary, 200) FROM triage.extracted_issues i
+				WHERE i.tenant_id = c.tenant_id AND i.cluster_id = c.id AND i.superseded_at IS NULL
+				ORDER BY i.reported_at DESC, i.id DESC LIMIT 1), '[erased]')
+		FROM unnest(cluster_tenants, cluster_ids) u (tenant_id, id)
+		WHERE c.tenant_id = u.tenant_id AND c.id = u.id;
 	RETURN purged;
 END
 $$;
 COMMENT ON FUNCTION triage.purge_tickets(timestamptz, text, int) IS
-	'part of purge_deleted() and apply_retention(): deletes at most max_rows tickets that delete_ticket() hid before that time, of one tenant or, with NULL, of all, and what hangs on them, the chat sessions that they began as included; returns how many; raises nothing';
+	'part of purge_deleted() and apply_retention(): deletes at most max_rows tickets that delete_ticket() hid before that time, of one tenant or, with NULL, of all, and what hangs on them, the chat sessions that they began as and names that clusters have of them included; returns how many; raises nothing';
 REVOKE ALL ON FUNCTION triage.purge_tickets(timestamptz, text, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.purge_deleted(older_than interval DEFAULT '30 days', max_rows int DEFAULT 10000) RETURNS bigint

@@ -56,7 +56,11 @@ BEGIN
 	ELSIF auth <> 'token' AND email IS NOT NULL THEN
 		RAISE EXCEPTION 'auth % takes no email', auth
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The token alone says whose it is.';
-	ELSIF coalesce(secret, '') !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
+	ELSIF secret IS NULL THEN
+		RAISE EXCEPTION 'a source needs secret, the name of its token''s file'
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name; never the token itself.';
+	ELSIF secret !~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,254}$' THEN
 		RAISE EXCEPTION 'secret is not the name of a file'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Put the token into a file in triage.secrets_directory and give the file''s name, without slashes; never the token itself.';
@@ -135,8 +139,12 @@ BEGIN
 				include_comments = excluded.include_comments, support_type_scope = excluded.support_type_scope,
 				requests_per_minute = excluded.requests_per_minute,
 				comment_requests_per_minute = excluded.comment_requests_per_minute, updated_at = clock_timestamp();
-	INSERT INTO triage.sync_state (tenant_id, source, stream)
-		SELECT tenant, add_zendesk_source.name, v.stream FROM unnest(enum_range(NULL::triage.sync_stream)) v (stream)
+	-- Of a source that was dropped a page may still be on its way: its fence must not be met again.
+	INSERT INTO triage.sync_state (tenant_id, source, stream, fence)
+		SELECT tenant, add_zendesk_source.name, v.stream, CASE WHEN EXISTS (
+					SELECT FROM triage.sync_runs r WHERE r.tenant_id = tenant AND r.source = add_zendesk_source.name)
+				THEN (random() * 1000000000)::int ELSE 0 END
+			FROM unnest(enum_range(NULL::triage.sync_stream)) v (stream)
 		ON CONFLICT ON CONSTRAINT sync_state_pkey DO NOTHING;
 	-- comments that were not wanted until now
 	IF NOT old.include_comments AND coalesce(add_zendesk_source.include_comments, true) THEN
@@ -165,6 +173,10 @@ CREATE FUNCTION triage.drop_source(source text) RETURNS void
 AS $$
 BEGIN
 	PERFORM triage.check_sync_source(source);
+	PERFORM triage.sync_lost(x.tenant_id, x.source, x.stream)
+		FROM (SELECT t.tenant_id, t.source, t.stream FROM triage.sync_state t WHERE t.lease_until IS NOT NULL
+			UNION ALL SELECT c.tenant_id, c.source, 'comments' FROM triage.synced_tickets c WHERE c.comments_slot IS NOT NULL) x
+		WHERE x.tenant_id = triage.current_tenant() AND x.source = drop_source.source;
 	-- first what a page that is on its way asks for: it is then stale
 	DELETE FROM triage.sync_state t WHERE t.tenant_id = triage.current_tenant() AND t.source = drop_source.source;
 	DELETE FROM triage.synced_tickets c WHERE c.tenant_id = triage.current_tenant() AND c.source = drop_source.source;
@@ -173,7 +185,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.drop_source(text) IS
-	'ends the copying of a source of the current tenant; its tickets, comments, people and runs stay, where it had got to does not; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
+	'ends the copying of a source of the current tenant; its tickets, comments, people, organizations and runs stay; where it had got to goes, and so do the rows of synced_tickets, and with them those of zendesk_tickets; returns nothing; raises 42704 when there is none of that name, 42501 for all but the owner of the tables';
 REVOKE ALL ON FUNCTION triage.drop_source(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.pause_source(source text, reason text DEFAULT NULL) RETURNS void
@@ -296,14 +308,16 @@ BEGIN
 				AND t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS late,
 			min(coalesce(t.resting_since, s.paused_at, t.sync_completed_at)) FILTER (WHERE t.resting_since IS NOT NULL OR s.paused_at IS NOT NULL
 				OR t.sync_completed_at < now() - greatest(patience, 5 * s.poll_interval)) AS since,
-			min(t.last_error) FILTER (WHERE s.paused_at IS NULL AND (t.resting_since IS NOT NULL OR t.consecutive_failures >= 3)) AS error
+			-- what another tenant's source answered is not for everybody who may ask this
+			min(t.last_error) FILTER (WHERE s.paused_at IS NULL AND (t.resting_since IS NOT NULL OR t.consecutive_failures >= 3)
+				AND s.tenant_id = triage.current_tenant()) AS error
 		INTO n
 		FROM triage.sync_sources s
 		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name AND (t.stream = 'tickets' OR s.include_comments);
 	check_name := 'sync';
 	problems := array_remove(ARRAY[
-		CASE WHEN n.resting > 0 THEN format('%s streams rest, for they cannot be called: %s', n.resting, n.error) END,
-		CASE WHEN n.failing > 0 THEN format('%s streams fail again and again: %s', n.failing, n.error) END,
+		CASE WHEN n.resting > 0 THEN format('%s streams rest, for they cannot be called', n.resting) || coalesce(': ' || n.error, '') END,
+		CASE WHEN n.failing > 0 THEN format('%s streams fail again and again', n.failing) || coalesce(': ' || n.error, '') END,
 		CASE WHEN n.late > 0 THEN format('%s streams are behind', n.late) END,
 		CASE WHEN n.paused > 0 THEN format('%s are paused by hand', n.paused) END], NULL);
 	level := CASE WHEN n.resting > 0 THEN 'critical' WHEN problems <> '{}' THEN 'warning' ELSE 'ok' END;

@@ -263,7 +263,7 @@ BEGIN
 		SELECT i.id INTO other_id
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = exact_place.tenant_id AND i.fingerprint = print AND i.superseded_at IS NULL
-				AND i.cluster_id IS NULL AND i.ticket_id <> (
+				AND i.cluster_id IS NULL AND i.summary <> '[erased]' AND i.ticket_id <> (
 					SELECT m.ticket_id FROM triage.extracted_issues m
 						WHERE m.tenant_id = exact_place.tenant_id AND m.id = exact_place.issue_id)
 			ORDER BY i.id
@@ -509,6 +509,8 @@ BEGIN
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = settle_issues.tenant_id AND i.ticket_id = ANY (ticket_ids)
 				AND i.superseded_at IS NULL AND i.cluster_id IS NULL AND coalesce(choices ? i.id::text, true)
+				-- of what erase_person() left nothing can be told: all of it reads alike
+				AND i.summary <> '[erased]'
 			ORDER BY i.id);
 	IF waiting = '{}' THEN
 		RETURN 0;
@@ -611,6 +613,10 @@ DECLARE
 	tenant CONSTANT text := triage.current_tenant();
 BEGIN
 	PERFORM triage.check_schema();
+	IF max_tickets < 1 THEN
+		RAISE EXCEPTION 'max_tickets must be positive, not %', max_tickets
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL is as many as there are.';
+	END IF;
 	RETURN triage.settle_issues(tenant, ARRAY (
 		SELECT DISTINCT i.ticket_id
 			FROM triage.extracted_issues i
@@ -619,5 +625,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.place_unclustered(int) IS
-	'looks again for clusters for the current tenant''s issues that have none, as place_issues() does: after a model was added, a threshold was changed or a cluster was deleted; max_tickets: of so many tickets, the newest first; asks the model where it has to; returns how many issues were placed at once; raises 40001 when clusters change faster than it can look';
+	'looks again for clusters for the current tenant''s issues that have none, as place_issues() does: after a model was added, a threshold was changed or a cluster was deleted; max_tickets: of so many tickets, the newest first, NULL of all; asks the model where it has to; returns how many issues were placed at once; raises 22023 when max_tickets is not positive, 40001 when clusters change faster than it can look';
 REVOKE ALL ON FUNCTION triage.place_unclustered(int) FROM PUBLIC;

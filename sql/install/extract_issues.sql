@@ -484,6 +484,13 @@ BEGIN
 		THEN
 			state := 'gone';
 		END IF;
+		-- Its issues may be new in any category.  An answer by itself waits for these when it is stored, in their order; one
+		-- among others would ask for them out of order, and is put off instead.
+		IF state = 'current' AND cardinality(ticket_ids) > 1 THEN
+			CONTINUE WHEN NOT (
+				SELECT coalesce(bool_and(pg_try_advisory_xact_lock(triage.issue_category_key(item.tenant_id, c.category))), true)
+					FROM (SELECT DISTINCT x.category FROM triage.issue_taxonomy x WHERE x.tenant_id = item.tenant_id) c);
+		END IF;
 		IF state IS NOT NULL THEN
 			RETURN NEXT;
 		END IF;
@@ -491,7 +498,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.lock_extract_issues(text[], bigint[], bigint[], bigint[], bigint[]) IS
-	'for the worker, before it writes issues: locks their tickets; n: the position in the arrays; state: current; stale: the ticket reads otherwise than what the model was told; gone: there is no such ticket, or it is deleted; no row: somebody else has it locked; raises nothing';
+	'for the worker, before it writes issues: locks their tickets, and of several the categories that issues may be new in; n: the position in the arrays; state: current; stale: the ticket reads otherwise than what the model was told; gone: there is no such ticket, or it is deleted; no row: somebody else has one of them locked; raises nothing';
 REVOKE ALL ON FUNCTION triage.lock_extract_issues(text[], bigint[], bigint[], bigint[], bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.quote_in_ticket(tenant_id text, ticket_id bigint, quote text) RETURNS boolean
@@ -533,7 +540,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.forget_quotes(text, bigint[]) IS
-	'part of redact_comment() and erase_person(): removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
+	'part of redact_comment(), erase_person() and sync: removes the verified quotes of issues that stand in their tickets no more; returns how many; raises nothing';
 REVOKE ALL ON FUNCTION triage.forget_quotes(text, bigint[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.issues_of_answer(answer jsonb)

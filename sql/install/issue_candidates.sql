@@ -159,7 +159,7 @@ BEGIN
 					/ sqrt(cardinality(words) * length(i.search))) AS similarity
 			FROM triage.extracted_issues i
 			WHERE i.tenant_id = issue_candidates.tenant_id AND i.superseded_at IS NULL
-				AND triage.issue_terms(i.tenant_id, i.search) @@ query AND i.id <> of_issue_id
+				AND triage.issue_terms(i.tenant_id, i.search) @@ query AND i.id <> of_issue_id AND i.summary <> '[erased]'
 			LIMIT 3 * most_rows),
 	closest AS (
 		SELECT r.*

@@ -58,7 +58,7 @@ BEGIN
 			FROM triage.extracted_issues i
 			JOIN triage.tickets t ON t.tenant_id = i.tenant_id AND t.id = i.ticket_id
 			WHERE i.tenant_id = read_match_issues.tenant_id AND i.ticket_id = read_match_issues.ticket_id
-				AND i.cluster_id IS NULL AND i.superseded_at IS NULL AND t.deleted_at IS NULL
+				AND i.cluster_id IS NULL AND i.superseded_at IS NULL AND i.summary <> '[erased]' AND t.deleted_at IS NULL
 			ORDER BY i.id
 			LIMIT most_issues);
 	version := asked;

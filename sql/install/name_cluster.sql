@@ -69,7 +69,7 @@ BEGIN
 				JOIN triage.extracted_issues i ON i.tenant_id = c.tenant_id AND i.cluster_id = c.id
 				WHERE c.tenant_id = read_name_cluster.tenant_id
 					AND (c.id = read_name_cluster.cluster_id OR c.merged_into_id = read_name_cluster.cluster_id)
-					AND i.superseded_at IS NULL
+					AND i.superseded_at IS NULL AND i.summary <> '[erased]'
 				ORDER BY i.fingerprint, i.id),
 		spread AS (
 			(SELECT m.* FROM member m ORDER BY m.reported_at DESC, m.id DESC LIMIT most_each)

@@ -273,32 +273,45 @@ COMMENT ON FUNCTION triage.report_mix_section(text, date) IS
 	'part of report_html(): tickets of the period by urgency and by category (the 30 largest); returns HTML; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_mix_section(text, date) FROM PUBLIC;
 
--- What customers wrote, word for word, the newest first; none twice, and nothing that only agents can read.
-CREATE FUNCTION triage.report_quotes(cluster_id bigint) RETURNS text
+-- What customers wrote, word for word, the newest first: of each merged cluster by its index, then of those; none twice.
+-- The page leaves the house: no internal note is quoted.
+CREATE FUNCTION triage.report_quotes(tenant text, cluster_ids bigint[]) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET enable_sort = off
 AS $$
 BEGIN
 	RETURN (
 		SELECT string_agg(format('<blockquote dir="auto">%s <span class="note">ticket %s, %s</span></blockquote>', triage.html_text(q.quote, 300), q.ticket_id,
-				triage.html_date(q.reported_at::date)), '' ORDER BY q.reported_at DESC, q.issue_id DESC)
+				triage.html_date(q.reported_at::date)), '' ORDER BY q.reported_at DESC, q.id DESC)
 			FROM (
-				SELECT * FROM (
-					SELECT DISTINCT ON (n.quote) n.issue_id, n.ticket_id, n.reported_at, n.quote
-						FROM triage.cluster_quotes(report_quotes.cluster_id, 6) n
-						WHERE n.quote_verified AND n.quote ~ '\S'
-						ORDER BY n.quote, n.reported_at DESC, n.issue_id DESC) d
-					ORDER BY d.reported_at DESC, d.issue_id DESC LIMIT 2) q);
+				SELECT max(n.id) AS id, max(n.ticket_id) AS ticket_id, max(n.reported_at) AS reported_at, n.quote
+					FROM unnest(cluster_ids) AS c (id)
+					CROSS JOIN LATERAL (
+						SELECT k.* FROM (
+							SELECT i.id, i.ticket_id, i.reported_at, i.representative_quote AS quote
+								FROM triage.extracted_issues i
+								WHERE i.tenant_id = tenant AND i.cluster_id BETWEEN c.id AND c.id AND i.superseded_at IS NULL AND i.quote_verified AND i.representative_quote ~ '\S'
+									AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
+								ORDER BY i.cluster_id DESC, i.reported_at DESC, i.id DESC LIMIT 100) k
+							WHERE triage.quote_is_public(tenant, k.ticket_id, k.quote)
+							ORDER BY k.reported_at DESC, k.id DESC LIMIT 10) n
+					GROUP BY n.quote
+					ORDER BY reported_at DESC, id DESC LIMIT 2) q);
 END
 $$;
-COMMENT ON FUNCTION triage.report_quotes(bigint) IS
-	'part of report_html(): the two newest quotes that cluster_quotes() has of a cluster and that were found in their tickets; returns HTML, NULL without any; raises nothing';
-REVOKE ALL ON FUNCTION triage.report_quotes(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION triage.report_quotes(text, bigint[]) IS
+	'part of report_html(): the two newest quotes of a cluster and those merged into it that were found in their tickets, none from internal notes, see quote_is_public(); returns HTML, NULL without any; raises nothing';
+REVOKE ALL ON FUNCTION triage.report_quotes(text, bigint[]) FROM PUBLIC;
 
--- By the cluster's index, for the days there are.  What counts is what cluster_trends counts.
+-- By the cluster's index, for the days there are: as in report_edge(), the order leaves the planner no other, whatever it
+-- knows of the table.  What counts is what cluster_trends counts.
 CREATE FUNCTION triage.report_curve(tenant text, cluster_ids bigint[], begins date, unit text) RETURNS bigint[]
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET enable_sort = off
 AS $$
 BEGIN
 	RETURN ARRAY (
@@ -306,9 +319,13 @@ BEGIN
 			FROM triage.report_days(begins, unit) d
 			LEFT JOIN (
 				SELECT date_trunc(unit, i.reported_at::timestamp)::date AS day, count(*) AS issues
-					FROM triage.extracted_issues i
-					WHERE i.tenant_id = tenant AND i.cluster_id = ANY (cluster_ids) AND i.reported_at >= begins AND i.superseded_at IS NULL
-						AND NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
+					FROM unnest(cluster_ids) AS c (id)
+					CROSS JOIN LATERAL (
+						SELECT x.reported_at, x.ticket_id
+							FROM triage.extracted_issues x
+							WHERE x.tenant_id = tenant AND x.cluster_id BETWEEN c.id AND c.id AND x.reported_at >= begins AND x.superseded_at IS NULL
+							ORDER BY x.cluster_id, x.reported_at OFFSET 0) i
+					WHERE NOT EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = tenant AND t.id = i.ticket_id AND t.deleted_at IS NOT NULL)
 					GROUP BY 1) n ON n.day = d.day
 			ORDER BY d.day);
 END
@@ -343,7 +360,8 @@ COMMENT ON FUNCTION triage.report_trend(bigint, bigint, numeric) IS
 	'part of report_html(): the issues of the last 7 days and of the 7 before in words; returns HTML; raises nothing';
 REVOKE ALL ON FUNCTION triage.report_trend(bigint, bigint, numeric) FROM PUBLIC;
 
--- Of the hundred with the most issues of late and the hundred with the most issues, those with the most in the period.
+-- Of the hundred with the most issues of late and the hundred with the most of all, those with the most in the period.  By
+-- the roll-up: cluster_trends reads every issue, and on tables that were never analyzed once for each cluster.
 CREATE FUNCTION triage.report_clusters_section(tenant text, begins date, unit text) RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -358,8 +376,8 @@ BEGIN
 			FROM (
 				SELECT DISTINCT ON (c.id) c.id, c.category, c.subcategory, c.cluster_name, c.cluster_summary, c.issue_count, c.unique_customers,
 						c.first_seen, c.count_7d, c.count_prior_7d, c.trend_pct, c.pm_status, c.worst_severity, c.is_regressed
-					FROM (VALUES ('count_7d'), ('issue_count')) o (name)
-					CROSS JOIN LATERAL triage.top_clusters(o.name, max_rows => 100) c
+					FROM unnest('{count_7d,issue_count}'::text[]) AS o (order_by)
+					CROSS JOIN LATERAL triage.top_clusters(o.order_by, max_rows => 100) c
 					ORDER BY c.id) t
 			CROSS JOIN LATERAL (SELECT ARRAY (SELECT t.id UNION ALL
 				SELECT x.id FROM triage.issue_clusters x WHERE x.tenant_id = tenant AND x.merged_into_id = t.id) AS members) m
@@ -372,7 +390,7 @@ BEGIN
 			triage.report_cluster_facts(item.category, item.subcategory, item.issue_count, item.unique_customers, item.first_seen, item.issues,
 				item.worst_severity::text, item.pm_status::text),
 			coalesce(format('<p><bdi>%s</bdi></p>', triage.html_text(item.cluster_summary, 300)), ''),
-			coalesce(triage.report_quotes(item.id), ''),
+			coalesce(triage.report_quotes(tenant, item.members), ''),
 			triage.svg_sparkline(format('%s: issues by %s, %s in all', left(item.cluster_name, 100), unit, item.issues), item.curve),
 			triage.report_trend(item.count_7d, item.count_prior_7d, item.trend_pct));
 	END LOOP;
@@ -436,6 +454,7 @@ REVOKE ALL ON FUNCTION triage.report_keys(text, date, text) FROM PUBLIC;
 CREATE FUNCTION triage.report_html(since interval DEFAULT '30 days') RETURNS text
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();

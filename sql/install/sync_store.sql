@@ -382,6 +382,7 @@ AS $$
 DECLARE
 	page CONSTANT jsonb := triage.sync_normal_tickets(tenant, source, tickets);
 	complete bigint[];
+	rewritten bigint[];
 BEGIN
 	IF jsonb_path_exists(page, '$[*] ? (!exists(@.external_id) || @.external_id == null || @.external_id == "")') THEN
 		RAISE EXCEPTION 'a ticket has no id' USING ERRCODE = 'not_null_violation';
@@ -469,6 +470,15 @@ BEGIN
 			AND s.copied ->> 'description' <> i.copied ->> 'description'
 			AND (i.generated_at, i.source_updated_at) >= (s.generated_at, s.source_updated_at)
 			AND (h.old_value <> to_jsonb('[erased]'::text) OR h.new_value <> to_jsonb('[erased]'::text));
+	-- nor do issues quote what is not there any more
+	rewritten := ARRAY (
+		SELECT i.ticket_id
+			FROM jsonb_to_recordset(page) AS i (ticket_id bigint, copied jsonb)
+			JOIN triage.synced_tickets s ON s.tenant_id = tenant AND s.ticket_id = i.ticket_id
+			WHERE s.copied ->> 'description' <> i.copied ->> 'description' OR s.copied ->> 'subject' <> i.copied ->> 'subject');
+	IF rewritten <> '{}' THEN
+		PERFORM triage.forget_quotes(tenant, rewritten);
+	END IF;
 
 	-- New ones.  Of one that was deleted before it was ever here, its place is kept: an older version of it may come yet.
 	INSERT INTO triage.tickets (tenant_id, source, external_id, requester_id, requester_email, subject, description, custom_fields,
@@ -494,11 +504,15 @@ BEGIN
 
 	-- A request for comments that is in the air was made for an older version: its answer is stale.
 	WITH stored AS (
-		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, external_number, source_updated_at, generated_at, details, copied, comments_due_at)
+		INSERT INTO triage.synced_tickets AS s (tenant_id, ticket_id, source, external_number, source_updated_at, generated_at, details, copied, comments_due_at,
+				comments_fence)
 			SELECT tenant, t.id, sync_store_tickets.source, CASE WHEN i.external_id ~ '^[0-9]{1,18}$' THEN i.external_id::bigint END, i.source_updated_at, i.generated_at, i.details,
 					-- a hash of a text that was erased is not kept either
 					CASE WHEN p.erased_at IS NULL THEN i.copied ELSE i.copied - '{subject,description,custom_fields}'::text[] END,
-					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END
+					CASE WHEN fetch_comments AND NOT i.deleted AND p.erased_at IS NULL THEN clock_timestamp() END,
+					-- not one that a source of this name had before it was dropped
+					coalesce((SELECT f.fence FROM triage.sync_state f
+						WHERE f.tenant_id = tenant AND f.source = sync_store_tickets.source AND f.stream = 'comments'), 0)
 				FROM jsonb_to_recordset(page) AS i (ticket_id bigint, external_id text, generated_at bigint, source_updated_at timestamptz,
 					deleted boolean, details jsonb, copied jsonb)
 				CROSS JOIN LATERAL (
@@ -736,6 +750,7 @@ BEGIN
 	IF changed > 0 THEN
 		UPDATE triage.comment_edits d SET old_content = ''
 			WHERE d.tenant_id = tenant AND d.comment_id = ANY (added) AND d.edited_by = sync_store_comments.source AND d.old_content <> '';
+		PERFORM triage.forget_quotes(tenant, ARRAY[ticket_id]);
 	END IF;
 
 	WITH made AS (

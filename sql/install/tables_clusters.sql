@@ -80,11 +80,23 @@ BEGIN
 		PERFORM triage.add_cluster_event(NEW.tenant_id,
 			CASE WHEN NEW.archived_at IS NULL THEN 'unarchived' ELSE 'archived' END::triage.cluster_event, NEW.id, NULL, 'human');
 	END IF;
+	-- the fix came out some time ago: what was reported since then may say that it was none
+	IF NEW.pm_status = 'fixed' AND NEW.fixed_at < now() AND NEW.fixed_at IS DISTINCT FROM OLD.fixed_at AND NEW.regressed_at IS NULL THEN
+		PERFORM triage.note_regression(NEW.tenant_id, NEW.id, first.id)
+			FROM (
+				SELECT i.id
+					FROM triage.extracted_issues i
+					WHERE i.tenant_id = NEW.tenant_id AND i.cluster_id = NEW.id AND i.superseded_at IS NULL
+						AND i.reported_at > NEW.fixed_at + (
+							SELECT s.regression_grace FROM triage.mining_settings_of(NEW.tenant_id) s)
+					ORDER BY i.reported_at, i.id
+					LIMIT 1) first;
+	END IF;
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION triage.issue_clusters_after() IS
-	'trigger of issue_clusters: logs what a person changed, by function or by UPDATE: status, notes, archiving; raises nothing';
+	'trigger of issue_clusters: logs what a person changed, by function or by UPDATE: status, notes, archiving; and sees whether a cluster whose fixed_at was set back has regressed since; raises nothing';
 REVOKE ALL ON FUNCTION triage.issue_clusters_after() FROM PUBLIC;
 
 -- What a foreign key's SET NULL would do, which cannot leave the tenant as it is everywhere.
@@ -152,7 +164,7 @@ BEGIN
 	CREATE OR REPLACE TRIGGER issue_clusters_after
 		AFTER UPDATE ON triage.issue_clusters
 		FOR EACH ROW WHEN (OLD.pm_status <> NEW.pm_status OR OLD.pm_notes IS DISTINCT FROM NEW.pm_notes
-			OR OLD.archived_at IS DISTINCT FROM NEW.archived_at)
+			OR OLD.archived_at IS DISTINCT FROM NEW.archived_at OR OLD.fixed_at IS DISTINCT FROM NEW.fixed_at)
 		EXECUTE FUNCTION triage.issue_clusters_after();
 	CREATE OR REPLACE TRIGGER issue_clusters_deleted
 		BEFORE DELETE ON triage.issue_clusters

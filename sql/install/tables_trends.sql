@@ -346,6 +346,10 @@ DECLARE
 	counted bigint;
 BEGIN
 	PERFORM triage.check_schema();
+	IF all_tenants AND triage.held_to_tenants() THEN
+		RAISE EXCEPTION 'role "%" may not count the issues of all tenants', session_user
+			USING ERRCODE = 'insufficient_privilege', HINT = 'triage.role_tenants holds it to some: count those of one tenant.';
+	END IF;
 	PERFORM pg_advisory_xact_lock(triage.fold_lock());
 	WITH deltas AS (DELETE FROM triage.cluster_deltas x WHERE tenant IS NULL OR x.tenant_id = tenant),
 		days AS (DELETE FROM triage.cluster_daily x WHERE tenant IS NULL OR x.tenant_id = tenant),
@@ -367,5 +371,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.rebuild_trends(boolean) IS
-	'counts the roll-up of trends anew from the issues, after a restore with --disable-triggers or when check_integrity() finds it wrong; nobody who writes waits for it; all_tenants: not only the current one; returns how many issues count; raises 40001 above READ COMMITTED when it was folded meanwhile';
+	'counts the roll-up of trends anew from the issues, after a restore with --disable-triggers or when check_integrity() finds it wrong; nobody who writes waits for it; all_tenants: not only the current one; returns how many issues count; raises 42501 for all tenants when role_tenants holds the role to some, 40001 above READ COMMITTED when it was folded meanwhile';
 REVOKE ALL ON FUNCTION triage.rebuild_trends(boolean) FROM PUBLIC;

@@ -75,7 +75,7 @@ BEGIN
 	COMMENT ON TABLE triage.sync_sources IS 'where tickets are copied from; only the owner of the tables writes it, by add_zendesk_source() and drop_source()';
 	COMMENT ON TABLE triage.sync_state IS 'how far each stream of a source has come, and when it is asked next';
 	COMMENT ON TABLE triage.sync_runs IS 'one row for each request of sync, never changed; kept for as long as table retention says';
-	COMMENT ON TABLE triage.synced_tickets IS 'what the source of a copied ticket says of it beside the ticket''s own row; goes with the ticket';
+	COMMENT ON TABLE triage.synced_tickets IS 'what the source of a copied ticket says of it beside the ticket''s own row; goes with the ticket, and with the source when drop_source() ends it';
 	COMMENT ON VIEW triage.sync_status IS 'each stream of each source: how it is, when it is due, what was wrong last, and how far behind it is; counts every copied ticket';
 	COMMENT ON VIEW triage.sync_state_overview IS 'each source''s progress in five columns';
 	COMMENT ON VIEW triage.zendesk_tickets IS 'tickets that are copied from a source, in one row each with their comments as two texts; ask by id or zendesk_ticket_id';

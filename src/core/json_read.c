@@ -17,6 +17,15 @@
 /* Replies stay under 12 levels; more is an attack on somebody's stack. */
 #define JSON_DEPTH 32
 
+/*
+ * What json-c makes of a value, in bytes: as measured, rounded up.  An object has room for 16 members from the beginning,
+ * and twice as much when it is two thirds full.
+ */
+#define OBJECT_BYTES 800
+#define ARRAY_BYTES 400
+#define MEMBER_BYTES 160
+#define VALUE_BYTES 104
+
 #define unusable(ending, ...) json_end((ending), OUTCOME_UNUSABLE_ANSWER, __VA_ARGS__)
 
 bool
@@ -54,6 +63,32 @@ json_trimmed(const char *data, size_t len)
 	while (len > 0 && json_is_space(data[len - 1]))
 		len--;
 	return (Text) {data, len};
+}
+
+size_t
+json_weight(const char *data, size_t len)
+{
+	size_t		weight = len;
+	bool		in_string = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = data[i];
+
+		if (c == '"')
+			in_string = !in_string;
+		else if (in_string)
+			i += c == '\\';
+		else if (c == '{')
+			weight += OBJECT_BYTES;
+		else if (c == '[')
+			weight += ARRAY_BYTES;
+		else if (c == ':')
+			weight += MEMBER_BYTES;
+		else if (c == ',')
+			weight += VALUE_BYTES;
+	}
+	return weight;
 }
 
 /*

@@ -30,6 +30,8 @@ extern bool json_end(Ending ending, RunOutcome outcome, const char *format,...) 
 
 extern bool json_is_space(char c);
 extern Text json_trimmed(const char *data, size_t len);
+/* What data takes in memory once it is read, at most; an object takes some hundred times its two brackets. */
+extern size_t json_weight(const char *data, size_t len);
 /* The whole of data as one JSON object, or NULL with the reason in ending.  what: "reply" or "answer". */
 extern json_object *json_parse_object(const char *data, size_t len, const char *what, Ending ending);
 /* The same, but that its strings may hold bytes that are no UTF-8: for who cleans them one by one. */

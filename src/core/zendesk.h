@@ -35,10 +35,13 @@ typedef struct ZendeskResult
 	int64_t		retry_after_ms; /* of a failure; negative: the answer did not say */
 	bool		cursor_rejected;	/* of a failure: the same cursor will not do again */
 	Buf			page;			/* JSON; buf_free() it */
+	bool		too_heavy;		/* of a failure: reading it takes too much memory; a part of it may do */
 	int			rows;			/* tickets or comments in it */
 	int			skipped;		/* what could not be read, named in the page */
 } ZendeskResult;
 
+/* Most bytes that a page may take while it is read: brackets alone would otherwise take 8 GB of a page of 32 MB. */
+#define ZENDESK_WEIGHT_MAX ((size_t) 512 * 1024 * 1024)
 /* Most bytes of a page in our own words. */
 #define ZENDESK_PAGE_MAX ((size_t) 256 * 1024 * 1024)
 

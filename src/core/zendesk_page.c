@@ -25,6 +25,8 @@
 #define EPOCH_MAX INT64_C(253402300799)
 /* So many unreadable rows are no accident. */
 #define UNREADABLE_ROWS 10
+/* A longer one has no place in a URL. */
+#define CURSOR_MAX 8000
 /* Named in the page; of the rest only their number. */
 #define SKIPPED_NAMED 20
 
@@ -217,7 +219,7 @@ is_one_of(json_object *value, const char *const *words)
 	if (!json_is_text(value))
 		return false;
 	for (; *words != NULL; words++)
-		if (strcmp(json_object_get_string(value), *words) == 0)
+		if (strlen(*words) == json_text_of(value).len && strcmp(json_object_get_string(value), *words) == 0)
 			return true;
 	return false;
 }
@@ -601,6 +603,8 @@ find_cursor(Reading *reading, json_object *holder, const char *name, json_object
 	if (*cursor == NULL)
 		return true;
 	text = json_text_of(*cursor);
+	if (text.len > CURSOR_MAX)
+		return json_end(ending_of(reading), OUTCOME_UNUSABLE_ANSWER, "\"%s\" has more than %d bytes", name, CURSOR_MAX);
 	if (text.len == 0 || (asked != NULL && strcmp(text.data, asked) == 0))
 		*cursor = NULL;
 	return true;
@@ -703,9 +707,17 @@ void
 zendesk_page(const char *body, size_t len, const ZendeskAsk *ask, int64_t wait_ms, ZendeskResult *result)
 {
 	Reading		reading = {.ask = ask,.result = result,.out = &result->page};
-	json_object *page = json_parse_object_unclean(body, len, "page", ending_of(&reading));
+	json_object *page;
 	bool		read;
 
+	result->too_heavy = json_weight(body, len) > ZENDESK_WEIGHT_MAX;
+	if (result->too_heavy)
+	{
+		json_end(ending_of(&reading), OUTCOME_UNUSABLE_ANSWER, "the page would take more than %zu bytes of memory to read",
+				 ZENDESK_WEIGHT_MAX);
+		return;
+	}
+	page = json_parse_object_unclean(body, len, "page", ending_of(&reading));
 	if (page == NULL)
 		return;
 	buf_init(&reading.skipped, 65536);
@@ -716,7 +728,8 @@ zendesk_page(const char *body, size_t len, const ZendeskAsk *ask, int64_t wait_m
 		if (wait_ms > 0)
 			buf_printf(reading.out, ",\"wait_ms\":%" PRId64, wait_ms);
 		buf_puts(reading.out, "}");
-		if (reading.out->failed || reading.skipped.failed)
+		result->too_heavy = reading.out->failed || reading.skipped.failed;
+		if (result->too_heavy)
 			read = json_end(ending_of(&reading), OUTCOME_TRANSIENT, "out of memory while reading the page");
 	}
 	if (!read)

@@ -294,17 +294,32 @@ may_start(const Dispatch *d, const Endpoint *endpoint, const Job *job, Timestamp
 		job->lease_until >= in_ms(now, endpoint->provider.timeout_ms + LEASE_MARGIN_MS / 2);
 }
 
-/* The job that its gate was closed by is not the probe when another can be. */
+/* A job that has not failed tells more of the provider; of one that was claimed less often less is known. */
+static bool
+is_better_probe(const Job *job, const Job *than, int64 avoid_job)
+{
+	if ((job->id == avoid_job) != (than->id == avoid_job))
+		return than->id == avoid_job;
+	if (job->attempts != than->attempts)
+		return job->attempts < than->attempts;
+	return job->fence < than->fence;
+}
+
+/*
+ * The job that its gate was closed by is not the probe when another can be, nor is one that was tried before: several that
+ * always fail, at the head of the queue, would keep the gate closed.
+ */
 static bool
 should_stand_back(const Dispatch *d, Endpoint *endpoint, const Job *job)
 {
-	if (endpoint->avoid_job != job->id)
+	if (endpoint->avoid_job == 0)
 		return false;
 	for (int i = 0; i < d->ready.count; i++)
 	{
 		const Job  *other = d->ready.jobs[i];
 
-		if (other != job && other->state == JOB_READY && strcmp(other->provider, job->provider) == 0)
+		if (other != job && other->state == JOB_READY && strcmp(other->provider, job->provider) == 0 &&
+			is_better_probe(other, job, endpoint->avoid_job))
 			return true;
 	}
 	return false;

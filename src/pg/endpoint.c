@@ -16,6 +16,8 @@
 #define WATCH_MS 1000
 /* Accounts are forgotten after an hour without a call. */
 #define NO_GATE_MS 60000
+/* Jobs to choose a probe from: more are claimed and given back for nothing, fewer may all be such that always fail. */
+#define PROBE_CHOICE 8
 
 static void
 forget_secret(Endpoint *endpoint)
@@ -159,9 +161,9 @@ look_at(Dispatch *d, Endpoint *endpoint, TimestampTz now, char *trouble)
 	{
 		d->serving = endpoint;
 		d->serving_room = view.room;
-		/* with a second job at hand the probe need not be the one that failed */
+		/* with others at hand the probe need not be the one that failed, nor one that failed before it */
 		if (view.answer == GATE_PROBE)
-			d->serving_room = view.avoid_job ? Min(view.room, 2) : 1;
+			d->serving_room = view.avoid_job ? Min(view.room, PROBE_CHOICE) : 1;
 		endpoint->avoid_job = view.avoid_job;
 		return true;
 	}

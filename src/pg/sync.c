@@ -47,11 +47,12 @@
 /* What a page of this size leaves in malloc's hands goes back to the system. */
 #define TRIM_BYTES (1024 * 1024)
 
-/* A key's file that a resting source waits for. */
+/* A key's file that a resting stream waits for. */
 typedef struct Watched
 {
 	char	   *tenant_id;
 	char	   *source;
+	ZendeskStream stream;
 	char	   *secret;
 	SecretStamp stamp;
 	struct Watched *next;
@@ -171,7 +172,7 @@ find_watched(Sync *sync, const SyncCall *call)
 {
 	Watched   **at = &sync->watched;
 
-	while (*at && !is_of(call, (*at)->tenant_id, (*at)->source))
+	while (*at && !((*at)->stream == call->ask.stream && is_of(call, (*at)->tenant_id, (*at)->source)))
 		at = &(*at)->next;
 	return at;
 }
@@ -201,6 +202,7 @@ watch_file(Sync *sync, const SyncCall *call)
 	watched->tenant_id = MemoryContextStrdup(TopMemoryContext, call->tenant_id);
 	watched->source = MemoryContextStrdup(TopMemoryContext, call->source);
 	watched->secret = MemoryContextStrdup(TopMemoryContext, call->secret);
+	watched->stream = call->ask.stream;
 	watched->stamp = call->stamp;
 	watched->next = sync->watched;
 	sync->watched = watched;
@@ -278,12 +280,17 @@ apply_limit(Sync *sync, SyncCall *call)
 		call->ask.page_size = Min(call->ask.page_size, limit->page_size);
 }
 
+static bool
+is_divisible(const SyncCall *call)
+{
+	return call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1;
+}
+
 /* What does not fit is asked for in halves. */
 static void
-ask_for_less(Sync *sync, SyncCall *call)
+ask_for_less(Sync *sync, SyncCall *call, const char *why)
 {
 	PageLimit **at = find_limit(sync, call);
-	char		reason[REASON_MAX];
 
 	if (*at == NULL)
 	{
@@ -293,9 +300,8 @@ ask_for_less(Sync *sync, SyncCall *call)
 	}
 	(*at)->page_size = call->ask.page_size / 2;
 	(*at)->pages = 0;
-	snprintf(reason, sizeof(reason), "a page of %d tickets is larger than %zu bytes; the next one is asked for %d",
-			 call->ask.page_size, MAX_PAGE, (*at)->page_size);
-	end_with(call, OUTCOME_TRANSIENT, reason);
+	end_with(call, OUTCOME_TRANSIENT, psprintf("%s; instead of %d tickets the next page is asked for %d", why,
+											   call->ask.page_size, (*at)->page_size));
 }
 
 /* It has fitted for a while: twice as much may do. */
@@ -327,53 +333,46 @@ have_pool(Sync *sync, const char **why)
 }
 
 static bool
-send_request(Sync *sync, SyncCall *call, Buf *url, char *secret, char *why, size_t why_size)
+send_request(Sync *sync, SyncCall *call, const Buf *url, char *secret, char *why, size_t why_size)
 {
 	PoolRequest request = {
 		.method = POOL_GET,
+		.url = url->data,
 		.user = call->user,
 		.secret = secret,
 		.timeout_ms = call->timeout_ms,
 		.tag = call
 	};
 	const char *reason = "out of memory";
-	bool		sent = false;
+	bool		sent = have_pool(sync, &reason) && pool_start(sync->pool, &request, &reason);
 
-	if (zendesk_url(url, &call->ask, &reason) && have_pool(sync, &reason))
-	{
-		request.url = url->data;
-		sent = pool_start(sync->pool, &request, &reason);
-	}
 	strlcpy(why, reason ? reason : "", why_size);
 	return sent;
 }
 
 /* Every time anew: is this URL listed, and what is the key?  Requests are few, and a file that was replaced counts at once. */
 static void
-start_call(Sync *sync, SyncCall *call)
+start_call_to(Sync *sync, SyncCall *call, const Buf *url)
 {
 	char		why[REASON_MAX] = "";
 	char		secret[SECRET_MAX + 1];
 	const char *refusal = NULL;
-	Buf			url;
 	bool		sent;
 
+	/* looked at first, and for each refusal: a file that is replaced from now on is then seen to have changed, and no other */
+	secret_look(triage_secrets_directory, call->secret, &call->stamp);
 	if (!origin_listed(triage_allowed_origins, call->ask.base_url, &refusal))
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, refusal ? refusal : "refused");
 		return;
 	}
-	/* looked at first: a file that is replaced in between is then seen to have changed */
-	secret_look(triage_secrets_directory, call->secret, &call->stamp);
 	if (!secret_read(triage_secrets_directory, call->secret, secret, why, sizeof(why)))
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, why);
 		return;
 	}
-	buf_init(&url, 65536);
-	sent = send_request(sync, call, &url, secret, why, sizeof(why));
+	sent = send_request(sync, call, url, secret, why, sizeof(why));
 	secret_wipe(secret, sizeof(secret));
-	buf_free(&url);
 	if (!sent)
 	{
 		end_with(call, OUTCOME_MISCONFIGURED, why);
@@ -381,6 +380,21 @@ start_call(Sync *sync, SyncCall *call)
 	}
 	call->started_at = GetCurrentTimestamp();
 	call->state = SYNC_FLYING;
+}
+
+/* What cannot be asked for is that ticket's or that cursor's fault, and no reason for all others to rest. */
+static void
+start_call(Sync *sync, SyncCall *call)
+{
+	const char *why;
+	Buf			url;
+
+	buf_init(&url, 65536);
+	if (zendesk_url(&url, &call->ask, &why))
+		start_call_to(sync, call, &url);
+	else
+		end_with(call, OUTCOME_BAD_REQUEST, why);
+	buf_free(&url);
 }
 
 static void
@@ -401,11 +415,15 @@ epoch_ms(TimestampTz at)
 	return (int64) ((at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000);
 }
 
-static bool
-is_too_large(const SyncCall *call, const PoolReply *reply)
+/* What a page with fewer tickets may mend; NULL: nothing. */
+static const char *
+excess(const SyncCall *call, const PoolReply *reply)
 {
-	return reply->reply.transport == TRANSPORT_TOO_LARGE && reply->reply.http_status == 200 &&
-		call->ask.stream == ZENDESK_TICKETS && call->ask.page_size > 1;
+	if (!is_divisible(call) || reply->reply.http_status != 200)
+		return NULL;
+	if (call->result.too_heavy)
+		return call->result.reason;
+	return reply->reply.transport == TRANSPORT_TOO_LARGE ? psprintf("the page is larger than %zu bytes", MAX_PAGE) : NULL;
 }
 
 /* One a turn: reading a large page takes as long as many an answer waits. */
@@ -415,6 +433,7 @@ take_reply(Sync *sync)
 	PoolReply	reply;
 	SyncCall   *call;
 	int64		bytes;
+	const char *why;
 
 	if (sync->pool == NULL)
 		return;
@@ -425,10 +444,10 @@ take_reply(Sync *sync)
 	call->latency_ms = reply.latency_ms;
 	call->http_status = reply.reply.http_status;
 	bytes = (int64) reply.reply.body_len;
-	if (is_too_large(call, &reply))
-		ask_for_less(sync, call);
-	else
-		zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
+	zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
+	why = excess(call, &reply);
+	if (why)
+		ask_for_less(sync, call, why);
 	call->state = SYNC_LANDED;
 	pool_done(sync->pool, &reply);
 	give_memory_back(bytes);
@@ -500,6 +519,11 @@ write_call(Sync *sync, SyncCall *call)
 		sync->next_look = Min(sync->next_look, write.next);
 		forget_call(sync, call);
 		return true;
+	}
+	if (error && page && error->sqlerrcode == ERRCODE_OUT_OF_MEMORY && is_divisible(call))
+	{
+		ask_for_less(sync, call, psprintf("the page could not be stored: %s", error->message));
+		return false;
 	}
 	if (error == NULL || (dispatch_is_passing(error->sqlerrcode) && GetCurrentTimestamp() < call->give_up_at))
 	{

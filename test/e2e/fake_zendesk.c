@@ -75,7 +75,7 @@ typedef struct Fault
 	int			times;
 	int			status;			/* 200: the answer is spoiled, not replaced */
 	char		retry_after[32];
-	char		answer[32];		/* echo, hang, cut, reset, garbage, notjson, truncated, html, expired, huge or the name of a schema change */
+	char		answer[32];		/* echo, hang, cut, reset, garbage, notjson, truncated, html, expired, huge, heavy or the name of a schema change */
 	char		body[256];
 } Fault;
 
@@ -1195,6 +1195,15 @@ spoil_body(Reply *reply)
 		body->len = 0, text_puts(body, "all is well");
 	else if (strcmp(reply->spoil, "html") == 0)
 		body->len = 0, text_puts(body, "<html><body>maintenance</body></html>");
+	/* a few bytes each, and some hundred times as many for who reads them */
+	else if (strcmp(reply->spoil, "heavy") == 0)
+	{
+		body->len--;
+		text_puts(body, ",\"more\":[{}");
+		for (int i = 0; i < 1000000; i++)
+			text_puts(body, ",{}");
+		text_puts(body, "]}");
+	}
 	else if (strcmp(reply->spoil, "huge") == 0)
 	{
 		Text		blank = {0};
@@ -1362,7 +1371,7 @@ usage(void)
 		 "POST /config  tickets comments description_bytes step age basic=email/token:SECRET bearer forbidden per_minute\n"
 		 "              account_per_minute window_ms no_retry_after clock_offset latency_ms overlap schema end bad_ticket max_page gzip\n"
 		 "POST /fault   stream=tickets|comments|any after times status retry_after body\n"
-		 "              answer=echo|hang|cut|reset|garbage|notjson|truncated|html|huge|expired|no_tickets|no_cursor|no_end|no_status|\n"
+		 "              answer=echo|hang|cut|reset|garbage|notjson|truncated|html|huge|heavy|expired|no_tickets|no_cursor|no_end|no_status|\n"
 		 "              no_description|no_comments|no_public\n"
 		 "POST /update  first every ago deleted comment: a new version of these tickets\n"
 		 "POST /expire  no cursor given so far is valid any more\n"

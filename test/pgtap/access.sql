@@ -168,6 +168,7 @@ INSERT INTO pg_temp.usable VALUES
 	('chat_settings',      'bot_enabled',   'r', 'r',   'rawd', 'r'),
 	('issue_clusters',     'pm_status',     'r', 'rw',  'rw',  'r'),
 	('issue_clusters',     'pm_notes',      'r', 'rw',  'rw',  'r'),
+	('issue_clusters',     'fixed_at',      'r', 'rw',  'rw',  'r'),
 	('issue_clusters',     'cluster_name',  'r', 'r',   'r',   'r'),
 	('issue_clusters',     'updated_at',    'r', 'r',   'r',   'rw'),
 	('cluster_exclusions', 'fingerprint',   'r', 'r',   'r',   ''),

@@ -371,6 +371,11 @@ SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8),
 UPDATE triage.issue_clusters SET pm_status = 'reviewing' WHERE id = :r8;
 UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = '2026-01-01' WHERE id = :r8;
 SELECT is((SELECT c.fixed_at FROM triage.issue_clusters c WHERE c.id = :r8), '2026-01-01', 'when the fix came out can be given');
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), now(), 'and what was reported since then is a regression, the first of it');
+SELECT is((SELECT count(*) FROM triage.cluster_events e WHERE e.cluster_id = :r8 AND e.event = 'regressed' AND (e.details ->> 'issue')::bigint = pg_temp.issue('r8')), 1::bigint, 'which is logged');
+UPDATE triage.issue_clusters SET fixed_at = now() + interval '3 days' WHERE id = :r8;
+UPDATE triage.issue_clusters SET fixed_at = now() - interval '1 hour' WHERE id = :r8;
+SELECT is((SELECT c.regressed_at FROM triage.issue_clusters c WHERE c.id = :r8), now() + interval '40 hours', 'not what was reported within the grace');
 
 -- Deleting -----------------------------------------------------------------------------------------------------------------------------
 
@@ -385,6 +390,7 @@ SELECT is_empty(format('SELECT FROM triage.cluster_events WHERE cluster_id = %s'
 DELETE FROM triage.issue_clusters WHERE id = :r8;
 SELECT is(pg_temp.state('r8'), 'none', 'a plain DELETE does the same [seed 263]');
 SELECT ok(triage.place_unclustered() > 0, 'issues without a cluster are looked at again');
+SELECT is(pg_temp.outcome('SELECT triage.place_unclustered(0)'), '22023', 'of one ticket at least');
 SELECT ok(pg_temp.cluster_of('r1') = pg_temp.cluster_of('r6'), 'and find each other');
 SELECT is(pg_temp.outcome('SELECT triage.delete_cluster(-1)'), 'P0002', 'what is not there is not deleted');
 DELETE FROM triage.tickets WHERE external_id = 'r6';
@@ -399,6 +405,19 @@ SELECT is((SELECT (s.cluster_name, s.other_name, round(s.score::numeric, 2))::te
 SELECT is((SELECT count(*) FROM triage.suggest_merges(1)), 1::bigint, 'as many as are wanted');
 SELECT triage.merge_clusters(s.cluster_id, s.other_id), triage.unmerge_cluster(s.cluster_id) FROM triage.suggest_merges() s WHERE s.other_name = 'papa whiskey lobster clam oyster';
 SELECT is_empty('SELECT FROM triage.suggest_merges() s WHERE s.other_name = ''papa whiskey lobster clam oyster''', 'what a person parted is not suggested again');
+
+-- Erased: what is left of such issues reads alike, and they are not -------------------------------------------------------------------
+
+INSERT INTO triage.people (id, role) VALUES ('erased1', 'customer'), ('erased2', 'customer');
+SELECT pg_temp.add_issue('y1', 'quebec romeo sierra'), pg_temp.add_issue('y2', 'tango uniform victor'), pg_temp.add_issue('y3', 'erased data comes back');
+UPDATE triage.tickets SET requester_id = 'erased' || right(external_id, 1) WHERE external_id IN ('y1', 'y2');
+SELECT triage.erase_person('erased1'), triage.erase_person('erased2');
+SELECT is(triage.place_unclustered() > 0, true, '(others are placed)');
+SELECT is(pg_temp.state('y1') || pg_temp.state('y2'), 'nonenone', 'issues that were erased are not put together');
+SELECT is_empty(format('SELECT FROM triage.issue_candidates(''default'', %s) k WHERE k.issue_id IN (%s, %s)', pg_temp.issue('y3'), pg_temp.issue('y1'), pg_temp.issue('y2')), 'nor offered to others');
+SELECT is_empty($$SELECT FROM triage.issue_clusters c WHERE c.cluster_name = '[erased]'$$, 'and no cluster is named so');
+SELECT triage.assign_issue(pg_temp.issue('y1'), pg_temp.cluster_of('y3'));
+SELECT is_empty(format('SELECT FROM triage.read_name_cluster(''default'', NULL, NULL, %s) r, unnest(r.texts) t (text) WHERE t.text ~ ''\[erased\]''', pg_temp.cluster_of('y3')), 'nor is the model told of them');
 
 -- Who may --------------------------------------------------------------------------------------------------------------------------------
 

@@ -238,6 +238,20 @@ BEGIN
 END
 $$;
 SELECT is(triage.purge_deleted('0'), 2::bigint, '[seed 57] tickets of conversations are purged');
+-- clusters that carry the words of what is purged: one that keeps an issue, one that is empty then, and one that a person named
+INSERT INTO triage.issue_taxonomy (category, subcategory) VALUES ('PURGED', 'x');
+INSERT INTO triage.tickets (external_id, description) SELECT 'purge ' || g, 'x' FROM generate_series(1, 4) g;
+CREATE FUNCTION pg_temp.purged_issue(ticket text, cluster text, words text) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO triage.extracted_issues (ticket_id, cluster_id, assigned_by, category, subcategory, issue_type, severity, summary, fingerprint, reported_at)
+		SELECT pg_temp.ticket(ticket), c.id, 'exact', 'PURGED', 'x', 'bug', 'low', words, sha256(convert_to(words, 'UTF8')), now() FROM triage.issue_clusters c WHERE c.cluster_name = cluster
+$$;
+INSERT INTO triage.issue_clusters (category, subcategory, cluster_name, name_is_manual) VALUES ('PURGED', 'x', 'PURGED one', false), ('PURGED', 'x', 'PURGED two', false), ('PURGED', 'x', 'PURGED three', true);
+SELECT pg_temp.purged_issue('purge 1', 'PURGED one', 'PURGED one'), pg_temp.purged_issue('purge 4', 'PURGED one', 'what is left'), pg_temp.purged_issue('purge 2', 'PURGED two', 'PURGED two'),
+	pg_temp.purged_issue('purge 3', 'PURGED three', 'PURGED three');
+UPDATE triage.tickets SET deleted_at = now() WHERE external_id IN ('purge 1', 'purge 2', 'purge 3');
+SELECT is(triage.purge_deleted('0'), 3::bigint, '(tickets with issues are purged)');
+SELECT results_eq($$SELECT c.cluster_name FROM triage.issue_clusters c WHERE c.category = 'PURGED' ORDER BY c.id$$, $$VALUES ('what is left'), ('[erased]'), ('PURGED three')$$,
+	'what a cluster was called after a purged ticket is gone with it');
 SELECT is_empty('SELECT pg_temp.places(''PURGEDX'')', 'with what was said in them');
 SELECT is((SELECT string_agg(s.status::text, ',') FROM triage.chat_sessions s JOIN triage.chat_messages m ON m.tenant_id = s.tenant_id AND m.session_id = s.id WHERE m.content = 'KEPTX'),
 	'archived', 'a conversation that another ticket goes on from is kept, and nobody''s to answer any more');

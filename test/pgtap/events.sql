@@ -185,6 +185,8 @@ SET LOCAL ROLE regress_triage_confined;
 SELECT is(pg_temp.outcome('SELECT * FROM triage.read_events(''every'')'), '42704', 'a role that is held to a tenant does not read all tenants'' events');
 SELECT is(pg_temp.outcome('SELECT triage.drop_consumer(''every'')'), '42704', 'nor drops their consumer');
 SELECT is(pg_temp.outcome('SELECT triage.add_consumer(''mine'', all_tenants => true)'), '42501', 'nor adds one');
+SELECT is(pg_temp.outcome('SELECT triage.rebuild_trends(all_tenants => true)'), '42501', 'nor is told how many issues they have all together');
+SELECT is(pg_temp.outcome('SELECT triage.rebuild_trends()'), 'ok', 'its own tenant''s are counted for it');
 SELECT is(pg_temp.got('own'), NULL, 'its tenant''s it may read');
 SELECT is((SELECT s.pending FROM triage.event_consumers_status s WHERE s.name = 'every'), 0::bigint, 'and is told of nobody else''s');
 RESET ROLE;

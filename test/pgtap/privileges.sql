@@ -165,6 +165,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 		'count_issues', 'forget_issues', 'fold_trends', 'rebuild_trends', 'issue_candidates',
 		'extract_issues', 'extract_all', 'estimate_extraction', 'read_extract_issues', 'lock_extract_issues', 'store_extract_issues', 'ticket_comments_extract',
 		'assign_issue', 'unassign_issue', 'split_cluster', 'merge_clusters', 'unmerge_cluster', 'rename_cluster', 'set_pm_status', 'archive_cluster', 'unarchive_cluster', 'suggest_merges', 'delete_cluster', 'place_unclustered', 'issue_clusters_after', 'issue_clusters_deleted',
+		'issue_candidates',
 		'read_match_issues', 'lock_match_issues', 'store_match_issues', 'give_up_match_issues', 'read_name_cluster', 'lock_name_cluster', 'store_name_cluster',
 		'claim_sync', 'next_sync', 'store_sync_tickets', 'store_sync_comments', 'fail_sync', 'revive_sync', 'take_over_sync', 'sync_now', 'pause_source', 'resume_source',
 		'health', 'doctor', 'hold_reason', 'prompt_sha256')$$,

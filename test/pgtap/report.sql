@@ -146,13 +146,28 @@ SELECT is(strpos(:'page', v.html) > 0, false, 'not shown: ' || v.html)
 	FROM (VALUES ('<run>'), ('Emerging'), ('emerging quote'), ('never written'), ('Quiet one'), ('Merged one')) AS v (html);
 SELECT is((SELECT count(*) FROM regexp_matches(:'page', '<blockquote', 'g')), 2::bigint, 'each quote once, two at most');
 SELECT is(strpos(triage.report_html('2 years'), 'Quiet one') > 0, true, 'what was reported in the period only');
-SELECT triage.add_comment(pg_temp.ticket('b'), 'Between us: they never paid', 'ida', 'agent', visibility => 'internal') AS note \gset
-SELECT triage.add_comment(pg_temp.ticket('b'), 'My pay run never ends', 'carl') AS answer \gset
-UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('b'), representative_quote = CASE customer WHEN 'p1' THEN 'they never paid' ELSE 'My pay run never ends' END
-	WHERE cluster_id = :shown AND customer IN ('p1', 'p3');
-SELECT triage.report_html() AS page \gset
-SELECT is(strpos(:'page', v.html) > 0, v.shown, 'a quote from ' || v.place)
-	FROM (VALUES ('they never paid', false, 'an internal note is not shown'), ('My pay run never ends', true, 'a public comment is')) AS v (html, shown, place);
+-- a quote that stands in an internal note, and in a public comment
+INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_role, visibility, content) VALUES ('one', pg_temp.ticket('c'), 'agent', 'internal', 'They never pay, let them wait.'),
+	('one', pg_temp.ticket('c'), 'customer', 'public', 'Please mend it.');
+SELECT pg_temp.issue(:shown, 0, 'p5', 'let them wait'), pg_temp.issue(:shown, 0, 'p5', 'Please mend it');
+UPDATE triage.extracted_issues SET ticket_id = pg_temp.ticket('c') WHERE customer = 'p5';
+SELECT results_eq($$SELECT v.words FROM unnest('{let them wait,Please mend it}'::text[]) v (words) WHERE strpos(triage.report_html(), v.words) > 0$$, '{Please mend it}'::text[],
+	'no internal note is quoted');
+-- On a table of which the planner knows nothing: the issues of one cluster are not looked for among those of all.
+SELECT pg_temp.cluster('Large one') AS large \gset
+SELECT pg_temp.issue(:large, 1, 'p' || g % 3, 'said ' || g) FROM generate_series(1, 400) g;
+CREATE FUNCTION pg_temp.issues_read(command text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	SELECT coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) INTO before FROM pg_stat_xact_user_tables s WHERE s.relid = 'triage.extracted_issues'::regclass;
+	EXECUTE command;
+	RETURN (SELECT coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) - before FROM pg_stat_xact_user_tables s WHERE s.relid = 'triage.extracted_issues'::regclass);
+END
+$$;
+SELECT cmp_ok(pg_temp.issues_read(format(v.command, :merged)), '<', 20::bigint, v.command)
+	FROM (VALUES ('SELECT triage.report_curve(''one'', ARRAY[%s]::bigint[], now()::date - 9, ''day'')'), ('SELECT triage.report_quotes(''one'', ARRAY[%s]::bigint[])')) v (command);
+SELECT cmp_ok(pg_temp.issues_read('SELECT triage.report_html()'), '<', 2000::bigint, 'nor once for each cluster');
 
 -- To whom ------------------------------------------------------------------------------------------------------------
 

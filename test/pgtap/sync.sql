@@ -19,6 +19,8 @@ SELECT is(pg_temp.outcome('SELECT triage.add_zendesk_source(' || arguments || ')
 		('''acme'', ''a@b'', ''key'', name => ''api'''), ('''acme'', ''a@b'', ''key'', page_size => 1001'), ('''acme'', ''a@b'', ''key'', poll_interval => ''0'''),
 		('''acme'', ''a@b'', ''key'', timeout_ms => 1'), ('''acme'', ''a@b'', ''key'', requests_per_minute => 0'),
 		('''acme'', ''a@b'', ''key'', support_type_scope => ''mine''')) v (arguments);
+SELECT throws_ok('SELECT triage.add_zendesk_source(''acme'', ''a@b'')', '22023', 'a source needs secret, the name of its token''s file', 'a secret that is not given is called so');
+SELECT throws_ok('SELECT triage.add_zendesk_source(''acme'', ''a@b'')', '22023', 'a source needs secret, the name of its token''s file', 'a secret that is not given is asked for');
 SELECT is((SELECT count(*) FROM triage.sync_sources), 0::bigint, 'what does not fit adds no source');
 SELECT triage.create_tenant('other');
 SELECT triage.add_zendesk_source('Acme', 'admin@example.com', 'key', now() + interval '1 day', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
@@ -250,10 +252,19 @@ SELECT is((SELECT display_name || email FROM triage.people WHERE id = 'zendesk:7
 -- Redacted there --------------------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.copy(pg_temp.t('r1', 100, '{"description": "my card is 4111"}'));
+-- issues that quote what is to go, and what is to stay
+INSERT INTO triage.issue_taxonomy (category, subcategory, is_active) VALUES ('A', 'x', false);
+CREATE FUNCTION pg_temp.quote(ticket text, VARIADIC quotes text[]) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO triage.extracted_issues (ticket_id, category, subcategory, issue_type, severity, summary, fingerprint, reported_at, representative_quote, quote_verified)
+		SELECT pg_temp.ticket(ticket), 'A', 'x', 'bug', 'low', q, sha256(convert_to(q, 'UTF8')), now(), q, true FROM unnest(quotes) q
+$$;
+SELECT pg_temp.quote('r1', 'card is 4111', 'my card');
 SELECT pg_temp.copy(pg_temp.t('r1', 200, '{"description": "my card is ▇▇▇▇"}'));
 SELECT results_eq('SELECT description FROM triage.tickets WHERE external_id = ''r1''', $$VALUES ('my card is ▇▇▇▇'::text)$$, 'what was redacted there is redacted here');
 SELECT results_eq('SELECT field, old_value, new_value FROM triage.ticket_history WHERE ticket_id = pg_temp.ticket(''r1'')', $$VALUES ('description'::text, '"[erased]"'::jsonb, '"[erased]"'::jsonb)$$,
 	'and the history says that it was, not what it was');
+SELECT results_eq('SELECT i.representative_quote, i.quote_verified FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket(''r1'') ORDER BY i.id', $$VALUES (NULL::text, false), ('my card', true)$$,
+	'nor is it quoted any more');
 
 -- Comments ----------------------------------------------------------------------------------------------------------------------
 
@@ -304,12 +315,14 @@ SELECT alike((SELECT error FROM triage.sync_runs ORDER BY id DESC LIMIT 1), '% l
 -- changed there, changed here
 SELECT triage.edit_comment(c.id, 'edited here') FROM triage.ticket_comments c WHERE external_id = '902';
 SELECT triage.redact_comment(c.id) FROM triage.ticket_comments c WHERE external_id = '910';
+SELECT pg_temp.quote('k1', c.content) FROM triage.ticket_comments c WHERE external_id = '900';
 UPDATE triage.synced_tickets SET comments_due_at = clock_timestamp() WHERE ticket_id = pg_temp.ticket('k1');
 SELECT pg_temp.comments('k1', '{}', pg_temp.c('900', 600, '{"author_id": "2", "body": "Try ▇▇"}'), pg_temp.c('901', 700, '{"public": true, "author_id": "2", "body": "A note"}'), pg_temp.c('902', 800), pg_temp.c('910', 1, '{"body": "resurrected"}'));
 SELECT results_eq('SELECT external_id, content, visibility::text FROM triage.ticket_comments WHERE external_id IN (''900'', ''901'', ''902'', ''910'') ORDER BY 1',
 	$$VALUES ('900'::text, 'Try ▇▇'::text, 'public'::text), ('901', 'A note', 'public'), ('902', 'edited here', 'public'), ('910', '[removed]', 'public')$$,
 	'what was redacted or shown there follows; what was edited or removed here stays');
 SELECT is_empty('SELECT FROM triage.comment_edits WHERE old_content ~ ''again''', 'the text that was redacted is kept nowhere');
+SELECT results_eq('SELECT representative_quote FROM triage.extracted_issues WHERE ticket_id = pg_temp.ticket(''k1'')', '{NULL}'::text[], 'and not quoted');
 -- gone
 UPDATE triage.synced_tickets SET comments_due_at = clock_timestamp() WHERE ticket_id = pg_temp.ticket('k1');
 SELECT is(pg_temp.comments('k1', '{"gone": true}'), 'stored', 'a ticket that is not there any more');
@@ -488,6 +501,30 @@ SELECT is((SELECT count(*) FROM triage.tickets WHERE tenant_id = 'default'), :ti
 SELECT results_eq('SELECT tenant_id FROM triage.sync_sources UNION ALL SELECT DISTINCT tenant_id FROM triage.sync_state UNION ALL SELECT DISTINCT tenant_id FROM triage.synced_tickets',
 	$$VALUES ('other'::text), ('other'), ('other')$$, 'and where it had got to is forgotten');
 SELECT is(triage.store_sync_tickets('default', 'zendesk', 1, pg_temp.page('[]'), 200, 1, now()), 'stale', 'what comes for it is stale');
+
+-- A source that is dropped while it is asked and added anew, under the same name for another account.
+CREATE FUNCTION pg_temp.claimed(stream text) RETURNS int LANGUAGE sql AS $$ SELECT c.fence FROM triage.claim_sync(0, 4) c WHERE c.stream = claimed.stream AND c.tenant_id = 'default' $$;
+SELECT triage.add_zendesk_source('first', 'a@b.c', 'key', name => 'anew', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
+SELECT pg_temp.claimed('tickets') AS page_fence \gset
+SELECT triage.store_sync_tickets('default', 'anew', :page_fence, pg_temp.page(jsonb_build_array(pg_temp.t('77', 1)), '{"end_of_stream": true}'), 200, 1, now());
+SELECT triage.sync_now('anew');
+UPDATE triage.sync_state SET paced_until = now();
+SELECT max(c.fence) FILTER (WHERE c.stream = 'tickets') AS page_fence, max(c.fence) FILTER (WHERE c.stream = 'comments') AS comment_fence
+	FROM triage.claim_sync(0, 4) c WHERE c.source = 'anew' \gset
+SELECT triage.drop_source('anew');
+SELECT is((SELECT count(*) FROM triage.sync_runs WHERE source = 'anew' AND outcome = 'lost'), 2::bigint, 'what was on its way is on record as lost');
+SELECT triage.add_zendesk_source('second', 'a@b.c', 'key', name => 'anew', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
+SELECT pg_temp.claimed('tickets') AS new_fence \gset
+SELECT isnt(:new_fence, 1, 'a source that is added again has other fences');
+UPDATE triage.sync_state SET fence = fence - :new_fence + 1000 WHERE source = 'anew' AND stream = 'tickets';
+SELECT is(triage.store_sync_tickets('default', 'anew', :page_fence, pg_temp.page(jsonb_build_array(pg_temp.t('78', 1)), '{"end_of_stream": true}'), 200, 1, now()),
+	'stale', 'so a page of the account before is not taken for one of the new');
+SELECT triage.store_sync_tickets('default', 'anew', 1000, pg_temp.page(jsonb_build_array(pg_temp.t('77', 5)), '{"end_of_stream": true}'), 200, 1, now());
+UPDATE triage.sync_state SET paced_until = now();
+SELECT pg_temp.claimed('comments') AS new_fence \gset
+SELECT is(triage.store_sync_comments('default', 'anew', :comment_fence, '77', '{"comments": [{"id": "1", "body": "another''s", "public": true, "created_at": 1700000000}], "has_more": false}', 200, 1, now()),
+	'stale', 'nor are its comments');
+SELECT triage.drop_source('anew');
 
 -- What is append-only, and for how long ------------------------------------------------------------------------------------------------
 

@@ -174,7 +174,7 @@ SELECT is_empty('SELECT * FROM triage.top_clusters()', '(not otherwise)');
 UPDATE triage.issue_clusters SET archived_at = NULL WHERE id = :a;
 
 -- regressed
-UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = now() - interval '2 days' WHERE id = :a;
+UPDATE triage.issue_clusters SET pm_status = 'fixed', fixed_at = now() - interval '1 hour' WHERE id = :a;
 SELECT is(pg_temp.said(:a), '5 3 2 2 0.00 high active visible', 'fixed');
 UPDATE triage.issue_clusters SET regressed_at = now() - interval '3 days' WHERE id = :a;
 SELECT is(pg_temp.said(:a), '5 3 2 2 0.00 high active visible', 'a report from before the fix is none of after it');

@@ -173,6 +173,7 @@ static const struct
 	{&first_tickets, PAGE(GOOD ",{\"id\":2,\"status\":\"new\",\"created_at\":\"yesterday\",\"updated_at\":\"2020-01-01T00:00:00Z\"," TEXTS "}"),
 	1, 1, "\"skipped\":[\"ticket 2: created_at is not a time\"]"},
 	{&first_tickets, PAGE("{\"id\":2,\"status\":\"frozen\"," TIMES "," TEXTS "}"), 0, 1, "\"skipped\":[\"ticket 2: status is not one that is known\"]"},
+	{&first_tickets, PAGE("{\"id\":2,\"status\":\"open\\u0000\"," TIMES "," TEXTS "}"), 0, 1, "\"skipped\":[\"ticket 2: status is not one that is known\"]"},
 	{&first_tickets, PAGE(GOOD ",7," GOOD), 2, 1, "\"skipped\":[\"ticket at place 2: it has no id\"]"},
 	{&first_tickets, PAGE(GOOD ",{\"id\":-4,\"status\":\"new\"," TIMES "," TEXTS "}"), 1, 1, "ticket -4: id is not a ticket's"},
 	{&first_tickets, PAGE(GOOD ",{\"id\":1.5,\"status\":\"new\"," TIMES "," TEXTS "}"), 1, 1, "ticket at place 2: id is not an id"},
@@ -237,6 +238,74 @@ pages_are_taken_or_refused_as_the_table_says(void)
 		CHECK_INT(result.cursor_rejected, false);
 		CHECK_ROW(before, "%.200s", pages[i].body);
 		buf_free(&result.page);
+	}
+}
+
+static void
+a_cursor_that_fits_no_url_is_not_taken(void)
+{
+	char		body[16000];
+	ZendeskResult result;
+
+	for (int len = 8000; len <= 8001; len++)
+	{
+		snprintf(body, sizeof(body), "{\"tickets\":[],\"after_cursor\":\"%0*d\",\"end_of_stream\":false}", len, 7);
+		read_body(body, strlen(body), &next_tickets, &result);
+		CHECK_INT(result.outcome, len == 8000 ? OUTCOME_SUCCEEDED : OUTCOME_UNUSABLE_ANSWER);
+		CHECK_CONTAINS(len == 8000 ? result.page.data : result.reason, len == 8000 ? "7\",\"end_of_stream\":false" : "has more than 8000 bytes");
+		buf_free(&result.page);
+	}
+}
+
+/* unit repeated until there are len bytes, as a field of a page */
+static char *
+page_of(const char *unit, size_t len)
+{
+	static const char begin[] = "{\"tickets\":[],\"after_cursor\":null,\"end_of_stream\":true,\"more\":[";
+	char	   *page = malloc(len + 64 + sizeof(begin));
+	size_t		used = sizeof(begin) - 1;
+
+	memcpy(page, begin, used);
+	for (size_t unit_len = strlen(unit); used + unit_len + 1 < len; page[used++] = ',')
+	{
+		memcpy(page + used, unit, unit_len);
+		used += unit_len;
+	}
+	memcpy(page + used - 1, "]}", 3);
+	return page;
+}
+
+static void
+a_page_that_would_fill_the_memory_is_not_read(void)
+{
+	static const struct
+	{
+		const char *unit;
+		size_t		len;
+		bool		heavy;
+	}			rows[] = {
+		{"{}", 4 * 1024 * 1024, true}, {"[]", 8 * 1024 * 1024, true}, {"1", 16 * 1024 * 1024, true},
+		{"{\"a\":{\"a\":{}}}", 8 * 1024 * 1024, true},
+		{"{}", 1024 * 1024, false},
+		/* ordinary ones: many fields, long texts, brackets in them */
+		{"{\"id\":360012345678,\"value\":\"abcdefgh\"}", 12 * 1024 * 1024, false},
+		{"\"{{{{{{{{[[[[[[[[,,,,,,,,::::::::\\\"{{{{{{{{[[[[[[[[,,,,,,,,::::::::\"", 8 * 1024 * 1024, false}
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+	{
+		ZendeskResult result;
+		int			before = check_failures;
+		char	   *page = page_of(rows[i].unit, rows[i].len);
+
+		read_body(page, strlen(page), &next_tickets, &result);
+		CHECK_INT(result.too_heavy, rows[i].heavy);
+		CHECK_INT(result.outcome, rows[i].heavy ? OUTCOME_UNUSABLE_ANSWER : OUTCOME_SUCCEEDED);
+		if (rows[i].heavy)
+			CHECK_CONTAINS(result.reason, "the page would take more than 536870912 bytes of memory");
+		CHECK_ROW(before, "%s", rows[i].unit);
+		buf_free(&result.page);
+		free(page);
 	}
 }
 
@@ -346,6 +415,8 @@ static const CheckTest tests[] = {
 	CHECK_TEST(the_documented_page_of_tickets_is_read),
 	CHECK_TEST(the_documented_page_of_comments_is_read_without_the_description),
 	CHECK_TEST(pages_are_taken_or_refused_as_the_table_says),
+	CHECK_TEST(a_cursor_that_fits_no_url_is_not_taken),
+	CHECK_TEST(a_page_that_would_fill_the_memory_is_not_read),
 	CHECK_TEST(refusals_mean_what_the_table_says),
 	CHECK_TEST(comments_of_a_deleted_ticket_are_none),
 	CHECK_TEST(a_spent_budget_comes_with_the_page)

@@ -257,6 +257,21 @@ all_done($node);
 is(sql($node, q(SELECT class, attempts FROM triage.ai_dead_letters WHERE ticket_id = ) . id_of($node, 'stubborn')), 'transient|3',
 	'and is given up after its attempts');
 
+# nor do several of them: one that was never tried goes first
+sql($node, q(INSERT INTO triage.tickets (external_id, description, priority)
+	SELECT 'TOKEN-head' || i, 'TOKEN-head' || i || ' [[fake status=500]]', 'urgent' FROM generate_series(1, 6) i));
+wait_for_state('failing');
+$model->reset;
+add_tickets($node, 'fresh');
+wait_for($node, 'SELECT count(*) FROM triage.ticket_ai_results WHERE ticket_id = ' . id_of($node, 'fresh'), 1, 'it is served');
+my @asked = map { $_->{token} } $model->log;
+my ($turn) = grep { $asked[$_] eq 'TOKEN-fresh' } 0 .. $#asked;
+cmp_ok($turn, '<=', 1, 'tickets at the head that always fail do not each take a probe first');
+# alone they are an outage, and wait
+sql($node, q(DELETE FROM triage.tickets WHERE external_id ~ 'TOKEN-head'));
+add_tickets($node, 'after');
+all_done($node);
+
 # nor does a ticket that is alone in an outage use up its tries
 sql($node, q(ALTER SYSTEM SET triage.max_attempts = 5));
 sql($node, 'SELECT pg_reload_conf()');

@@ -59,6 +59,8 @@ sub goes_on
 			return ($left == 0, "$left left");
 		},
 		"$name: all is copied");
+	# the look that was hurried last is over, or it would meet the next fault before that is asked for
+	wait_for($node, "SELECT count(*) FROM triage.sync_state WHERE stream = 'tickets' AND (lease_until IS NOT NULL OR next_run_at <= clock_timestamp())", 0, "$name: at rest");
 	return;
 }
 
@@ -140,10 +142,30 @@ my $last = (sort { $b <=> $a } map { $_->{updated} } $zendesk->truth)[0];
 cmp_ok($start, '>=', $last - 3700, 'not from the beginning');
 copy_is_exact($node, $zendesk, 'after an expired cursor [seed 264]');
 
-# a page larger than is taken is asked for in parts
+# a page larger than is taken is asked for in parts; 70 MB need their time
+sql($node, 'UPDATE triage.sync_sources SET timeout_ms = 20000');
 $zendesk->reset;
-meets('tickets', { answer => 'huge' }, 'transient', 200, qr/a page of 20 tickets is larger than \d+ bytes; the next one is asked for 10/, 'a page too large');
+meets('tickets', { answer => 'huge' }, 'transient', 200, qr/the page is larger than \d+ bytes; instead of 20 tickets the next page is asked for 10/, 'a page too large');
 goes_on('a page too large');
+meets('tickets', { answer => 'heavy' }, 'transient', 200, qr/the page would take more than \d+ bytes of memory to read; instead of \d+ tickets the next page is asked for \d+/, 'a page too heavy');
+goes_on('a page too heavy');
+# nor is one tried again and again that the server has no memory for
+sql($node, <<'SQL');
+CREATE FUNCTION public.little_memory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT count(*) FROM n) > 2 THEN
+		RAISE EXCEPTION 'out of memory' USING ERRCODE = '53200';
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER little_memory AFTER UPDATE ON triage.tickets REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION public.little_memory();
+SQL
+$zendesk->update(first => 1001, ago => 95, every => 2);
+sql($node, "SELECT triage.sync_now('zendesk')");
+goes_on('a page that there is no memory for');
+like(last_run($node, 'error', "outcome = 'transient'"), qr/the page could not be stored: out of memory; instead of \d+ tickets the next page is asked for \d+/, 'is asked for in parts');
+sql($node, 'DROP FUNCTION public.little_memory() CASCADE');
 
 # one bad ticket does not stop the others
 $zendesk->config(bad_ticket => 1031);

@@ -139,11 +139,25 @@ $node->append_conf('postgresql.conf', "triage.allowed_origins = 'https://elsewhe
 $node->reload;
 sql($node, "SELECT triage.sync_now('zendesk')");
 wait_for($node, "SELECT last_outcome FROM triage.sync_state WHERE stream = 'tickets' AND source = 'zendesk'", 'misconfigured', 'an origin that is not listed');
+my $refused = sql($node, 'SELECT count(*) FROM triage.sync_runs');
+sleep 2.2;
+is(sql($node, 'SELECT count(*) FROM triage.sync_runs'), $refused, 'it rests until somebody does something');
 like(last_run($node, 'error'), qr/triage\.allowed_origins|not listed|origin/, 'says so');
 is(scalar(() = $zendesk->log), 0, 'nothing was asked');
 $node->append_conf('postgresql.conf', "triage.allowed_origins = '" . $zendesk->origin . ", http://localhost.localdomain:1, http://192.0.2.1'");
 $node->reload;
 wait_for($node, "SELECT last_outcome FROM triage.sync_state WHERE stream = 'tickets' AND source = 'zendesk'", 'succeeded', 'once it is listed');
+
+# Which file a stream waits for is not forgotten because the other stream is served
+add_source($node, $zendesk);
+copied($node);
+$zendesk->fault(stream => 'tickets', status => 401);
+sql($node, "SELECT triage.sync_now('zendesk')");
+wait_for($node, "SELECT last_outcome FROM triage.sync_state WHERE stream = 'tickets' AND source = 'zendesk'", 'account', 'tickets are refused');
+sql($node, "UPDATE triage.synced_tickets SET comments_due_at = now(); SELECT triage.wake_worker()");
+wait_for($node, "SELECT count(*) FROM triage.synced_tickets WHERE comments_due_at IS NOT NULL", 0, 'comments are not');
+write_secret($secrets, 'zendesk', 'the-secret-of-zendesk');
+wait_for($node, "SELECT last_outcome FROM triage.sync_state WHERE stream = 'tickets' AND source = 'zendesk'", 'succeeded', 'a new key file has tickets tried again');
 
 # An address that http may not reach, though its origin is listed
 add_source($node, $zendesk, name => 'public', base_url => 'http://192.0.2.1', include_comments => 'false');

@@ -537,6 +537,8 @@ CREATE FUNCTION triage.cluster_quotes(cluster_id bigint, max_rows int DEFAULT 10
 	RETURNS TABLE (issue_id bigint, ticket_id bigint, quote text, quote_verified boolean, customer text, reported_at timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET enable_sort = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -551,12 +553,16 @@ BEGIN
 	END IF;
 	FOR issue IN
 		SELECT i.id, i.ticket_id, i.representative_quote AS quote, i.quote_verified, i.customer, i.reported_at
-			FROM triage.issue_clusters c
-			JOIN triage.extracted_issues i ON i.tenant_id = c.tenant_id AND i.cluster_id = c.id
-			WHERE c.tenant_id = tenant AND (c.id = cluster_quotes.cluster_id OR c.merged_into_id = cluster_quotes.cluster_id)
-				AND i.superseded_at IS NULL AND i.representative_quote IS NOT NULL
+			FROM (SELECT cluster_quotes.cluster_id AS id UNION ALL
+				SELECT c.id FROM triage.issue_clusters c WHERE c.tenant_id = tenant AND c.merged_into_id = cluster_quotes.cluster_id) c
+			-- from the end of each cluster's index, as in report_edge(): a large cluster is not read to its beginning
+			CROSS JOIN LATERAL (
+				SELECT n.* FROM triage.extracted_issues n
+					WHERE n.tenant_id = tenant AND n.cluster_id BETWEEN c.id AND c.id
+						AND n.superseded_at IS NULL AND n.representative_quote IS NOT NULL
+					ORDER BY n.cluster_id DESC, n.reported_at DESC
+					LIMIT 500) i
 			ORDER BY i.quote_verified DESC, i.reported_at DESC, i.id DESC
-			LIMIT 500
 	LOOP
 		EXIT WHEN found_quotes >= max_rows;
 		IF coalesce(issue.customer, 'ticket ' || issue.ticket_id) = ANY (seen)
@@ -571,7 +577,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.cluster_quotes(bigint, int) IS
-	'what customers of the current tenant say in a cluster''s issues, and in those of clusters merged into it: one quote a customer, those found in the ticket first, then the newest, none from internal notes, see quote_is_public(); max_rows: 0 to 100; looks at the best 500; raises 22023 when max_rows is out of range';
+	'what customers of the current tenant say in a cluster''s issues, and in those of clusters merged into it: one quote a customer, those found in the ticket first, then the newest, none from internal notes, see quote_is_public(); max_rows: 0 to 100; looks at the newest 500 of each cluster; raises 22023 when max_rows is out of range';
 REVOKE ALL ON FUNCTION triage.cluster_quotes(bigint, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.cluster_report(cluster_id bigint)

@@ -16,9 +16,9 @@ psql -Xqv ON_ERROR_STOP=1 -f setup.sql
 
 python=
 for candidate in "${PYTHON:-/usr/bin/python3}" python3; do
-	"$candidate" -c 'import sqlalchemy, alembic, psycopg, psycopg2' && python=$candidate && break
+	"$candidate" -c 'import sqlalchemy, alembic, asyncpg, psycopg, psycopg2' && python=$candidate && break
 done
-[ -n "$python" ] || { echo "no Python with sqlalchemy, alembic, psycopg and psycopg2" >&2; exit 1; }
+[ -n "$python" ] || { echo "no Python with sqlalchemy, alembic, asyncpg, psycopg and psycopg2" >&2; exit 1; }
 
 # no script of any package is run; the only one that matters would download Prisma's engines
 npm ci --ignore-scripts --no-fund --no-audit --no-update-notifier

@@ -96,6 +96,7 @@ look()
 	need npm npm command_exists npm
 	need python3-sqlalchemy SQLAlchemy has_python sqlalchemy
 	need python3-alembic Alembic has_python alembic
+	need python3-asyncpg asyncpg has_python asyncpg
 	need python3-psycopg 'psycopg 3' has_python psycopg
 	need python3-psycopg2 'psycopg 2' has_python psycopg2
 	need pgbouncer pgbouncer has_pgbouncer

@@ -80,7 +80,8 @@ CREATE TEMP VIEW relations AS
 				JOIN columns k ON k.attrelid = p.conrelid AND k.attnum = ANY (p.conkey)
 				WHERE p.conrelid = c.oid AND p.contype = 'p' AND k.type LIKE 'Unsupported%');
 
--- A foreign key is a field on either side: named after the constraint here, after this table there.
+-- A foreign key is a field on either side: named after the constraint here, after this table there.  Where its columns are
+-- a key of this table too, Prisma wants them in that key's order.
 CREATE TEMP VIEW keys AS
 	SELECT k.*, coalesce(nullif(k.stem, ''), 'parent')
 				|| CASE WHEN EXISTS (SELECT FROM columns c WHERE c.attrelid = k.conrelid AND c.field = k.stem) THEN 'Row' ELSE '' END AS forward,
@@ -88,9 +89,17 @@ CREATE TEMP VIEW keys AS
 				THEN 'By' || upper(left(k.stem, 1)) || substr(k.stem, 2) ELSE '' END
 				|| CASE WHEN EXISTS (SELECT FROM columns c WHERE c.attrelid = k.confrelid AND c.field = pg_temp.camel(k.child)) THEN 'Rows' ELSE '' END AS backward
 		FROM (
-			SELECT f.conname, f.conrelid, f.confrelid, f.conkey, f.confkey, f.confdeltype, f.confupdtype, r.relname AS child,
-					pg_temp.camel(regexp_replace(regexp_replace(f.conname, '^' || r.relname || '_', ''), '_fkey$', '')) AS stem
+			SELECT f.conname, f.conrelid, f.confrelid, f.confdeltype, f.confupdtype, r.relname AS child,
+					pg_temp.camel(regexp_replace(regexp_replace(f.conname, '^' || r.relname || '_', ''), '_fkey$', '')) AS stem,
+					ARRAY(SELECT n.attnum FROM unnest(f.conkey) WITH ORDINALITY n (attnum, position)
+						ORDER BY array_position(q.conkey, n.attnum), n.position) AS conkey,
+					ARRAY(SELECT n.refnum FROM unnest(f.conkey, f.confkey) WITH ORDINALITY n (attnum, refnum, position)
+						ORDER BY array_position(q.conkey, n.attnum), n.position) AS confkey
 				FROM pg_constraint f
+				LEFT JOIN LATERAL (
+					SELECT q.conkey FROM pg_constraint q
+						WHERE q.conrelid = f.conrelid AND q.contype IN ('p', 'u') AND q.conkey @> f.conkey AND q.conkey <@ f.conkey
+						ORDER BY q.contype, q.conname LIMIT 1) q ON true
 				JOIN relations r ON r.oid = f.conrelid
 				JOIN relations p ON p.oid = f.confrelid
 				WHERE f.contype = 'f' AND f.conparentid = 0) k;

@@ -46,15 +46,17 @@ await test(async () => {
     is(ids.map((field) => column[field]), relation.primaryKey, `${name}: primary key`)
     is(uniqueIndexes.map((index) => index.fields.map((field) => column[field])).sort(), Object.values(relation.uniques).sort(), `${name}: unique keys`)
 
+    // a relation of one to one lists them in the order of its own table's key
+    const paired = ({ columns, references, ...rest }) => ({ ...rest, pairs: columns.map((one, n) => [one, references[n]]).sort() })
     const keys = fields.filter((field) => field.kind === 'object' && field.relationFromFields.length)
     is(Object.fromEntries(keys.map((field) => {
       const target = model.models.find((one) => one.name === field.type)
-      return [field.relationName, {
+      return [field.relationName, paired({
         columns: field.relationFromFields.map((from) => column[from]),
         table: target.dbName,
         references: field.relationToFields.map((to) => target.fields.find((one) => one.name === to).dbName ?? to),
         onDelete: field.relationOnDelete === 'Cascade' ? 'cascade' : 'no action'
-      }]
-    }).sort()), Object.fromEntries(Object.entries(relation.foreignKeys).sort()), `${name}: foreign keys, their columns in pairs`)
+      })]
+    }).sort()), Object.fromEntries(Object.entries(relation.foreignKeys).map(([key, one]) => [key, paired(one)]).sort()), `${name}: foreign keys, their columns in pairs`)
   }
 })

@@ -572,12 +572,13 @@ COMMENT ON FUNCTION triage.issues_of_answer(jsonb) IS
 REVOKE ALL ON FUNCTION triage.issues_of_answer(jsonb) FROM PUBLIC;
 
 -- What a person said of an issue outlives another wording of it: the row takes the new words, where the area has one that
--- is new.  The likest is taken.
+-- is new, or another area one that is alike.  The likest is taken.  Without any the row stays as it is.
 CREATE FUNCTION triage.reword_issues(tenant_id text, ticket_id bigint, answer jsonb) RETURNS void
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	alike CONSTANT real := 0.5;					-- as much of the wording in common, for one that is said to be of another area
 	item record;
 	found_again record;
 BEGIN
@@ -589,17 +590,20 @@ BEGIN
 				AND i.fingerprint NOT IN (SELECT a.fingerprint FROM triage.issues_of_answer(answer) a)
 			ORDER BY i.id
 	LOOP
-		SELECT a.summary, a.fingerprint INTO found_again
+		SELECT a.category, a.subcategory, a.summary, a.fingerprint INTO found_again
 			FROM triage.issues_of_answer(answer) a
-			WHERE a.category = item.category AND a.subcategory = item.subcategory AND NOT EXISTS (
+			CROSS JOIN LATERAL (SELECT (a.category, a.subcategory) = (item.category, item.subcategory) AS same_area,
+				triage.text_similarity(a.summary, item.summary) AS likeness) l
+			WHERE (l.same_area OR l.likeness >= alike) AND NOT EXISTS (
 				SELECT FROM triage.extracted_issues i
 					WHERE i.tenant_id = reword_issues.tenant_id AND i.ticket_id = reword_issues.ticket_id
 						AND i.superseded_at IS NULL AND i.fingerprint = a.fingerprint)
-			ORDER BY triage.text_similarity(a.summary, item.summary) DESC, a.place
+			ORDER BY l.same_area DESC, l.likeness DESC, a.place
 			LIMIT 1;
 		IF FOUND THEN
 			UPDATE triage.extracted_issues i
-				SET summary = found_again.summary, fingerprint = found_again.fingerprint
+				SET category = found_again.category, subcategory = found_again.subcategory, summary = found_again.summary,
+					fingerprint = found_again.fingerprint
 				WHERE i.tenant_id = reword_issues.tenant_id AND i.id = item.id;
 		END IF;
 	END LOOP;
@@ -639,7 +643,8 @@ BEGIN
 	UPDATE triage.extracted_issues i
 		SET superseded_at = clock_timestamp()
 		WHERE i.tenant_id = store_extract_issues.tenant_id AND i.ticket_id = store_extract_issues.ticket_id
-			AND i.superseded_at IS NULL AND i.fingerprint NOT IN (SELECT a.fingerprint FROM triage.issues_of_answer(answer) a);
+			AND i.superseded_at IS NULL AND i.assigned_by IS DISTINCT FROM 'human'
+			AND i.fingerprint NOT IN (SELECT a.fingerprint FROM triage.issues_of_answer(answer) a);
 	INSERT INTO triage.extracted_issues (tenant_id, ticket_id, run_id, category, subcategory, issue_type, severity, summary,
 			detail, representative_quote, quote_verified, confidence, customer, fingerprint, reported_at)
 		SELECT store_extract_issues.tenant_id, store_extract_issues.ticket_id, store_extract_issues.run_id, a.category,
@@ -664,7 +669,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.store_extract_issues(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) IS
-	'for the worker: stores what the model found in its locked ticket; issues that read as before keep their rows, what is not found any more is superseded; then finds clusters for them; answer: as the model gave it; version: as read_extract_issues() said; returns nothing; raises 23503 for an area that is not in the taxonomy, 23514 for what is out of range, 22P02 for a type or severity that does not exist';
+	'for the worker: stores what the model found in its locked ticket; issues that read as before keep their rows, what is not found any more is superseded, unless a person has put it into its cluster; then finds clusters for them; answer: as the model gave it; version: as read_extract_issues() said; returns nothing; raises 23503 for an area that is not in the taxonomy, 23514 for what is out of range, 22P02 for a type or severity that does not exist';
 REVOKE ALL ON FUNCTION triage.store_extract_issues(text, bigint, bigint, bigint, bigint, bigint, text, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.give_up_extract_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint,

@@ -164,8 +164,12 @@ SELECT is((SELECT count(*) FROM pg_temp.current_issues('a')), 2::bigint, 'and th
 SELECT pg_temp.look('a', pg_temp.answer(pg_temp.issue('Twice', severity => 'low'), pg_temp.issue('twice.', severity => 'high'))) \g /dev/null
 SELECT is((SELECT string_agg(i.severity::text, ' ') FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('a') AND i.superseded_at IS NULL AND i.summary ILIKE 'twice%'), 'high',
 	'what is said twice is there once, as the worse');
+SELECT pg_temp.look('a', pg_temp.answer(pg_temp.issue('twice', 'PAYROLL/reporting'), pg_temp.issue('Another matter', 'PAYROLL/reporting'))) \g /dev/null
+SELECT results_eq($$SELECT i.id, i.subcategory, i.cluster_id, i.fingerprint = triage.issue_fingerprint(i.category, i.subcategory, i.summary) FROM triage.extracted_issues i
+		WHERE i.ticket_id = pg_temp.ticket('a') AND i.superseded_at IS NULL AND i.assigned_by = 'human'$$,
+	format('VALUES (%s::bigint, ''reporting'', %s::bigint, true)', :first, :cluster), 'and another area, if it reads alike');
 SELECT pg_temp.look('a', '{"issues": []}') \g /dev/null
-SELECT is_empty($$SELECT pg_temp.current_issues('a')$$, 'where nothing is found any more, nothing is current');
+SELECT results_eq($$SELECT pg_temp.current_issues('a')$$, $$VALUES ('twice')$$, 'where nothing is found any more, only what a person has placed is current');
 SELECT cmp_ok((SELECT count(*) FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('a')), '>=', 4::bigint, 'though all is kept');
 
 -- Keys and indexes ------------------------------------------------------------------------------------------------------------

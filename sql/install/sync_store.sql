@@ -305,7 +305,8 @@ COMMENT ON FUNCTION triage.sync_store_people(text, text, jsonb, jsonb) IS
 REVOKE ALL ON FUNCTION triage.sync_store_people(text, text, jsonb, jsonb) FROM PUBLIC;
 
 -- A ticket of a page as it is to be stored, with a note of what did not fit.  Each is looked for by itself: a join by the
--- source's id, planned while nothing is known of a table that fills, may read all that came before for each of them.
+-- source's id, planned while nothing is known of a table that fills, may read all that came before for each of them.  Nor may
+-- the planner take an index by tenant alone, as good as any while it knows nothing: BETWEEN and the order leave it the one.
 CREATE FUNCTION triage.sync_normal_tickets(tenant text, source text, tickets jsonb) RETURNS jsonb
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
@@ -313,7 +314,8 @@ AS $$
 	SELECT coalesce(jsonb_agg(jsonb_build_object(
 				'n', x.n, 'external_id', x.id,
 				'ticket_id', (SELECT t.id FROM triage.tickets t
-					WHERE t.tenant_id = tenant AND t.source = sync_normal_tickets.source AND t.external_id = x.id LIMIT 1),
+					WHERE t.tenant_id = tenant AND t.source = sync_normal_tickets.source AND t.external_id BETWEEN x.id AND x.id
+					ORDER BY t.external_id LIMIT 1),
 				'generated_at', x.generated_at, 'source_updated_at', x.updated_at,
 				'created_at', to_timestamp(greatest(0, least(coalesce((x.t ->> 'created_at')::numeric, 'infinity'), extract(epoch FROM x.updated_at)))::float8),
 				'deleted', x.deleted, 'subject', x.subject, 'description', x.description, 'tags', x.tags,
@@ -516,7 +518,8 @@ BEGIN
 					deleted boolean, details jsonb, copied jsonb)
 				CROSS JOIN LATERAL (
 					SELECT t.id, t.requester_id FROM triage.tickets t
-						WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id = i.external_id LIMIT 1) t
+						WHERE t.tenant_id = tenant AND t.source = sync_store_tickets.source AND t.external_id BETWEEN i.external_id AND i.external_id
+						ORDER BY t.external_id LIMIT 1) t
 				LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = t.requester_id
 				ORDER BY t.id
 			ON CONFLICT ON CONSTRAINT synced_tickets_pkey DO UPDATE
@@ -638,7 +641,8 @@ BEGIN
 			CROSS JOIN LATERAL (
 				SELECT t.id FROM triage.tickets t
 					WHERE t.tenant_id = store_sync_tickets.tenant_id AND t.source = store_sync_tickets.source
-						AND t.external_id = e.value ->> 'id' LIMIT 1) k
+						AND t.external_id BETWEEN e.value ->> 'id' AND e.value ->> 'id'
+					ORDER BY t.external_id LIMIT 1) k
 			ORDER BY k.id);
 	SELECT count(*) INTO held
 		FROM (SELECT FROM triage.tickets t
@@ -736,7 +740,8 @@ BEGIN
 				FROM given g
 				CROSS JOIN LATERAL (
 					SELECT k.* FROM triage.ticket_comments k
-						WHERE k.tenant_id = tenant AND k.source = sync_store_comments.source AND k.external_id = g.external_id LIMIT 1) c
+						WHERE k.tenant_id = tenant AND k.source = sync_store_comments.source AND k.external_id BETWEEN g.external_id AND g.external_id
+						ORDER BY k.external_id LIMIT 1) c
 				WHERE c.ticket_id = sync_store_comments.ticket_id AND (c.content <> g.content OR c.visibility <> g.visibility)),
 		done AS (
 			UPDATE triage.ticket_comments c SET content = k.content, visibility = k.visibility

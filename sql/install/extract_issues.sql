@@ -442,8 +442,7 @@ BEGIN
 								ELSE concat_ws(E'\n', x.description, array_to_string(x.keywords, ', ')) END
 							ORDER BY x.category, x.subcategory) AS notes
 					FROM triage.issue_taxonomy x
-					CROSS JOIN (SELECT EXISTS (
-						SELECT FROM triage.providers p WHERE p.enabled AND p.api <> 'builtin') AS is_there) m
+					CROSS JOIN (SELECT triage.has_model() AS is_there) m
 					WHERE x.tenant_id = read_extract_issues.tenant_id AND x.is_active
 					HAVING count(*) > 0) x;
 END

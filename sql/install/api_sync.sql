@@ -266,27 +266,6 @@ COMMENT ON FUNCTION triage.sync_now(text) IS
 	'has a source of the current tenant, or with NULL all, asked at once for what changed, as soon as its rate lets it and unless it is paused; returns its streams, when they are due, whether they are paused or a request is on its way, and the last error; raises 42704 when there is none of that name';
 REVOKE ALL ON FUNCTION triage.sync_now(text) FROM PUBLIC;
 
-CREATE FUNCTION triage.sync_runs_append_only() RETURNS trigger
-	LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF TG_OP = 'DELETE' THEN
-		-- the owner's purge of what table retention no longer keeps
-		IF pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
-			AND EXISTS (SELECT FROM triage.retention r WHERE r.target = 'sync_runs' AND OLD.finished_at < now() - r.keep)
-		THEN
-			RETURN OLD;
-		END IF;
-	END IF;
-	RAISE EXCEPTION 'table "%" is append-only', TG_TABLE_NAME
-		USING ERRCODE = 'insufficient_privilege', HINT = 'How long its rows are kept is in triage.retention.';
-END
-$$;
-COMMENT ON FUNCTION triage.sync_runs_append_only() IS
-	'trigger of sync_runs: lets the owner delete what table retention no longer keeps, and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
-REVOKE ALL ON FUNCTION triage.sync_runs_append_only() FROM PUBLIC;
-
 -- What is wrong --------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.health_sync()

@@ -82,16 +82,16 @@ CREATE FUNCTION triage.append_only() RETURNS trigger
 AS $$
 BEGIN
 	-- a cascade passes: the ticket is gone already when its history goes
-	IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'ticket_history' AND NOT EXISTS (
-		SELECT FROM triage.tickets t WHERE t.id = OLD.ticket_id AND t.tenant_id = OLD.tenant_id)
-	THEN
-		RETURN OLD;
+	IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'ticket_history' THEN
+		IF NOT EXISTS (SELECT FROM triage.tickets t WHERE t.id = OLD.ticket_id AND t.tenant_id = OLD.tenant_id) THEN
+			RETURN OLD;
+		END IF;
 	END IF;
 	-- so does the owner's purge of what table retention no longer keeps
-	IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'ai_runs'
+	IF TG_OP = 'DELETE' AND TG_TABLE_NAME IN ('ai_runs', 'sync_runs')
 		AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
 	THEN
-		IF EXISTS (SELECT FROM triage.retention r WHERE r.target = 'ai_runs' AND OLD.finished_at < now() - r.keep) THEN
+		IF EXISTS (SELECT FROM triage.retention r WHERE r.target = TG_TABLE_NAME AND OLD.finished_at < now() - r.keep) THEN
 			RETURN OLD;
 		END IF;
 	END IF;
@@ -112,11 +112,12 @@ BEGIN
 	END IF;
 	RAISE EXCEPTION 'table "%" is append-only', TG_TABLE_NAME
 		USING ERRCODE = 'insufficient_privilege',
-			HINT = 'The audit trail and the ledger of calls are not to be changed.';
+			HINT = CASE TG_TABLE_NAME WHEN 'sync_runs' THEN 'How long its rows are kept is in triage.retention.'
+				ELSE 'The audit trail and the ledger of calls are not to be changed.' END;
 END
 $$;
 COMMENT ON FUNCTION triage.append_only() IS
-	'trigger of ticket_history and ai_runs: lets a deleted ticket''s history go with it, lets the owner delete runs that table retention no longer keeps and blank text for erase_person(), and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+	'trigger of ticket_history, ai_runs and sync_runs: lets a deleted ticket''s history go with it, lets the owner delete runs that table retention no longer keeps and blank text for erase_person(), and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 
 CREATE FUNCTION triage.prompts_immutable() RETURNS trigger
 	LANGUAGE plpgsql

@@ -133,10 +133,10 @@ BEGIN
 
 	CREATE OR REPLACE TRIGGER sync_runs_append_only
 		BEFORE UPDATE OR DELETE ON triage.sync_runs
-		FOR EACH ROW EXECUTE FUNCTION triage.sync_runs_append_only();
+		FOR EACH ROW EXECUTE FUNCTION triage.append_only();
 	CREATE OR REPLACE TRIGGER sync_runs_no_truncate
 		BEFORE TRUNCATE ON triage.sync_runs
-		FOR EACH STATEMENT EXECUTE FUNCTION triage.sync_runs_append_only();
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.append_only();
 END
 $install$;
 COMMENT ON FUNCTION triage.install_sync_tables() IS

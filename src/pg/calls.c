@@ -9,6 +9,7 @@
 #include "core/bucket.h"
 #include "core/classify.h"
 #include "core/utf8.h"
+#include "pg/clock.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 
@@ -173,16 +174,10 @@ settle_limits(Dispatch *d, const Job *job, const CallReply *reply, int64 now_ms)
 	d->look = true;
 }
 
-static int64
-epoch_ms(void)
-{
-	return GetCurrentTimestamp() / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY * 1000;
-}
-
 static void
 read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 {
-	int64		now_ms = epoch_ms();
+	int64		now_ms = clock_epoch_ms(GetCurrentTimestamp());
 	Offer		offer = job_offer(job);
 	VerdictResult result;
 

@@ -1,6 +1,7 @@
 /*
  * clock.h
- *	  Was the clock set back?  A process that waits for points in time would wait for them by as much longer.
+ *	  Was the clock set back?  A process that waits for points in time would wait for them by as much longer.  And what
+ *	  it shows, as core counts time.
  */
 #ifndef TRIAGE_PG_CLOCK_H
 #define TRIAGE_PG_CLOCK_H
@@ -16,6 +17,13 @@ clock_set_back(TimestampTz *last, TimestampTz now)
 
 	*last = now;
 	return back;
+}
+
+/* Milliseconds since the Unix epoch. */
+static inline int64
+clock_epoch_ms(TimestampTz at)
+{
+	return (at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000;
 }
 
 #endif

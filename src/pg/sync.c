@@ -409,12 +409,6 @@ start_calls(Sync *sync)
 	}
 }
 
-static int64
-epoch_ms(TimestampTz at)
-{
-	return (int64) ((at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000);
-}
-
 /* What a page with fewer tickets may mend; NULL: nothing. */
 static const char *
 excess(const SyncCall *call, const PoolReply *reply)
@@ -444,7 +438,7 @@ take_reply(Sync *sync)
 	call->latency_ms = reply.latency_ms;
 	call->http_status = reply.reply.http_status;
 	bytes = (int64) reply.reply.body_len;
-	zendesk_read(&reply.reply, &call->ask, epoch_ms(GetCurrentTimestamp()), &call->result);
+	zendesk_read(&reply.reply, &call->ask, clock_epoch_ms(GetCurrentTimestamp()), &call->result);
 	why = excess(call, &reply);
 	if (why)
 		ask_for_less(sync, call, why);

@@ -441,6 +441,9 @@ hint_time(const char *text, int64_t *epoch_ms)
 	text = skip_blanks(text);
 	if (is_digit(*text))
 		return rfc3339(text, epoch_ms);
+	/* a weekday; a sign before it, or before a number, is nonsense */
+	if ((*text < 'A' || *text > 'Z') && (*text < 'a' || *text > 'z'))
+		return false;
 	comma = strchr(text, ',');
 	if (comma != NULL)
 		return http_date(comma + 1, epoch_ms);

@@ -619,6 +619,7 @@ hints_are_read_in_every_notation(void)
 		{"1994-11-06T10:49:44+02:00", 7000}, {"1994-11-06T02:19:44-06:30", 7000}, {"1994-11-06T08:49:37Z", 0},
 		{"2025-08-21T12:41:00Z", HINT_MAX_MS}, {"Sun, 06 Nov 9999 08:49:44 GMT", HINT_MAX_MS}, {"9999-12-31T23:59:60Z", HINT_MAX_MS},
 		{"Sunday, 06-Nov-25 08:49:44 GMT", HINT_MAX_MS}, {"Mon Nov 07 08:49:37 1994", HINT_MAX_MS},
+		{"-11 Sep 19 12:12:10 4124", -1}, {"-Sun, 06 Nov 1994 08:49:44 GMT", -1},
 		/* Unix times */
 		{"1784111784", HINT_MAX_MS}, {"1784111784000", HINT_MAX_MS}, {"784111784000", HINT_MAX_MS},
 		/* in the past */

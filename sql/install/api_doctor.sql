@@ -285,7 +285,7 @@ AS $$
 	UNION ALL
 	SELECT 'provider paused', format('provider %s does not serve: %s', t.name, t.what), format('SELECT triage.resume_provider(%L);', t.name)
 		FROM triage.provider_troubles() t JOIN triage.providers p USING (name)
-		WHERE NOT t.serves AND NOT t.soon AND triage.origin_refusal(p.base_url) IS NULL AND triage.secret_refusal(p.secret) IS NULL
+		WHERE NOT t.serves AND NOT t.soon AND NOT t.unpriced AND triage.origin_refusal(p.base_url) IS NULL AND triage.secret_refusal(p.secret) IS NULL
 	UNION ALL
 	SELECT 'no price', format('nobody has said what model %s of provider %s costs: its calls have no cost, and no budget lets them be made', p.model, p.name),
 			format('SELECT triage.set_price(%L, input => ..., output => ..., currency => ...); -- per million tokens', p.model)

@@ -74,13 +74,15 @@ REVOKE ALL ON FUNCTION triage.latest_runs() FROM PUBLIC;
 
 -- A provider of rank 1000 or more serves only while none below is enabled, as the worker has it.
 CREATE FUNCTION triage.provider_troubles()
-	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, level triage.health_level, what text, since timestamptz)
+	RETURNS TABLE (name text, in_turn boolean, serves boolean, soon boolean, unpriced boolean, level triage.health_level, what text,
+		since timestamptz)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
 AS $$
 DECLARE
 	p record;
+	uncovered CONSTANT text[] := ARRAY (SELECT unnest(b.uncovered_providers) FROM triage.budget_status b WHERE b.tenant IS NULL);
 BEGIN
 	FOR p IN
 		SELECT x.*, g.state AS gate, g.reason AS gate_reason, g.since AS gate_since, g.closed_until,
@@ -101,6 +103,7 @@ BEGIN
 		in_turn := p.in_turn;
 		serves := false;
 		soon := false;
+		unpriced := p.name = ANY (uncovered);
 		level := 'critical';
 		since := NULL;
 		IF p.paused_at IS NOT NULL THEN
@@ -111,6 +114,9 @@ BEGIN
 			what := triage.origin_refusal(p.base_url);
 		ELSIF triage.secret_refusal(p.secret) IS NOT NULL THEN
 			what := 'its key cannot be read: ' || triage.secret_refusal(p.secret);
+		ELSIF unpriced THEN
+			level := 'warning';
+			what := 'not called under the budget of all tenants: it has no price in the budget''s currency, or no limit of output tokens';
 		ELSIF p.gate = 'paused' OR p.last_outcome IN ('account', 'misconfigured') THEN
 			what := coalesce(p.gate_reason, p.last_error);
 			since := coalesce(p.gate_since, p.last_at);
@@ -122,7 +128,7 @@ BEGIN
 			soon := true;
 			level := 'warning';
 			what := CASE p.gate WHEN 'throttled' THEN format('it asked to wait until %s: %s', p.closed_until, p.gate_reason)
-				ELSE coalesce(p.gate_reason || '; ', '') || 'one call is on its way that tries it again' END;
+				ELSE 'one call is on its way that tries it again' || coalesce(': ' || p.gate_reason, '') END;
 			since := p.gate_since;
 		ELSE
 			serves := true;
@@ -134,8 +140,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.provider_troubles() IS
-	'part of health(): each enabled provider by rank: whether it is in turn (rank below 1000, or none such is enabled), whether it serves, or will do so soon without anybody''s help, and what is known against it; raises nothing';
+	'part of health(): each enabled provider by rank: whether it is in turn (rank below 1000, or none such is enabled), whether it serves, or will do so soon without anybody''s help, whether a budget of all tenants keeps it from being called as the cost of a call has no bound, and what is known against it, in the endpoint''s words, too, which may repeat a ticket: see said_in_public(); raises nothing';
 REVOKE ALL ON FUNCTION triage.provider_troubles() FROM PUBLIC;
+
+CREATE FUNCTION triage.said_in_public(what text) RETURNS text
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT regexp_replace(what, '(\mHTTP \d{3}): .*', '\1')
+$$;
+COMMENT ON FUNCTION triage.said_in_public(text) IS
+	'part of health(): what is known against a provider without what its endpoint said, which may repeat the ticket of another tenant; raises nothing';
+REVOKE ALL ON FUNCTION triage.said_in_public(text) FROM PUBLIC;
 
 CREATE FUNCTION triage.hold_reason() RETURNS text
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -162,7 +178,7 @@ BEGIN
 	ELSIF NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled) THEN
 		RETURN 'no provider is enabled';
 	END IF;
-	SELECT format('provider %s cannot serve: %s', t.name, t.what) INTO trouble
+	SELECT format('provider %s cannot serve: %s', t.name, triage.said_in_public(t.what)) INTO trouble
 		FROM triage.provider_troubles() t
 		WHERE t.in_turn
 			AND NOT EXISTS (SELECT FROM triage.provider_troubles() o WHERE o.in_turn AND o.serves)
@@ -341,11 +357,12 @@ BEGIN
 		soon := soon OR (p.in_turn AND p.soon);
 		check_name := 'provider ' || p.name;
 		level := p.level;
-		what := p.what;
+		what := triage.said_in_public(p.what);
 		since := p.since;
 		what_to_do := CASE WHEN p.level = 'ok' THEN NULL
+			WHEN p.unpriced THEN format('SELECT triage.set_price(...) for its model and SELECT triage.set_output_limit(%L, ...);', p.name)
 			WHEN p.soon THEN 'It goes on by itself. If it happens often, lower its max_in_flight or requests_per_minute.'
-			ELSE format('Mend its origin, key, account or model (SELECT * FROM triage.doctor() may know more), then SELECT triage.resume_provider(%L);', p.name) END;
+			ELSE format('Mend its origin, key, account or model (triage.provider_status has its words, triage.doctor() may know more), then SELECT triage.resume_provider(%L);', p.name) END;
 		RETURN NEXT;
 	END LOOP;
 

@@ -133,7 +133,12 @@ ROLLBACK TO a;
 SELECT pg_temp.runs(1, 'account', '-1 seconds');
 UPDATE triage.providers SET name = 'acme', updated_at = now() - interval '1 hour';
 SELECT is(pg_temp.level('provider acme'), 'critical', 'a provider whose last call was told that the key is not good');
-SELECT is(pg_temp.says('provider acme'), 'account', 'in its words');
+SELECT is(pg_temp.says('provider acme'), 'account', 'in words');
+INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, outcome, error, finished_at)
+	SELECT 'default', 1, 1, 'triage', 2, 'acme', 'm', 'misconfigured', 'HTTP 404: "my cat is ill" is not supported', statement_timestamp();
+SELECT is(pg_temp.says('provider acme'), 'HTTP 404', 'but not in those of the endpoint, which may repeat another tenant''s ticket');
+SELECT is(triage.hold_reason(), 'provider acme cannot serve: HTTP 404', 'nor is anybody else told');
+SELECT alike((SELECT detail FROM triage.doctor() WHERE finding = 'provider paused'), '%my cat is ill%', 'but for who mends it');
 SELECT pg_temp.runs(1, 'succeeded', '-2 seconds');
 SELECT is(pg_temp.level('provider acme'), 'ok', 'until one succeeds');
 ROLLBACK TO a;

@@ -129,6 +129,17 @@ unlink "$secrets/acme";
 rename "$secrets/moved", "$secrets/acme";
 comes_to('provider fake', 'ok', qr/./, 'the key is back');
 
+################ a budget that no call of the only provider can keep to ################
+
+sql($node, q(SELECT triage.set_budget('month', 100, 'EUR')));
+comes_to('provider fake', 'warning', qr/^not called under the budget of all tenants/, 'a provider without a price');
+comes_to('providers', 'critical', qr/no provider whose turn it is/, 'and nobody else');
+like(health('what_to_do', 'provider fake'), qr/set_price.*set_output_limit/, 'and how it gets a place under the budget');
+sql($node, q(SELECT triage.set_price('fake-model', 1, 2, 'EUR'), triage.set_output_limit('fake', 1000)));
+comes_to('provider fake', 'ok', qr/./, 'with price and limit');
+comes_to('providers', 'ok', qr/fake/, 'with price and limit');
+sql($node, q(SELECT triage.drop_budget('month'), triage.set_output_limit('fake', NULL)));
+
 ################ failures, slowness, origins ################
 
 add_tickets($node, [ 'bad1', 'status=400' ], [ 'bad2', 'answer=refusal' ]);

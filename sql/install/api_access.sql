@@ -68,10 +68,10 @@ AS $$
 			('admin', 'function', 'EXECUTE', 'check_integrity orphans'),
 
 			('admin', 'function', 'EXECUTE',
-				'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
+				'create_tenant origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider '
 				'provider_gates open_gate doctor reap_jobs apply_retention schedule_maintenance unschedule_maintenance '
-				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_output_limit set_budget '
+				'maintenance_jobs purge_run_details check_pg_cron set_price drop_price price_of set_budget '
 				'drop_budget write_off check_budget provider_terms budget_period_end least_request_tokens'),
 			('admin', 'function', 'EXECUTE', 'set_chat_settings escalate_unanswered'),
 			('worker', 'function', 'EXECUTE', 'escalate_unanswered'),
@@ -83,7 +83,9 @@ AS $$
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'model_prices'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'ticket_categories'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE (is_active)', 'prompts'),
-			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'providers'),
+			-- where texts and keys go is the owner's to say: of a provider an administrator writes the pause only
+			('admin', 'relation', 'SELECT, UPDATE (paused_at, paused_by, pause_reason)', 'providers'),
+			('owner', 'function', '', 'set_provider drop_provider check_provider_endpoint set_output_limit'),
 			('admin', 'relation', 'UPDATE (name)', 'tenants'),
 
 			('reader', 'function', 'EXECUTE', 'syncing'),
@@ -323,7 +325,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.grant_access(name, text) IS
-	'gives a role the rights of one level, and takes back whatever else it had in schema triage; level: reader (views, tables, search), agent (reader, and tickets and comments), admin (agent, and tenants, vocabulary, providers, queue and worker), worker (for triage.worker_role and external workers: all tenants), consumer (read_events and confirm_events, and nothing else); to be called again after an update of the extension; returns nothing; raises 22023 for a level that does not exist, 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
+	'gives a role the rights of one level, and takes back whatever else it had in schema triage; level: reader (views, tables, search), agent (reader, and tickets and comments), admin (agent, and tenants, vocabulary, prices, budgets, pauses, queue and worker), worker (for triage.worker_role and external workers: all tenants), consumer (read_events and confirm_events, and nothing else); to be called again after an update of the extension; returns nothing; raises 22023 for a level that does not exist, 42704 when there is no such role, 0LP01 for the owner, 42501 when the caller is not the owner';
 REVOKE ALL ON FUNCTION triage.grant_access(name, text) FROM PUBLIC;
 
 -- Tenants --------------------------------------------------------------------------------------------------------------

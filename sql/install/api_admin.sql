@@ -1,7 +1,8 @@
 -- Tenants, providers and the queue: what an administrator calls.
 --
 -- Functions on the queue run as the owner, since no application role may write ai_jobs; each writes the tenant
--- predicate out.  Those on providers run as the caller: only who may write the table decides where texts are sent.
+-- predicate out.  Those on providers run as the caller: only the tables' owner decides where texts and keys are sent, and
+-- an administrator may write no more of the table than that a provider is paused.
 
 CREATE FUNCTION triage.create_tenant(id text, name text DEFAULT '') RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER

@@ -38,10 +38,11 @@ INSERT INTO pg_temp.callable
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
 			('admin', 'check_integrity orphans'),
 			('', 'install_comment_tables install_ticket_views lock_comment follow_up'),
-			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
+			('', 'set_provider drop_provider check_provider_endpoint set_output_limit'),
+			('admin', 'create_tenant origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
 				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '
-				'set_price drop_price set_output_limit set_budget drop_budget write_off check_budget least_request_tokens'),
+				'set_price drop_price set_budget drop_budget write_off check_budget least_request_tokens'),
 			('reader agent admin', 'ai_assisted text_similarity'),
 			('agent admin', 'accept_draft edit_draft reject_draft correct_result'),
 			('admin consumer', 'read_events confirm_events'),
@@ -127,7 +128,10 @@ INSERT INTO pg_temp.usable VALUES
 	('tenants',            'id',            'r', 'r',   'r',   ''),
 	('prompts',            'is_active',     '',  '',    'raw', 'r'),
 	('prompts',            'system_text',   '',  '',    'ra',  'r'),
-	('providers',          'base_url',      '',  '',    'rawd', 'r'),
+	('providers',          'base_url',      '',  '',    'r',   'r'),
+	('providers',          'secret',        '',  '',    'r',   'r'),
+	('providers',          'enabled',       '',  '',    'r',   'r'),
+	('providers',          'paused_at',     '',  '',    'rw',  'r'),
 	('worker_control',     'stopped_at',    '',  '',    'r',   'r'),
 	('schema_version',     'version',       '',  '',    'r',   'r'),
 	('role_tenants',       'role',          '',  '',    '',    ''),
@@ -314,7 +318,7 @@ SELECT is(pg_temp.as_role(v.level, replace(v.command, '$a', :a::text)), 'ok', v.
 		('admin', 'INSERT INTO triage.ticket_categories (category) VALUES (''new'')'), ('admin', 'DELETE FROM triage.ticket_categories WHERE category = ''new'''),
 		('admin', 'INSERT INTO triage.prompts (kind, version, system_text) VALUES (''triage'', 2, ''x'')'),
 		('admin', 'UPDATE triage.prompts SET is_active = false WHERE version = 2'),
-		('admin', 'SELECT triage.set_provider(''p'', ''openai'', ''http://127.0.0.1:1/v1'', ''m'', ''key'')'), ('admin', 'SELECT triage.drop_provider(''p'')'),
+		('admin', 'SELECT triage.pause_provider(''builtin'', ''too simple'')'), ('admin', 'SELECT triage.resume_provider(''builtin'')'),
 		('admin', 'SELECT triage.cancel_job(1)'), ('admin', 'SELECT triage.retry_failed()'), ('admin', 'SELECT triage.worker_stop()'),
 		('admin', 'SELECT triage.worker_start()'), ('admin', 'SELECT triage.create_ticket(''x'', ''x'')'),
 		('worker', 'SELECT triage.complete_job(j.job_id, j.fence, ''{"category": "billing", "urgency": "low", "sentiment_score": 1, "draft_reply": "x"}'') '

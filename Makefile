@@ -27,7 +27,7 @@ INSTALL_PARTS = header types functions builtin vocabulary \
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
 	bad_input
-ISOLATION = claim_claim budget_claim claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
+ISOLATION = claim_claim budget_claim budget_reap claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
 	events_out_of_order consumer_added extract_edit accept_accept chat_post chat_reply chat_locks handoff \
 	cluster_new_topic cluster_merge cluster_not_this trends_hot extract_batch

@@ -601,6 +601,19 @@ budget_find_claim(Job *job, int64 id, int fence)
 	return true;
 }
 
+/* In the order in which a statement that settles takes them; whatever is settled is reserved in one of these rows. */
+void
+budget_lock_reserved(void)
+{
+	static SPIPlanPtr plan;
+
+	if (!prices_table_has_pages("budget_reservations"))
+		return;
+	spi_prepare(&plan,
+				"SELECT FROM triage.budget_usage u WHERE u.reserved > 0 ORDER BY u.budget, u.period_start FOR NO KEY UPDATE", 0);
+	spi_execute(plan, NULL, NULL, 0);
+}
+
 void
 budget_sweep(TimestampTz now)
 {

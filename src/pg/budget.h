@@ -60,5 +60,7 @@ extern bool budget_is_settled_by(const Job *job, const RunCost *cost);
 extern bool budget_find_claim(Job *job, int64 id, int fence);
 /* Reservations of claims that ended without a trace (withdrawn, and their worker died) count as unsettled. */
 extern void budget_sweep(TimestampTz now);
+/* Before what one transaction settles in several statements: else two of them could wait for each other. */
+extern void budget_lock_reserved(void);
 
 #endif

@@ -625,6 +625,8 @@ store_lost(Job **jobs, int count)
 		finish_jobs(spent, spent_count);
 	events_of_jobs(spent, spent_count, run_ids);
 	write_conversations(spent, spent_count, run_ids);
+	/* who reaps settles the next batch in this transaction, too */
+	budget_lock_reserved();
 	budget_settle(jobs, count, costs);
 }
 

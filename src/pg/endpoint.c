@@ -14,7 +14,7 @@
 
 /* A key's file is looked at so often while its provider is paused. */
 #define WATCH_MS 1000
-/* Accounts are forgotten after an hour without a call. */
+/* The next account is forgotten some minutes after its last call. */
 #define NO_GATE_MS 60000
 /* Jobs to choose a probe from: more are claimed and given back for nothing, fewer may all be such that always fail. */
 #define PROBE_CHOICE 8

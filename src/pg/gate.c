@@ -18,8 +18,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* A place is taken over by another account when nobody has asked for the old one for so long. */
+/*
+ * A place is taken over by another account when nobody has asked for the old one for so long: sooner when the gate is open,
+ * for there is nothing to remember but how often it was called.
+ */
 #define FORGET_MS (3600 * INT64CONST(1000))
+#define FORGET_OPEN_MS (300 * INT64CONST(1000))
 /* Beyond the call's own timeout, before a probe is held to be lost. */
 #define PROBE_MARGIN_MS 5000
 /* Whoever waits for a place asks every 20 ms; a few times as long without a word, and it does not wait any more. */
@@ -140,7 +144,8 @@ free_place(GateTable *table, int64 now_ms)
 
 		if (table->keys[i] == 0)
 			return i;
-		if (gate->in_flight == 0 && now_ms - gate->used_at > FORGET_MS &&
+		if (gate->in_flight == 0 &&
+			now_ms - gate->used_at > (gate->breaker.state == GATE_OPEN ? FORGET_OPEN_MS : FORGET_MS) &&
 			(oldest < 0 || gate->used_at < table->gates[oldest].used_at))
 			oldest = i;
 	}
@@ -315,6 +320,7 @@ gate_enter(Gate *gate, const GateLimits *limits, int tokens, int timeout_ms, Tim
 		before_shmem_exit(give_back_all, (Datum) 0);
 	exit_registered = true;
 	SpinLockAcquire(&gate->lock);
+	gate->used_at = now_ms;
 	notice_clock(gate, now_ms);
 	answer = breaker_ask(&gate->breaker, now_ms, &until_ms);
 	if (answer == GATE_WAIT)

@@ -78,6 +78,25 @@ wait_for_worker($node);
 add_tickets($node, 'last');
 all_done($node);
 cmp_ok(time - $started, '<', 60, 'a worker that died is started again');
+
+################ more accounts than there are gates ################
+
+# a row that changes is another account; those that nobody calls any more make room minutes later, not hours
+set_clock(0);
+$node->poll_query_until('postgres', 'SELECT true') or die "the server did not come back\n";
+sql($node, "SELECT triage.set_provider('p' || n, 'openai', '" . $model->base_url . "', 'm', rank => n) FROM generate_series(1, 15) n");
+my $full = q(SELECT count(*) > 0 FROM triage.worker_status WHERE activity ~ 'more than 256 provider accounts');
+for my $round (1 .. 20)
+{
+	sql($node, "UPDATE triage.providers SET model = name || '-$round' WHERE api = 'openai'");
+	add_tickets($node, "account$round");
+	wait_for($node, "SELECT NOT EXISTS (SELECT FROM triage.ai_jobs) OR ($full)", 't', "accounts, round $round");
+	last if sql($node, $full) eq 't';
+}
+is(sql($node, $full), 't', 'the 257th account within minutes is told to wait');
+set_clock(360);
+all_done($node);
+pass('and is served when an old one was forgotten');
 ledger_is_sound($node, 'clock');
 $node->stop;
 done_testing();

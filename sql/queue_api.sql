@@ -141,6 +141,8 @@ SELECT triage.complete_job(-1, 1, pg_temp.answer('billing', 'low', 3, 'x')) AS n
 -- text longer than its field is cut between two characters
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, provider => repeat('ä', 32))$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, provider => '')$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, kinds => '{}')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.fail_job(1, 1, NULL, 'x')$$);
 SELECT triage.request_triage(pg_temp.ticket('d1')) IS NOT NULL AS requested;
 SELECT c.fence AS fence FROM triage.claim_jobs(1, provider => repeat('ä', 31)) c \gset
 SELECT triage.fail_job(pg_temp.job('d1'), :fence, 'refused', repeat('ä', 2000)) AS fate;

@@ -386,7 +386,8 @@ DECLARE
 	rewritten bigint[];
 BEGIN
 	IF jsonb_path_exists(page, '$[*] ? (!exists(@.external_id) || @.external_id == null || @.external_id == "")') THEN
-		RAISE EXCEPTION 'a ticket has no id' USING ERRCODE = 'not_null_violation';
+		RAISE EXCEPTION 'a ticket has no id'
+			USING ERRCODE = 'not_null_violation', HINT = 'Nothing of the page is stored: by its id a ticket is known again.';
 	END IF;
 	-- those who did not come with the page; who has tickets assigned is no customer
 	INSERT INTO triage.people (tenant_id, id, role)

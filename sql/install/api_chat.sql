@@ -451,6 +451,10 @@ BEGIN
 		RAISE EXCEPTION 'max_rows must be between 0 and 1000, not %', coalesce(max_rows::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Search for something narrower instead of more rows.';
 	END IF;
+	IF length(query) > 1000 THEN
+		RAISE EXCEPTION 'the query is too long: % characters', length(query)
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Search for at most 1000 characters: some words that matter.';
+	END IF;
 	wanted := websearch_to_tsquery(triage.ts_config(language), query);
 	-- as in search_tickets(): the words as they stand too, unless one of them is not to be there
 	IF position('!' IN wanted::text) = 0 THEN
@@ -484,5 +488,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.search_messages(text, int, text, bigint) IS
-	'finds chat messages of the current tenant by their words, best match first; query: words, "a phrase", or, -not; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; in_session: only that session''s; of more than 1000 matches the newest 1000 are ranked; raises 22023 when max_rows is out of range';
+	'finds chat messages of the current tenant by their words, best match first; query: words, "a phrase", or, -not, 1000 characters at most; max_rows: 0 to 1000; language: of the query, such as ''de'', NULL is English; in_session: only that session''s; of more than 1000 matches the newest 1000 are ranked; raises 22023 when max_rows is out of range or query too long';
 REVOKE ALL ON FUNCTION triage.search_messages(text, int, text, bigint) FROM PUBLIC;

@@ -334,7 +334,8 @@ SELECT is(pg_temp.told(format(v.command, :long)), v.told, v.command)
 		('SELECT triage.conversation(%s, max_rows => 1001)', '22023 max_rows must be between N and N, not N'),
 		('SELECT triage.conversation(%s, max_rows => NULL)', '22023 max_rows must be between N and N, not NULL'),
 		('SELECT triage.conversation(%s, before_id => 1, after_id => 1)', '22023 before_id and after_id cannot be combined'),
-		('SELECT triage.search_messages(''x'', -%s)', '22023 max_rows must be between N and N, not -N')) AS v (command, told);
+		('SELECT triage.search_messages(''x'', -%s)', '22023 max_rows must be between N and N, not -N'),
+		('SELECT triage.search_messages(repeat(''word '', 400000), 5, NULL, %s)', '22023 the query is too long: N characters')) AS v (command, told);
 
 INSERT INTO triage.chat_messages (session_id, role, content, language) VALUES
 	(:long, 'system', 'Die Häuser brennen', 'de'), (:long, 'system', 'the parrots were sleeping', NULL);

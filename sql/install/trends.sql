@@ -672,7 +672,10 @@ BEGIN
 			ORDER BY t.created_at DESC, t.id DESC
 			LIMIT 20;
 	RETURN QUERY
-		SELECT 'event', e.event::text, concat_ws(' ', 'by', e.actor, nullif(e.details, '{}')::text), e.id, NULL::bigint, e.created_at
+		-- a model's reason may repeat what it read in an internal note
+		SELECT 'event', e.event::text,
+				concat_ws(' ', 'by', e.actor, nullif(CASE e.assigner WHEN 'model' THEN e.details - 'reason' ELSE e.details END, '{}')::text),
+				e.id, NULL::bigint, e.created_at
 			FROM triage.cluster_events e
 			WHERE e.tenant_id = tenant AND e.cluster_id = ANY (members)
 			ORDER BY e.id DESC
@@ -680,5 +683,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.cluster_report(bigint) IS
-	'a cluster on one page, as rows: section cluster (name, summary, area, status, notes), counts, merged (what was merged into it), week (the last 12 times seven days), severity, type, quote (at most 10, see cluster_quotes(); amount is the issue), organization, ticket and event (20 each; amount is how many issues of it, or the event); a cluster that is merged is reported as what it is merged into; internal notes do not appear; raises P0002 when there is no such cluster';
+	'a cluster on one page, as rows: section cluster (name, summary, area, status, notes), counts, merged (what was merged into it), week (the last 12 times seven days), severity, type, quote (at most 10, see cluster_quotes(); amount is the issue), organization, ticket and event (20 each; amount is how many issues of it, or the event); a cluster that is merged is reported as what it is merged into; internal notes do not appear, nor does what a model gave as its reason; raises P0002 when there is no such cluster';
 REVOKE ALL ON FUNCTION triage.cluster_report(bigint) FROM PUBLIC;

@@ -235,7 +235,10 @@ SELECT results_eq(format('SELECT item, value, happened_at FROM triage.cluster_re
 	format($$VALUES ('The  clock stops at noon', 'in the ticket', %1$L::timestamptz - interval '1 day'), ('My punches are lost', 'in the ticket', %1$L::timestamptz - interval '8 days'),
 		('Nobody can clock in', 'in the ticket', %1$L::timestamptz - interval '30 days'), ('Clocks are bad', 'in the model''s words', %1$L::timestamptz - interval '1 hour')$$, :'noon'),
 	'quotes: those in the ticket first, then the newest, one a customer, none from internal notes');
-SELECT is_empty(format($$SELECT FROM triage.cluster_report(%s) r WHERE r::text ~* 'secret|hidden|sales says'$$, :r), 'internal notes are nowhere on the page');
+SELECT triage.add_cluster_event('default', 'joined', :r, (SELECT max(i.id) FROM triage.extracted_issues i WHERE i.cluster_id = :r), 'model', 0.9,
+	details => '{"reason": "Sales says it is the secret firmware", "label": "firmware"}');
+SELECT isnt_empty(format($$SELECT FROM triage.cluster_report(%s) WHERE section = 'event' AND value = 'by triage {"label": "firmware"}'$$, :r), 'what a model decided is told');
+SELECT is_empty(format($$SELECT FROM triage.cluster_report(%s) r WHERE r::text ~* 'secret|hidden|sales says'$$, :r), 'internal notes are nowhere on the page, nor what a model read in them');
 SELECT results_eq(format('SELECT item, amount FROM triage.cluster_report(%s) WHERE section = ''counts'' AND amount IS NOT NULL', :r),
 	$$VALUES ('issues', 9::bigint), ('customers', 8), ('last 7 days', 5), ('7 days before', 2)$$, 'the counts, those of the merged cluster too');
 SELECT results_eq(format('SELECT amount FROM triage.cluster_report(%s) WHERE section = ''week''', :r),

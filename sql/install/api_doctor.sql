@@ -309,14 +309,16 @@ AS $$
 				ELSE format('SELECT triage.load_default_vocabulary(%L);', t.id) END
 		FROM triage.tenants t
 		CROSS JOIN unnest(enum_range(NULL::triage.job_kind)) AS k (kind)
-		WHERE NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = k.kind AND p.is_active)
+		WHERE (t.id = triage.current_tenant() OR NOT triage.held_to_tenants())
+			AND NOT EXISTS (SELECT FROM triage.prompts p WHERE p.tenant_id = t.id AND p.kind = k.kind AND p.is_active)
 			-- who has no chat needs no prompt for one
 			AND (k.kind = 'triage' OR EXISTS (SELECT FROM triage.ai_jobs j WHERE j.tenant_id = t.id AND j.kind = k.kind))
 	UNION ALL
 	SELECT 'no category', format('tenant %s has no active category: its tickets wait', t.id),
 			format('SELECT triage.load_default_vocabulary(%L); UPDATE triage.ticket_categories SET is_active = true WHERE tenant_id = %1$L;', t.id)
 		FROM triage.tenants t
-		WHERE NOT EXISTS (SELECT FROM triage.ticket_categories c WHERE c.tenant_id = t.id AND c.is_active)
+		WHERE (t.id = triage.current_tenant() OR NOT triage.held_to_tenants())
+			AND NOT EXISTS (SELECT FROM triage.ticket_categories c WHERE c.tenant_id = t.id AND c.is_active)
 $$;
 COMMENT ON FUNCTION triage.doctor_providers() IS
 	'part of doctor(): what keeps providers from being called, or tenants'' tickets from being asked about; raises nothing';

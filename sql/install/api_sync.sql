@@ -332,25 +332,28 @@ CREATE FUNCTION triage.doctor_sync() RETURNS TABLE (finding text, detail text, f
 	LANGUAGE sql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+	-- who is held to tenants is not told of those of others
+	WITH sources AS (
+		SELECT * FROM triage.sync_sources x WHERE x.tenant_id = triage.current_tenant() OR NOT triage.held_to_tenants())
 	SELECT 'origin refused', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.origin_refusal(s.base_url)),
 			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf(); -- beside what is there',
 				substring(s.base_url FROM '^https?://[^/]+'))
-		FROM triage.sync_sources s WHERE s.paused_at IS NULL AND triage.origin_refusal(s.base_url) IS NOT NULL
+		FROM sources s WHERE s.paused_at IS NULL AND triage.origin_refusal(s.base_url) IS NOT NULL
 	UNION ALL
 	SELECT 'key file', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.secret_refusal(s.secret)),
 			format('-- in the shell, as the server''s user, in triage.secrets_directory: install -m 600 TOKENFILE %s; then SELECT pg_reload_conf();', s.secret)
-		FROM triage.sync_sources s WHERE s.paused_at IS NULL AND triage.secret_refusal(s.secret) IS NOT NULL
+		FROM sources s WHERE s.paused_at IS NULL AND triage.secret_refusal(s.secret) IS NOT NULL
 	UNION ALL
 	SELECT 'source rests', format('%s of source %s of tenant %s are not asked for: %s', t.stream, s.name, s.tenant_id, t.last_error),
 			format('SET triage.tenant = %L; SELECT triage.resume_source(%L);', s.tenant_id, s.name)
-		FROM triage.sync_sources s
+		FROM sources s
 		JOIN triage.sync_state t ON t.tenant_id = s.tenant_id AND t.source = s.name
 		WHERE s.paused_at IS NULL AND t.resting_since IS NOT NULL
 			AND triage.origin_refusal(s.base_url) IS NULL AND triage.secret_refusal(s.secret) IS NULL
 	UNION ALL
 	SELECT 'source without state', format('source %s of tenant %s has no row of its %s in sync_state: they are not asked for', s.name, s.tenant_id, v.stream),
 			format('INSERT INTO triage.sync_state (tenant_id, source, stream) VALUES (%L, %L, %L);', s.tenant_id, s.name, v.stream)
-		FROM triage.sync_sources s
+		FROM sources s
 		CROSS JOIN unnest(enum_range(NULL::triage.sync_stream)) v (stream)
 		WHERE NOT EXISTS (
 			SELECT FROM triage.sync_state t WHERE t.tenant_id = s.tenant_id AND t.source = s.name AND t.stream = v.stream)
@@ -358,8 +361,8 @@ AS $$
 	SELECT 'source paused', format('source %s of tenant %s was paused by %s at %s', s.name, s.tenant_id, s.paused_by, s.paused_at)
 				|| coalesce(': ' || s.pause_reason, ''),
 			format('SET triage.tenant = %L; SELECT triage.resume_source(%L);', s.tenant_id, s.name)
-		FROM triage.sync_sources s WHERE s.paused_at IS NOT NULL
+		FROM sources s WHERE s.paused_at IS NOT NULL
 $$;
 COMMENT ON FUNCTION triage.doctor_sync() IS
-	'part of doctor(): what keeps sources from being asked for tickets; raises nothing';
+	'part of doctor(): what keeps sources from being asked for tickets, to who is held to tenants those of the current one; raises nothing';
 REVOKE ALL ON FUNCTION triage.doctor_sync() FROM PUBLIC;

@@ -143,6 +143,11 @@ SELECT is(pg_temp.outcome(command), '42501', 'only the owner says where tickets 
 		'INSERT INTO triage.sync_sources (name, base_url, auth, secret, start_time) VALUES (''x'', ''https://evil.example'', ''oauth'', ''openai.key'', now())',
 		'SELECT * FROM triage.claim_sync(0, 1)', 'SELECT triage.store_sync_tickets(''default'', ''zendesk'', 1, ''{}'', 200, 1, now())']) c (command);
 RESET ROLE;
+SELECT triage.pause_source('zendesk'), triage.allow_tenant('regress_triage_admin', 'elsewhere');
+SELECT isnt_empty($$SELECT FROM triage.doctor() WHERE detail ~ 'tenant default'$$, 'doctor() names a source and its tenant');
+SET LOCAL SESSION AUTHORIZATION regress_triage_admin;
+SELECT is_empty($$SELECT FROM triage.doctor() WHERE detail ~ 'tenant default'$$, 'but to no administrator who is held to another tenant');
+RESET SESSION AUTHORIZATION;
 
 SELECT finish();
 ROLLBACK;

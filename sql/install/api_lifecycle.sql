@@ -28,10 +28,15 @@ BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.write_home();
 	PERFORM triage.wake_worker();
+	-- a restore loses all rows of the table when one of its roles is missing, and then nobody is held
+	IF (SELECT count(*) FROM triage.tenants) > 1 AND NOT EXISTS (SELECT FROM triage.role_tenants) THEN
+		RAISE WARNING 'no role is held to a tenant: every role may have any'
+			USING HINT = 'Where roles were held before the restore, create them and call triage.allow_tenant for each: its rows are lost when one of their roles is missing.';
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION triage.adopt() IS
-	'says that this database, which may be a restored or otherwise made copy, is the one whose tickets are worked on; what is pending in it is then sent to its providers, unless worker_stop() holds; takes and returns nothing; raises 55000 when the tables do not fit, 25006 on a standby';
+	'says that this database, which may be a restored or otherwise made copy, is the one whose tickets are worked on; what is pending in it is then sent to its providers, unless worker_stop() holds; warns when there are several tenants and role_tenants holds nobody to any, as after a restore without its roles; takes and returns nothing; raises 55000 when the tables do not fit, 25006 on a standby';
 REVOKE ALL ON FUNCTION triage.adopt() FROM PUBLIC;
 
 CREATE FUNCTION triage.home_refusal() RETURNS text

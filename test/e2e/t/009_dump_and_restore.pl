@@ -165,6 +165,10 @@ for my $database (qw(plain directory))
 }
 is($model->requests, $requests, 'still nothing was sent to the model');
 
+# as if a role had been missing, which costs all rows of the table
+like((Triage::try_sql($node, q(SET log_min_messages = error; BEGIN; DELETE FROM triage.role_tenants; SELECT triage.adopt(); ROLLBACK), 'directory'))[1],
+	qr/WARNING:  (01000: )?no role is held to a tenant.*HINT:.*allow_tenant/s, 'adopt() tells when no role is held to a tenant any more');
+
 # what waited is done, once; what was done is not done again
 is(sql($node, 'SELECT triage.adopt()', 'plain'), '', 'told that it is the one to work on its tickets');
 sql($node, 'SELECT triage.worker_start()', 'plain');

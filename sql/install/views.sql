@@ -427,7 +427,7 @@ BEGIN
 	COMMENT ON COLUMN triage.provider_status.closed_until IS 'not called before this time';
 	COMMENT ON COLUMN triage.provider_status.reason IS 'why it does not serve, in words';
 	COMMENT ON COLUMN triage.provider_status.in_flight IS 'calls on their way';
-	COMMENT ON COLUMN triage.provider_status.failures_in_a_row IS 'server errors, timeouts and cut connections since the last answer; ten close the gate';
+	COMMENT ON COLUMN triage.provider_status.failures_in_a_row IS 'server errors, timeouts and cut connections since the last answer; five close the gate';
 	COMMENT ON COLUMN triage.provider_status.calls IS 'calls since the server started';
 	COMMENT ON COLUMN triage.provider_status.last_success_at IS 'when it last gave an answer that could be used';
 	COMMENT ON VIEW triage.worker_stats IS

@@ -104,7 +104,7 @@ stories_end_as_told(void)
 }
 
 static void
-ten_failures_in_a_row_close_it(void)
+so_many_failures_in_a_row_close_it(void)
 {
 	Breaker		breaker = {0};
 
@@ -315,7 +315,7 @@ a_clock_that_is_set_back_takes_the_gate_along(void)
 
 static const CheckTest tests[] = {
 	CHECK_TEST(stories_end_as_told),
-	CHECK_TEST(ten_failures_in_a_row_close_it),
+	CHECK_TEST(so_many_failures_in_a_row_close_it),
 	CHECK_TEST(failures_count_while_the_hint_of_a_throttle_is_over),
 	CHECK_TEST(no_pause_grows_beyond_its_end),
 	CHECK_TEST(nobody_calls_while_it_is_closed_and_one_probes_then),

@@ -1,6 +1,7 @@
 # A provider in trouble is left alone, by all workers of all databases, and no ticket pays for it.
 use strict;
 use warnings;
+use IO::Socket::INET;
 use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -296,6 +297,37 @@ wait_for($node, 'SELECT count(*), max(attempts) FROM triage.ai_jobs WHERE lease_
 $model->start;
 all_done($node);
 is(scalar(warnings_since($position)), 1, 'one warning');
+
+################ TLS ################
+
+# an endpoint that speaks no TLS, as one whose certificate is refused: somebody has to mend it, and nothing is spent meanwhile
+my $plain = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 16) or die "no socket: $!\n";
+my $server = fork() // die "no process: $!\n";
+if ($server == 0)
+{
+	alarm 300;
+	while (my $client = $plain->accept)
+	{
+		sysread($client, my $hello, 1000);
+		syswrite($client, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+	}
+	POSIX::_exit(0);
+}
+my $tls = 'https://127.0.0.1:' . $plain->sockport;
+$node->append_conf('postgresql.conf', "triage.allowed_origins = '" . $model->origin . ", $tls'");
+$node->reload;
+$position = log_position($node);
+use_model($node, $model, %provider, base_url => "$tls/v1");
+add_tickets($node, map { "tls$_" } 1 .. 5);
+wait_for_state('paused');
+like(sql($node, q(SELECT reason FROM triage.provider_status WHERE name = 'fake')), qr/TLS/, 'TLS that fails pauses the provider');
+wait_for($node, 'SELECT count(*), max(attempts) FROM triage.ai_jobs WHERE lease_until IS NULL', '5|0', 'TLS: no attempt spent');
+is(scalar(warnings_since($position)), 1, 'TLS: one warning');
+is(sql($node, q(SELECT level FROM triage.health() WHERE check_name = 'providers')), 'critical', 'TLS: health() is critical');
+kill 'KILL', $server;
+waitpid $server, 0;
+use_model($node, $model, %provider);
+all_done($node);
 
 ################ by hand ################
 

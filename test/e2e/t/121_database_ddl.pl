@@ -64,6 +64,11 @@ for my $preload (1, 0)
 		my $name = "$mode, " . ($busy ? 'calls in the air' : 'idle');
 
 		database($node, 'one', $busy);
+		# a tablespace in which something was: every process has to say that it has let go of it
+		my $spare = PostgreSQL::Test::Utils::tempdir;
+		sql($node, $_) for "CREATE TABLESPACE spare LOCATION '$spare'", 'CREATE TABLE spare TABLESPACE spare AS SELECT 1', 'DROP TABLE spare';
+		makes_room($node, 'DROP TABLESPACE spare', "$name, drop of a tablespace");
+		is($model->stats->{in_flight}, 20, "$name: for which no call is given up") if $busy;
 		makes_room($node, 'ALTER DATABASE one RENAME TO two', "$name, rename");
 		works_on($node, 'two', "$name, rename");
 		makes_room($node, 'ALTER DATABASE two SET TABLESPACE elsewhere', "$name, another tablespace");

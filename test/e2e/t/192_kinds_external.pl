@@ -80,4 +80,14 @@ is(sql($node, "SELECT triage.reprioritise($ticket, 'low')"), 't', "reprioritise(
 is(sql($node, "SELECT kind, priority FROM triage.ai_jobs WHERE ticket_id = $ticket AND lease_until IS NULL"), 'summarize|low', 'those that wait');
 is(sqlstate($node, "SELECT triage.claim_jobs(kinds => '{$_}')"), '22023', "kinds {$_} is refused") for '', 'nonsense', 'NULL', 'triage,NULL';
 
+# under a budget a failure that tells its tokens is settled, at the price of the model that its provider was to be asked
+sql($node, <<'SQL');
+SELECT triage.set_provider('paid', 'openai', 'http://127.0.0.1:1/v1', 'paid-1', enabled => false), triage.set_output_limit('paid', 10),
+	triage.set_price('paid-1', 1000000, 1000000, 'EUR'), triage.set_budget('month', 1000000, 'EUR');
+SQL
+add_tickets($node, 'paid');
+my ($job, $fence) = split /\|/, sql($node, "SELECT job_id, fence FROM triage.claim_jobs(1, '1 hour', 'paid')");
+is(sql($node, "SELECT triage.fail_job($job, $fence, 'unusable_answer', 'no JSON', input_tokens => 10, output_tokens => 5)"), 'retry', 'a failure that was billed');
+is(sql($node, 'SELECT spent, reserved, unsettled FROM triage.budget_status'), '15|0|0', 'leaves nothing unsettled, though it names no model');
+
 done_testing();

@@ -209,7 +209,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) IS
-	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session';
+	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session, 23514 for an origin that is closed_by_client';
 REVOKE ALL ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) FROM PUBLIC;
 
 -- Messages -----------------------------------------------------------------------------------------------------------

@@ -111,6 +111,16 @@ SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET status = ''resolved'
 	'UPDATE does not end a conversation in the client''s name [seed 17] [seed 37]');
 SELECT is(pg_temp.outcome(format('SELECT triage.resolve_ticket(%s, ''closed_by_client'')', pg_temp.ticket('mail'))), 'ok', 'but a ticket without a conversation may be resolved so');
 SELECT is_empty($$SELECT FROM triage.support_tickets s WHERE s.id = pg_temp.ticket('mail')$$, 'and is not in support_tickets: a conversation is required [seed 3] [seed 29]');
+-- nor does a ticket that ends so by another way become a conversation's
+SELECT triage.start_session('carl', language => 'bystander') AS bystander \gset
+INSERT INTO triage.tickets (external_id, description, status, resolution) VALUES ('born closed', 'x', 'resolved', 'closed_by_client');
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (:bystander, pg_temp.ticket('mail'), 'related');
+SELECT is(pg_temp.outcome(replace(c.command, '$session', :'bystander')), '23514', c.command || ' makes no CLOSED_BY_CLIENT [seed 17] [seed 37]')
+	FROM (VALUES ('SELECT triage.link_session($session, pg_temp.ticket(''born closed''), ''origin'')'),
+		('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES ($session, pg_temp.ticket(''born closed''))'),
+		('UPDATE triage.chat_tickets SET relation = ''origin'' WHERE session_id = $session'),
+		('UPDATE triage.chat_tickets SET ticket_id = pg_temp.ticket(''born closed'') WHERE relation = ''origin'' AND session_id = pg_temp.session(''OPEN_AI_HANDLING'')')) c (command);
+SELECT is(pg_temp.state('bystander'), NULL, '(none)');
 CREATE ROLE regress_triage_agent;
 SELECT triage.grant_access('regress_triage_agent', 'agent');
 SET LOCAL ROLE regress_triage_agent;
@@ -177,7 +187,7 @@ SELECT results_eq($$SELECT t.source, t.requester_id, t.subject, t.description, t
 	$$VALUES ('chat', 'carl', 'My invoice is wrong by ten euros And I was charged twice', E'My invoice\nis wrong  by ten euros\n\nAnd I was charged twice', 'human', NULL::text, true)$$,
 	'its ticket is the customer''s, in his words, and waits for an agent [seed 4] [seed 22]');
 SELECT is(pg_temp.jobs('b'), 'summarize ticket high fence 0', 'the bot is stopped, a summary asked for [seed 38]');
-SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (%s, %s)', :b, pg_temp.ticket('mail'))), '23505 chat_tickets_one_origin',
+SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (%s, triage.create_ticket(''another'', ''x''))', :b)), '23505 chat_tickets_one_origin',
 	'a conversation has one ticket [seed 21] [seed 23]');
 SELECT triage.start_session('carl', language => 'silent') AS silent \gset
 SELECT isnt(triage.escalate_session(:silent, 'customer_request'), NULL, 'one in which nothing was said yet can be escalated too');

@@ -352,6 +352,8 @@ SELECT is(pg_temp.says(v.name, v.answers::jsonb[]), v.result, v.test)
 		('s9', '{"{\"sentiment_score\": 4}","{\"sentiment_score\": 5}","{\"sentiment_score\": 6}","{\"sentiment_score\": 7}"}', 'PENDING_HUMAN_ASSIGNMENT | repeated_failure: 3 answers in a row did not help', 'nor does it help when the customer gets angrier at each answer'),
 		('s10', '{"{\"sentiment_score\": 7}","{\"sentiment_score\": 7}","{\"sentiment_score\": 6}","{\"sentiment_score\": 6}","{\"sentiment_score\": 3}","{\"sentiment_score\": 4}"}', 'OPEN_AI_HANDLING', 'who is no angrier than before, or calm, counts for nothing'),
 		('s11', '{"{\"action\": \"close\"}"}', 'OPEN_AI_HANDLING', 'the bot does not close by itself')) AS v (name, answers, result, test);
+SELECT is(triage.ai_assisted(pg_temp.ticket_of('s1')), true, 'what the bot answers is help of the AI''s [seed 53]');
+SELECT is(triage.ai_assisted(pg_temp.ticket_of('ACTIVE_HUMAN_CHAT')), false, 'a conversation that only people answered had none [seed 53]');
 SELECT is(jsonb_path_query_array(jsonb_agg(m.metadata ORDER BY m.id), '$[*].failed_turn')::text, '[true, true, false, true]', 'each answer bears whether it failed')
 	FROM triage.chat_messages m WHERE m.session_id = pg_temp.session('s8') AND m.role = 'assistant';
 

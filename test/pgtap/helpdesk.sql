@@ -68,8 +68,8 @@ SELECT triage.add_comment(:a, 'have you tried', author_role => 'ai');
 SELECT is((SELECT t.ai_assisted FROM triage.helpdesk_tickets t WHERE t.id = :a), true, '[seed 53] what it wrote to the customer is');
 SELECT triage.unassign_ticket(:a), triage.assign_ticket(:a, 'ann'), triage.resolve_ticket(:a);
 SELECT results_eq(format('SELECT t.status::text, t.resolved_at IS NOT NULL FROM triage.helpdesk_tickets t WHERE t.id = %s', :a), $$VALUES ('resolved', true)$$, '[seed 56] it is resolved, and says when');
-SELECT results_eq(format('SELECT s.agent_id, s.assigned_by = session_user, s.unassigned_at IS NULL FROM triage.ticket_assignments s WHERE s.ticket_id = %s ORDER BY s.id', :a),
-	$$VALUES ('ann', true, false), ('bob', true, false), ('ann', true, true)$$, '[seed 65] [seed 66] [seed 67] [seed 82] who had it over time');
+SELECT results_eq(format('SELECT s.agent_id, s.assigned_by = session_user, s.assigned_at >= now(), s.unassigned_at >= s.assigned_at FROM triage.ticket_assignments s WHERE s.ticket_id = %s ORDER BY s.id', :a),
+	$$VALUES ('ann', true, true, true), ('bob', true, true, true), ('ann', true, true, NULL)$$, '[seed 65] [seed 66] [seed 67] [seed 82] who had it over time');
 SELECT results_eq(format('SELECT h.field, h.old_value, h.new_value, h.changed_by = session_user FROM triage.ticket_history h WHERE h.ticket_id = %s ORDER BY h.id', :a),
 	$$VALUES ('subject', '"printer"'::jsonb, '"printer again"'::jsonb, true), ('priority', '"medium"', '"high"', true), ('category', NULL, '"technical"', true),
 		('status', '"open"', '"in_progress"', true), ('assignee_id', NULL, '"ann"', true), ('assignee_id', '"ann"', '"bob"', true),

@@ -226,7 +226,12 @@ BEGIN
 								UNION ALL
 								SELECT c.ticket_id, false FROM triage.ticket_comments c
 									JOIN triage.tickets r ON r.tenant_id = c.tenant_id AND r.id = c.ticket_id
-									WHERE c.tenant_id = tenant AND c.author_id = person AND c.content <> blank AND r.description = c.content
+									WHERE c.tenant_id = tenant AND c.author_id = person AND c.content <> blank
+										-- it may have been edited since
+										AND (r.description = c.content OR EXISTS (
+											SELECT FROM triage.ticket_history h
+												WHERE h.tenant_id = tenant AND h.ticket_id = r.id AND h.field = 'description'
+													AND h.old_value = to_jsonb(c.content)))
 								UNION ALL
 								SELECT c.ticket_id, false FROM triage.chat_messages m
 									JOIN triage.chat_tickets c
@@ -234,7 +239,10 @@ BEGIN
 									JOIN triage.tickets r ON r.tenant_id = c.tenant_id AND r.id = c.ticket_id
 									WHERE m.tenant_id = tenant AND m.author_id = person AND m.role = 'user' AND m.content <> blank
 										-- 20000: where open_ticket_of() cuts it off
-										AND (strpos(r.description, m.content) > 0 OR length(r.description) = 20000)) x
+										AND (strpos(r.description, m.content) > 0 OR length(r.description) = 20000 OR EXISTS (
+											SELECT FROM triage.ticket_history h
+												WHERE h.tenant_id = tenant AND h.ticket_id = r.id AND h.field = 'description'
+													AND strpos(h.old_value #>> '{}', m.content) > 0))) x
 							GROUP BY x.id) k
 					JOIN triage.tickets t ON t.id = k.id
 					WHERE t.tenant_id = tenant AND (t.requester_id = person OR t.requester_id IS NULL OR NOT k.requested)

@@ -182,7 +182,7 @@ BEGIN
 	PERFORM triage.reprioritise(again, 'urgent');
 	SELECT * INTO STRICT job FROM triage.claim_jobs(1, kinds => '{triage}') j;
 	PERFORM triage.complete_job(job.job_id, job.fence, '{"category": "technical", "urgency": "low", "sentiment_score": 1, "draft_reply": "Dear HIDDENX"}', 'm');
-	UPDATE triage.tickets SET custom_fields = '{"note": "SHOWNX"}' WHERE id = again;
+	UPDATE triage.tickets SET custom_fields = '{"note": "SHOWNX"}', description = 'HIDDENX has that, too' WHERE id = again;
 	PERFORM triage.post_message(triage.start_session('joe', open_ticket => true), E'HIDDENX\nspeaks for him', author_id => 'dora');
 	other := triage.start_session('joe');
 	PERFORM triage.post_message(other, 'SHOWNX here'), triage.post_message(other, E'and  HIDDENX', author_id => 'dora');

@@ -209,7 +209,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) IS
-	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session';
+	'links a chat session with a ticket and returns the link''s id; relation: origin (the session''s own ticket, whose handler then answers it; one a session), followup or related; a link that is there already is left as it is and its id returned; raises P0002 when there is no such session or ticket, 23505 when the two are linked otherwise, the session has another origin, or the ticket began as another session, 23514 for an origin that is closed_by_client';
 REVOKE ALL ON FUNCTION triage.link_session(bigint, bigint, triage.session_link) FROM PUBLIC;
 
 -- Messages -----------------------------------------------------------------------------------------------------------
@@ -424,8 +424,9 @@ COMMENT ON FUNCTION triage.conversation(bigint, bigint, int, bigint) IS
 	'the messages of a chat session, oldest first: the last max_rows (0 to 1000) of them, or of those before before_id, or the first after after_id; within a session ids grow in the order of commits, so asking for what comes after the last id seen misses nothing; attachments: an array of id, file_url, file_name, file_type, byte_size; raises P0002 when there is no such session, 22023 when max_rows is out of range or both ids are given';
 REVOKE ALL ON FUNCTION triage.conversation(bigint, bigint, int, bigint) FROM PUBLIC;
 
--- With the owner's rights and without dynamic SQL, as search_tickets() and for the same reason.  A word that most messages
--- have is not ranked over all of them: the newest 1000 are as good as any.
+-- With the owner's rights and without dynamic SQL, as search_tickets() and for the same reason; and as there, a plan for
+-- each call, which finds the matches of a rare word by chat_messages_search and those of a common one from the newest on.
+-- A word that most messages have is not ranked over all of them: the newest 1000 are as good as any.
 CREATE FUNCTION triage.search_messages(query text, max_rows int DEFAULT 50, language text DEFAULT NULL,
 		in_session bigint DEFAULT NULL)
 	RETURNS TABLE (
@@ -439,11 +440,15 @@ CREATE FUNCTION triage.search_messages(query text, max_rows int DEFAULT 50, lang
 	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	SET client_min_messages = warning	-- a query of stop words finds nothing; no NOTICE need say so
+	SET plan_cache_mode = force_custom_plan
+	SET enable_seqscan = off
+	SET jit = off
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();	-- read once, not once a row
 	candidates CONSTANT int := 1000;
 	wanted tsquery;
+	verbatim tsquery;
 	found bigint[];
 BEGIN
 	PERFORM triage.check_schema();
@@ -458,20 +463,17 @@ BEGIN
 	wanted := websearch_to_tsquery(triage.ts_config(language), query);
 	-- as in search_tickets(): the words as they stand too, unless one of them is not to be there
 	IF position('!' IN wanted::text) = 0 THEN
-		wanted := wanted || websearch_to_tsquery('simple', query);
+		verbatim := websearch_to_tsquery('simple', query);
+		IF verbatim <> wanted THEN
+			wanted := wanted || verbatim;
+		END IF;
 	END IF;
 	IF in_session IS NULL THEN
 		found := ARRAY (
 			SELECT m.id FROM triage.chat_messages m
 				WHERE m.tenant_id = tenant AND m.search @@ wanted
-				LIMIT candidates + 1);
-		IF cardinality(found) > candidates THEN
-			found := ARRAY (
-				SELECT m.id FROM triage.chat_messages m
-					WHERE m.tenant_id = tenant AND m.search @@ wanted
-					ORDER BY m.id DESC
-					LIMIT candidates);
-		END IF;
+				ORDER BY m.id DESC
+				LIMIT candidates);
 	ELSE
 		found := ARRAY (
 			SELECT m.id FROM triage.chat_messages m

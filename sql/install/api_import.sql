@@ -215,11 +215,12 @@ BEGIN
 			WHEN plain = 'public' THEN 'public'
 			WHEN plain IN ('internal', 'private', 'note') THEN 'internal' END
 		END;
-	RETURN coalesce(to_jsonb(label), labels -> kind -> '*');
+	RETURN coalesce(to_jsonb(label), labels -> kind -> '*',
+		CASE WHEN word !~ '\S' AND kind IN ('status', 'resolution', 'priority', 'category') THEN 'null'::jsonb END);
 END
 $$;
 COMMENT ON FUNCTION triage.import_word(text, text, jsonb) IS
-	'the label for a word of the source table; kind: status, resolution, priority, category, author_role, visibility; labels: as in {"status": {"WAITING": "pending", "*": "open"}}, where null is no label and * every word not known otherwise; returns a JSON string or null, SQL NULL for a word that is not known; raises nothing';
+	'the label for a word of the source table; kind: status, resolution, priority, category, author_role, visibility; labels: as in {"status": {"WAITING": "pending", "*": "open"}}, where null is no label and * every word not known otherwise; a blank word of a ticket is no label; returns a JSON string or null, SQL NULL for a word that is not known; raises nothing';
 REVOKE ALL ON FUNCTION triage.import_word(text, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.check_import_labels(labels jsonb) RETURNS void
@@ -357,9 +358,16 @@ BEGIN
 			WHEN m.key = 'external_id' THEN format('h.%I::text AS external_id', m.value #>> '{}')
 			WHEN jsonb_typeof(m.value) = 'array' THEN format('jsonb_strip_nulls(to_jsonb((SELECT f FROM (SELECT %s) f))) AS %I',
 				(SELECT string_agg(format('h.%I', e), ', ') FROM jsonb_array_elements_text(m.value) e), m.key)
+			-- nobody, nowhere, never: an empty text is no id, no address and no time
+			WHEN c.category = 'S' AND m.key ~ '(_at|_id|_email|_name|_by|^language)$'
+				THEN format('nullif(h.%I::text, '''') AS %I', m.value #>> '{}', m.key)
 			ELSE format('h.%I AS %I', m.value #>> '{}', m.key) END, ', ')
 		INTO list
-		FROM jsonb_each(job.columns) m WHERE m.value <> '[]';
+		FROM jsonb_each(job.columns) m
+		LEFT JOIN LATERAL (
+			SELECT t.typcategory AS category FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+				WHERE a.attrelid = source_table AND a.attname = m.value #>> '{}') c ON true
+		WHERE m.value <> '[]';
 	-- An extension's type may sort otherwise than its operator of that name on our search_path compares.
 	sort := CASE WHEN key.plain THEN format('h.%I', key.attname) ELSE format('h.%I::text COLLATE "C"', key.attname) END;
 	after := CASE WHEN job.last_key IS NULL THEN format('h.%I IS NOT NULL', key.attname)
@@ -837,7 +845,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE triage.import_tickets(regclass, jsonb, jsonb, text, boolean, int, boolean, text, bigint, bigint, bigint, bigint) IS
-	'brings the rows of a table or view of the application in as tickets, with their dates, states and people; a row that is here already, by source and external_id, is skipped, so it can be run again; columns: see import_columns(); labels: see import_word(); source: the table''s name unless given; request_triage: have the model asked about those that are not finished; batch_size: rows of one transaction, 1 to 10000; commit_batches false: all in the caller''s transaction; tenant: for which, where SET LOCAL would end with the first commit; nothing is notified, reopened or written to the history; rows that cannot be imported are left in triage.import_errors with the reason; returns the import''s id and how many rows were imported, skipped and turned down; raises 22023 and 42703 for arguments that do not fit, 42501 without rights on the table, 25001 inside a transaction block, and 2D000 called from a function, unless commit_batches is false';
+	'brings the rows of a table or view of the application in as tickets, with their dates, states and people, an empty text in a column of ids, addresses or times being none; a row that is here already, by source and external_id, is skipped, so it can be run again; columns: see import_columns(); labels: see import_word(); source: the table''s name unless given; request_triage: have the model asked about those that are not finished; batch_size: rows of one transaction, 1 to 10000; commit_batches false: all in the caller''s transaction; tenant: for which, where SET LOCAL would end with the first commit; nothing is notified, reopened or written to the history; rows that cannot be imported are left in triage.import_errors with the reason; returns the import''s id and how many rows were imported, skipped and turned down; raises 22023 and 42703 for arguments that do not fit, 42501 without rights on the table, 25001 inside a transaction block, and 2D000 called from a function, unless commit_batches is false';
 REVOKE ALL ON PROCEDURE triage.import_tickets(regclass, jsonb, jsonb, text, boolean, int, boolean, text, bigint, bigint, bigint, bigint) FROM PUBLIC;
 
 CREATE PROCEDURE triage.import_comments(

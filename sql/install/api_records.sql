@@ -98,7 +98,7 @@ AS $$
 		FROM (VALUES
 			('people', 'erased', 'name and address', 'display_name email'),
 			('people', 'kept', 'the application''s own id, and a label', 'id language'),
-			('tickets', 'erased', 'of tickets that the person requested', 'subject description requester_email custom_fields search'),
+			('tickets', 'erased', 'of tickets that the person requested, and others'' that have the person''s words for their text', 'subject description requester_email custom_fields search'),
 			('tickets', 'kept', 'ids and labels', 'source external_id requester_id assignee_id category language tags'),
 			('ticket_comments', 'erased', 'by the person, and all comments on tickets that the person requested', 'content'),
 			('ticket_comments', 'kept', 'ids and labels', 'author_id source external_id'),
@@ -183,6 +183,8 @@ DECLARE
 	blank CONSTANT text := '[erased]';
 	address text;
 	own bigint[];			-- tickets that the person requested
+	worded bigint[];		-- others', whose text is the person's
+	texts bigint[];			-- both
 	talks bigint[];			-- the person's chat sessions
 	said bigint[];			-- comments or messages that are erased, for what hangs on them
 	heard bigint[];			-- tickets on which the person wrote, or in whose conversation
@@ -203,18 +205,48 @@ BEGIN
 	FOR pass IN 1 .. 2 LOOP
 		-- A ticket that came with an address and nobody's id is the person's whose address it is; one without either, and
 		-- a session without a customer, that of the person whom the other of the two names.
-		own := ARRAY (
-			SELECT t.id FROM triage.tickets t
-				WHERE t.tenant_id = tenant AND (t.requester_id = person OR t.requester_id IS NULL) AND t.id IN (
-					SELECT x.id FROM triage.tickets x WHERE x.tenant_id = tenant AND x.requester_id = person
-					UNION ALL
-					SELECT x.id FROM triage.tickets x
-						WHERE x.tenant_id = tenant AND x.requester_id IS NULL AND lower(x.requester_email) = address
-					UNION ALL
-					SELECT c.ticket_id FROM triage.chat_sessions s
-						JOIN triage.chat_tickets c ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
-						WHERE s.tenant_id = tenant AND s.customer_id = person)
-				ORDER BY t.id FOR NO KEY UPDATE);
+		-- A closed ticket's follow-up begins with the comment that opened it, and a conversation's ticket with what was said.
+		SELECT coalesce(array_agg(l.id) FILTER (WHERE l.requested), '{}'),
+				coalesce(array_agg(l.id) FILTER (WHERE NOT l.requested), '{}')
+			INTO own, worded
+			FROM (SELECT t.id, k.requested
+					FROM (
+						SELECT x.id, bool_or(x.requested) AS requested
+							FROM (
+								SELECT r.id, true AS requested FROM triage.tickets r
+									WHERE r.tenant_id = tenant AND r.requester_id = person
+								UNION ALL
+								SELECT r.id, true FROM triage.tickets r
+									WHERE r.tenant_id = tenant AND r.requester_id IS NULL AND lower(r.requester_email) = address
+								UNION ALL
+								SELECT c.ticket_id, true FROM triage.chat_sessions s
+									JOIN triage.chat_tickets c
+										ON c.tenant_id = s.tenant_id AND c.session_id = s.id AND c.relation = 'origin'
+									WHERE s.tenant_id = tenant AND s.customer_id = person
+								UNION ALL
+								SELECT c.ticket_id, false FROM triage.ticket_comments c
+									JOIN triage.tickets r ON r.tenant_id = c.tenant_id AND r.id = c.ticket_id
+									WHERE c.tenant_id = tenant AND c.author_id = person AND c.content <> blank
+										-- it may have been edited since
+										AND (r.description = c.content OR EXISTS (
+											SELECT FROM triage.ticket_history h
+												WHERE h.tenant_id = tenant AND h.ticket_id = r.id AND h.field = 'description'
+													AND h.old_value = to_jsonb(c.content)))
+								UNION ALL
+								SELECT c.ticket_id, false FROM triage.chat_messages m
+									JOIN triage.chat_tickets c
+										ON c.tenant_id = m.tenant_id AND c.session_id = m.session_id AND c.relation = 'origin'
+									JOIN triage.tickets r ON r.tenant_id = c.tenant_id AND r.id = c.ticket_id
+									WHERE m.tenant_id = tenant AND m.author_id = person AND m.role = 'user' AND m.content <> blank
+										-- 20000: where open_ticket_of() cuts it off
+										AND (strpos(r.description, m.content) > 0 OR length(r.description) = 20000 OR EXISTS (
+											SELECT FROM triage.ticket_history h
+												WHERE h.tenant_id = tenant AND h.ticket_id = r.id AND h.field = 'description'
+													AND strpos(h.old_value #>> '{}', m.content) > 0))) x
+							GROUP BY x.id) k
+					JOIN triage.tickets t ON t.id = k.id
+					WHERE t.tenant_id = tenant AND (t.requester_id = person OR t.requester_id IS NULL OR NOT k.requested)
+					ORDER BY t.id FOR NO KEY UPDATE OF t) l;
 		talks := ARRAY (
 			SELECT s.id FROM triage.chat_sessions s
 				WHERE s.tenant_id = tenant AND (s.customer_id = person OR s.customer_id IS NULL) AND s.id IN (
@@ -228,8 +260,9 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	texts := own || worded;
 	relation := 'tickets';
-	erased := triage.erase_tickets(tenant, own);
+	erased := triage.erase_tickets(tenant, own) + triage.erase_tickets(tenant, worded, whole => false);
 	RETURN NEXT;
 
 	said := ARRAY (
@@ -283,7 +316,7 @@ BEGIN
 	-- clusters too: an answer that could not be used may be quoted, and it may quote an issue
 	grouped := ARRAY (
 		SELECT DISTINCT i.cluster_id FROM triage.extracted_issues i
-			WHERE i.tenant_id = tenant AND i.ticket_id = ANY (own) AND i.cluster_id IS NOT NULL);
+			WHERE i.tenant_id = tenant AND i.ticket_id = ANY (texts) AND i.cluster_id IS NOT NULL);
 	UPDATE triage.ai_dead_letters d SET message = blank
 		WHERE d.tenant_id = tenant AND (d.session_id = ANY (talks) OR d.cluster_id = ANY (grouped)) AND d.message <> blank;
 	GET DIAGNOSTICS letters = ROW_COUNT;
@@ -302,7 +335,7 @@ BEGIN
 
 	UPDATE triage.conversation_summaries c
 		SET summary = blank, customer_request = CASE WHEN c.customer_request IS NOT NULL THEN blank END, open_questions = '{}'
-		WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (own) OR c.session_id = ANY (talks))
+		WHERE c.tenant_id = tenant AND (c.ticket_id = ANY (texts) OR c.session_id = ANY (talks))
 			AND (c.summary <> blank OR c.customer_request <> blank OR c.open_questions <> '{}');
 	relation := 'conversation_summaries';
 	GET DIAGNOSTICS erased = ROW_COUNT;
@@ -310,21 +343,22 @@ BEGIN
 
 	UPDATE triage.ticket_ai_results r
 		SET summary = CASE WHEN r.summary IS NOT NULL THEN blank END, draft_reply = blank
-		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own) AND (r.draft_reply <> blank OR r.summary <> blank);
+		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (texts) AND (r.draft_reply <> blank OR r.summary <> blank);
 	relation := 'ticket_ai_results';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 
-	RETURN QUERY SELECT c.relation, c.erased FROM triage.erase_clusters(tenant, own) c;
+	RETURN QUERY SELECT c.relation, c.erased FROM triage.erase_clusters(tenant, texts) c;
 
 	-- who reported them stays one customer for the counts, and nobody knows which; an organization is no person
 	UPDATE triage.extracted_issues i
 		SET summary = blank, detail = CASE WHEN i.detail IS NOT NULL THEN blank END,
 			representative_quote = CASE WHEN i.representative_quote IS NOT NULL THEN blank END,
 			quote_verified = false,
-			customer = CASE WHEN i.customer LIKE 'email:%' THEN 'erased:' || own[1] ELSE i.customer END
-		WHERE i.tenant_id = tenant AND i.ticket_id = ANY (own)
-			AND (i.summary <> blank OR i.detail <> blank OR i.representative_quote <> blank OR i.customer LIKE 'email:%');
+			customer = CASE WHEN i.customer LIKE 'email:%' AND i.ticket_id = ANY (own) THEN 'erased:' || own[1] ELSE i.customer END
+		WHERE i.tenant_id = tenant AND i.ticket_id = ANY (texts)
+			AND (i.summary <> blank OR i.detail <> blank OR i.representative_quote <> blank
+				OR i.customer LIKE 'email:%' AND i.ticket_id = ANY (own));
 	relation := 'extracted_issues';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	quotes := triage.forget_quotes(tenant, heard);
@@ -332,12 +366,12 @@ BEGIN
 	RETURN NEXT;
 	-- or these tickets would be looked at again, and nothing be found in them any more
 	UPDATE triage.ticket_extractions x SET content_version = v.content_version
-		FROM triage.content_versions(tenant, own) v
+		FROM triage.content_versions(tenant, texts) v
 		WHERE x.tenant_id = tenant AND x.ticket_id = v.ticket_id;
 
 	UPDATE triage.ai_feedback f SET reason = blank
 		FROM triage.ticket_ai_results r
-		WHERE f.tenant_id = tenant AND r.tenant_id = tenant AND r.id = f.result_id AND (r.ticket_id = ANY (own) OR f.person_id = person)
+		WHERE f.tenant_id = tenant AND r.tenant_id = tenant AND r.id = f.result_id AND (r.ticket_id = ANY (texts) OR f.person_id = person)
 			AND f.reason <> blank;
 	relation := 'ai_feedback';
 	GET DIAGNOSTICS erased = ROW_COUNT;
@@ -347,30 +381,31 @@ BEGIN
 	UPDATE triage.ticket_history h
 		SET old_value = CASE WHEN h.old_value IS NOT NULL THEN to_jsonb(blank) END,
 			new_value = CASE WHEN h.new_value IS NOT NULL THEN to_jsonb(blank) END
-		WHERE h.tenant_id = tenant AND h.ticket_id = ANY (own)
+		WHERE h.tenant_id = tenant AND h.ticket_id = ANY (texts)
 			AND h.field NOT IN ('status', 'resolution', 'handler', 'priority', 'category', 'assignee_id', 'requester_id',
 				'tags', 'language', 'source', 'external_id', 'public_id', 'created_at', 'resolved_at', 'closed_at', 'deleted_at')
+			AND (h.ticket_id = ANY (own) OR h.field IN ('subject', 'description'))
 			AND (h.old_value <> to_jsonb(blank) OR h.new_value <> to_jsonb(blank));
 	relation := 'ticket_history';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	RETURN NEXT;
 
 	UPDATE triage.ai_dead_letters d SET message = blank
-		WHERE d.tenant_id = tenant AND d.ticket_id = ANY (own) AND d.message <> blank;
+		WHERE d.tenant_id = tenant AND d.ticket_id = ANY (texts) AND d.message <> blank;
 	relation := 'ai_dead_letters';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	erased := erased + letters;
 	RETURN NEXT;
 
 	UPDATE triage.ai_runs r SET error = blank
-		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (own) AND r.error <> blank;
+		WHERE r.tenant_id = tenant AND r.ticket_id = ANY (texts) AND r.error <> blank;
 	relation := 'ai_runs';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	erased := erased + runs;
 	RETURN NEXT;
 
 	-- what has been read of the ticket must not be sent any more, nor what comes back be stored
-	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.ticket_id = ANY (own);
+	DELETE FROM triage.ai_jobs j WHERE j.tenant_id = tenant AND j.ticket_id = ANY (texts);
 	relation := 'ai_jobs';
 	GET DIAGNOSTICS erased = ROW_COUNT;
 	erased := erased + jobs;
@@ -406,13 +441,13 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.erase_person(text) IS
-	'blanks what a person of the current tenant wrote and what was written about him: name and address; the tickets that he requested, deleted ones too, with their comments, history, results and errors; his comments, messages and reasons elsewhere; calls off the AI''s work on these tickets; ids, times, labels and costs stay, and erasure_list() says which columns are which; can be run again; returns how many rows it changed of each table; not reached: write-ahead log, backups, replicas until they have replayed it, server logs, statistics of statements, columns that you added, the old row versions until VACUUM, and what the planner knows of columns until ANALYZE; raises P0002 when there is no such person';
+	'blanks what a person of the current tenant wrote and what was written about him: name and address; the tickets that he requested, deleted ones too, with their comments, history, results and errors; his comments, messages and reasons elsewhere, and the text of tickets that were opened from them; calls off the AI''s work on these tickets; ids, times, labels and costs stay, and erasure_list() says which columns are which; can be run again; returns how many rows it changed of each table; not reached: write-ahead log, backups, replicas until they have replayed it, server logs, statistics of statements, columns that you added, the old row versions until VACUUM, and what the planner knows of columns until ANALYZE; raises P0002 when there is no such person';
 REVOKE ALL ON FUNCTION triage.erase_person(text) FROM PUBLIC;
 
-CREATE FUNCTION triage.erase_tickets(tenant text, ids bigint[]) RETURNS bigint
+CREATE FUNCTION triage.erase_tickets(tenant text, ids bigint[], whole boolean DEFAULT true) RETURNS bigint
 	LANGUAGE c STRICT
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_erase_tickets';
-COMMENT ON FUNCTION triage.erase_tickets(text, bigint[]) IS
-	'part of erase_person(): blanks the text of these tickets and writes into their history that it was, not what it was; returns how many had any';
-REVOKE ALL ON FUNCTION triage.erase_tickets(text, bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION triage.erase_tickets(text, bigint[], boolean) IS
+	'part of erase_person(): blanks the text of these tickets and writes into their history that it was, not what it was; whole: address and custom fields too, and a subject that is not of the text; returns how many had any';
+REVOKE ALL ON FUNCTION triage.erase_tickets(text, bigint[], boolean) FROM PUBLIC;

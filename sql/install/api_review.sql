@@ -243,9 +243,15 @@ AS $$
 			WHERE c.tenant_id = ai_assisted.tenant_id AND c.ticket_id = ai_assisted.ticket_id AND c.visibility = 'public'
 				AND (c.author_role = 'ai' OR EXISTS (
 					SELECT FROM triage.ai_feedback f WHERE f.tenant_id = c.tenant_id AND f.comment_id = c.id)))
+		-- a conversation's messages are its ticket's thread
+		OR EXISTS (
+			SELECT FROM triage.chat_tickets o
+				JOIN triage.chat_messages m ON m.tenant_id = o.tenant_id AND m.session_id = o.session_id
+				WHERE o.tenant_id = ai_assisted.tenant_id AND o.ticket_id = ai_assisted.ticket_id AND o.relation = 'origin'
+					AND m.role = 'assistant')
 $$;
 COMMENT ON FUNCTION triage.ai_assisted(bigint, text) IS
-	'whether the customer of a ticket has read something that a model wrote: a public comment of the AI, or one that was a draft, edited or not; false, too, when there is no such ticket; tenant_id: whose ticket; raises nothing';
+	'whether the customer of a ticket has read something that a model wrote: a public comment of the AI, one that was a draft, edited or not, or the AI''s message in the conversation that the ticket began as; false, too, when there is no such ticket; tenant_id: whose ticket; raises nothing';
 REVOKE ALL ON FUNCTION triage.ai_assisted(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ai_feedback_event() RETURNS trigger

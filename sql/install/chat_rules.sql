@@ -284,13 +284,23 @@ BEGIN
 	-- row security refuses it, but later: another tenant's rows are not to be locked until then
 	IF triage.held_to_tenants() AND NEW.tenant_id <> triage.current_tenant() THEN
 		RETURN NEW;
-	ELSIF NEW.relation = 'origin' THEN
+	ELSIF NEW.relation = 'origin'
+		AND (OLD.session_id, OLD.ticket_id, OLD.relation) IS DISTINCT FROM (NEW.session_id, NEW.ticket_id, NEW.relation)
+	THEN
 		-- whose session it is changes under the locks that a message is written under
 		PERFORM FROM triage.tickets t
 			WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.ticket_id FOR NO KEY UPDATE;
 		PERFORM FROM triage.chat_sessions s
 			WHERE s.tenant_id = NEW.tenant_id AND s.id = NEW.session_id FOR NO KEY UPDATE;
-		IF EXISTS (
+		-- check_closed_by_client() from the other side
+		IF NOT triage.syncing() AND EXISTS (
+			SELECT FROM triage.tickets t
+				WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.ticket_id AND t.resolution = 'closed_by_client')
+		THEN
+			RAISE EXCEPTION 'ticket % is closed_by_client and cannot become the origin of chat session %', NEW.ticket_id, NEW.session_id
+				USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'chat_tickets',
+					HINT = 'Its client did not end that conversation: link it as related or followup.';
+		ELSIF EXISTS (
 			SELECT FROM triage.tickets t
 				WHERE t.tenant_id = NEW.tenant_id AND t.id = NEW.ticket_id
 					AND (t.handler <> 'ai' OR t.status IN ('resolved', 'closed') OR t.deleted_at IS NOT NULL))
@@ -302,7 +312,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.chat_tickets_before() IS
-	'trigger, before a chat session gets its origin ticket: locks the ticket and the session, and calls off the reply that the AI owes when the ticket is not the AI''s; raises nothing';
+	'trigger, before a chat session gets its origin ticket: locks the ticket and the session, and calls off the reply that the AI owes when the ticket is not the AI''s; raises 23514 when the ticket is closed_by_client, which end_session() alone makes of a conversation';
 REVOKE ALL ON FUNCTION triage.chat_tickets_before() FROM PUBLIC;
 
 CREATE FUNCTION triage.tickets_chat() RETURNS trigger
@@ -351,7 +361,7 @@ BEGIN
 		REFERENCING NEW TABLE AS new_messages
 		FOR EACH STATEMENT EXECUTE FUNCTION triage.chat_messages_after();
 	CREATE OR REPLACE TRIGGER chat_tickets_before
-		BEFORE INSERT ON triage.chat_tickets
+		BEFORE INSERT OR UPDATE ON triage.chat_tickets
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_tickets_before();
 	CREATE OR REPLACE TRIGGER chat_sessions_before
 		BEFORE UPDATE ON triage.chat_sessions

@@ -78,7 +78,7 @@ SELECT is((SELECT format('%s%s', format_type(c.atttypid, c.atttypmod), CASE WHEN
 		('chat_attachments', 'file_type', 'text NOT NULL', '[seed 177] [seed 194]'),
 		('chat_attachments', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 178]'),
 		('chat_tickets', 'id', 'bigint NOT NULL', '[seed 180] [seed 194]'),
-		('chat_tickets', 'session_id', 'bigint NOT NULL', '[seed 181] [seed 29]'),
+		('chat_tickets', 'session_id', 'bigint NOT NULL', '[seed 3] [seed 29] [seed 181]'),
 		('chat_tickets', 'ticket_id', 'bigint NOT NULL', '[seed 182]'),
 		('chat_tickets', 'created_at', 'timestamp with time zone NOT NULL DEFAULT now()', '[seed 183]')) AS v (relation, col, definition, seeds);
 SELECT is((SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.connamespace = 'triage'::regnamespace AND k.conname = v.name), v.definition, v.name || ' ' || v.seeds)

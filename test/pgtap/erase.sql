@@ -157,6 +157,7 @@ DECLARE
 	anonymous bigint;
 	named bigint;
 	other bigint;
+	again bigint;
 	job record;
 BEGIN
 	INSERT INTO triage.people (id, role, email) VALUES ('dora', 'agent', 'dora@example.com');
@@ -174,16 +175,31 @@ BEGIN
 		(other, pg_temp.ticket('other'));
 	INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) SELECT other, pg_temp.ticket('anonymous'), v FROM unnest(enum_range(NULL::triage.session_link)) v WHERE v <> 'origin' LIMIT 1;
 	INSERT INTO triage.chat_messages (session_id, content) VALUES (anonymous, 'I am HIDDENX'), (named, 'HIDDENX, too'), (other, 'SHOWNX');
+	-- others' tickets whose text is the person's: a follow-up, and two that began as conversations
+	PERFORM triage.close_ticket(triage.create_ticket('SHOWNX', 'x', 'joe', 'joe@example.com', external_id => 'over', request_triage => false));
+	PERFORM triage.receive_reply(pg_temp.ticket('over'), 'HIDDENX has the same', 'dora', 'test', 'again');
+	SELECT c.ticket_id INTO again FROM triage.ticket_comments c WHERE c.external_id = 'again';
+	PERFORM triage.reprioritise(again, 'urgent');
+	SELECT * INTO STRICT job FROM triage.claim_jobs(1, kinds => '{triage}') j;
+	PERFORM triage.complete_job(job.job_id, job.fence, '{"category": "technical", "urgency": "low", "sentiment_score": 1, "draft_reply": "Dear HIDDENX"}', 'm');
+	UPDATE triage.tickets SET custom_fields = '{"note": "SHOWNX"}', description = 'HIDDENX has that, too' WHERE id = again;
+	PERFORM triage.post_message(triage.start_session('joe', open_ticket => true), E'HIDDENX\nspeaks for him', author_id => 'dora');
+	other := triage.start_session('joe');
+	PERFORM triage.post_message(other, 'SHOWNX here'), triage.post_message(other, E'and  HIDDENX', author_id => 'dora');
+	PERFORM triage.escalate_session(other, 'policy');
 END
 $$;
 CALL triage.import_tickets('public.mails', commit_batches => false);
 SELECT pg_temp.ticket('j') AS joes \gset
 SELECT set_has('SELECT pg_temp.places(''HIDDENX'')', $$VALUES ('ai_feedback.reason'), ('ticket_escalations.reason'), ('chat_sessions.metadata'), ('chat_messages.content'),
-		('tickets.description'), ('import_errors.message')$$, '(the mark is there)');
+		('tickets.description'), ('tickets.subject'), ('ticket_ai_results.draft_reply'), ('import_errors.message')$$, '(the mark is there)');
 SELECT count(*) AS shown FROM pg_temp.places('SHOWNX') \gset
 SELECT triage.erase_person('dora');
 SELECT is_empty('SELECT pg_temp.places(''HIDDENX'')', 'an agent''s reasons, a chat without a name and its ticket, a row of an import that came by mail: all are found');
 SELECT is((SELECT count(*) FROM pg_temp.places('SHOWNX')), :shown::bigint, 'and nobody else''s');
+SELECT results_eq($$SELECT t.subject, t.description, t.requester_id, t.requester_email, t.custom_fields ->> 'note' FROM triage.tickets t
+		JOIN triage.ticket_links l ON l.ticket_id = t.id WHERE l.other_id = pg_temp.ticket('over')$$,
+	$$VALUES ('SHOWNX', '[erased]', 'joe', 'joe@example.com', 'SHOWNX')$$, 'of another''s ticket only the words that were the person''s');
 SELECT is(pg_temp.outcome(format('SELECT triage.%s', call)), '55000', 'a draft that was erased is not sent: ' || call)
 	FROM triage.ticket_ai_results r, unnest(ARRAY['accept_draft(%s, ''bob'')', 'edit_draft(%s, ''x'', ''bob'')']) AS c (pattern), format(c.pattern, r.id) AS call
 	WHERE r.tenant_id = 'default' AND r.ticket_id = pg_temp.ticket('c') AND r.superseded_at IS NULL;

@@ -111,6 +111,16 @@ SELECT is(pg_temp.outcome(format('UPDATE triage.tickets SET status = ''resolved'
 	'UPDATE does not end a conversation in the client''s name [seed 17] [seed 37]');
 SELECT is(pg_temp.outcome(format('SELECT triage.resolve_ticket(%s, ''closed_by_client'')', pg_temp.ticket('mail'))), 'ok', 'but a ticket without a conversation may be resolved so');
 SELECT is_empty($$SELECT FROM triage.support_tickets s WHERE s.id = pg_temp.ticket('mail')$$, 'and is not in support_tickets: a conversation is required [seed 3] [seed 29]');
+-- nor does a ticket that ends so by another way become a conversation's
+SELECT triage.start_session('carl', language => 'bystander') AS bystander \gset
+INSERT INTO triage.tickets (external_id, description, status, resolution) VALUES ('born closed', 'x', 'resolved', 'closed_by_client');
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (:bystander, pg_temp.ticket('mail'), 'related');
+SELECT is(pg_temp.outcome(replace(c.command, '$session', :'bystander')), '23514', c.command || ' makes no CLOSED_BY_CLIENT [seed 17] [seed 37]')
+	FROM (VALUES ('SELECT triage.link_session($session, pg_temp.ticket(''born closed''), ''origin'')'),
+		('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES ($session, pg_temp.ticket(''born closed''))'),
+		('UPDATE triage.chat_tickets SET relation = ''origin'' WHERE session_id = $session'),
+		('UPDATE triage.chat_tickets SET ticket_id = pg_temp.ticket(''born closed'') WHERE relation = ''origin'' AND session_id = pg_temp.session(''OPEN_AI_HANDLING'')')) c (command);
+SELECT is(pg_temp.state('bystander'), NULL, '(none)');
 CREATE ROLE regress_triage_agent;
 SELECT triage.grant_access('regress_triage_agent', 'agent');
 SET LOCAL ROLE regress_triage_agent;
@@ -177,7 +187,7 @@ SELECT results_eq($$SELECT t.source, t.requester_id, t.subject, t.description, t
 	$$VALUES ('chat', 'carl', 'My invoice is wrong by ten euros And I was charged twice', E'My invoice\nis wrong  by ten euros\n\nAnd I was charged twice', 'human', NULL::text, true)$$,
 	'its ticket is the customer''s, in his words, and waits for an agent [seed 4] [seed 22]');
 SELECT is(pg_temp.jobs('b'), 'summarize ticket high fence 0', 'the bot is stopped, a summary asked for [seed 38]');
-SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (%s, %s)', :b, pg_temp.ticket('mail'))), '23505 chat_tickets_one_origin',
+SELECT is(pg_temp.outcome(format('INSERT INTO triage.chat_tickets (session_id, ticket_id) VALUES (%s, triage.create_ticket(''another'', ''x''))', :b)), '23505 chat_tickets_one_origin',
 	'a conversation has one ticket [seed 21] [seed 23]');
 SELECT triage.start_session('carl', language => 'silent') AS silent \gset
 SELECT isnt(triage.escalate_session(:silent, 'customer_request'), NULL, 'one in which nothing was said yet can be escalated too');
@@ -342,6 +352,8 @@ SELECT is(pg_temp.says(v.name, v.answers::jsonb[]), v.result, v.test)
 		('s9', '{"{\"sentiment_score\": 4}","{\"sentiment_score\": 5}","{\"sentiment_score\": 6}","{\"sentiment_score\": 7}"}', 'PENDING_HUMAN_ASSIGNMENT | repeated_failure: 3 answers in a row did not help', 'nor does it help when the customer gets angrier at each answer'),
 		('s10', '{"{\"sentiment_score\": 7}","{\"sentiment_score\": 7}","{\"sentiment_score\": 6}","{\"sentiment_score\": 6}","{\"sentiment_score\": 3}","{\"sentiment_score\": 4}"}', 'OPEN_AI_HANDLING', 'who is no angrier than before, or calm, counts for nothing'),
 		('s11', '{"{\"action\": \"close\"}"}', 'OPEN_AI_HANDLING', 'the bot does not close by itself')) AS v (name, answers, result, test);
+SELECT is(triage.ai_assisted(pg_temp.ticket_of('s1')), true, 'what the bot answers is help of the AI''s [seed 53]');
+SELECT is(triage.ai_assisted(pg_temp.ticket_of('ACTIVE_HUMAN_CHAT')), false, 'a conversation that only people answered had none [seed 53]');
 SELECT is(jsonb_path_query_array(jsonb_agg(m.metadata ORDER BY m.id), '$[*].failed_turn')::text, '[true, true, false, true]', 'each answer bears whether it failed')
 	FROM triage.chat_messages m WHERE m.session_id = pg_temp.session('s8') AND m.role = 'assistant';
 
@@ -443,7 +455,6 @@ SELECT is_empty($$SELECT FROM triage.conversation_summaries s WHERE s.superseded
 
 -- The rest of the seed -------------------------------------------------------------------------------------------------------
 
-SELECT is((SELECT count(*) FROM pg_extension e WHERE e.extname = 'triage'), 1::bigint, 'the script that makes types, tables, indexes and keys has run on a live server [seed 31] [seed 35] [seed 40]');
 SELECT has_table('triage', v.name::name, format('%s is there [seed 12]', v.name)) FROM (VALUES ('people'), ('chat_sessions'), ('chat_messages')) v (name);
 SELECT col_not_null('triage', 'tickets', v.name::name, format('%s is required [seed 29] [seed 32]', v.name)) FROM (VALUES ('status'), ('handler'), ('created_at')) v (name);
 SELECT has_view('triage', 'support_tickets', 'the view of the seed [seed 1] [seed 32]');

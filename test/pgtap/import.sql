@@ -129,6 +129,17 @@ SELECT is(pg_temp.outcome(command), state, command)
 		('CALL triage.resume_import(-1, false)', 'P0002')) AS c (command, state);
 SELECT is(pg_temp.import($$'public.odd', '{"priority": "prio"}', '{"status": {"*": "pending"}}'$$), '1/3/5', 'a label for all other words');
 
+-- An empty text is no value: many a table has those instead of NULLs.
+CREATE TABLE public.blanks (id int, title text, status text, priority varchar(10), category char(8), "assignedTo" text, "userId" text, email text, "createdAt" text, "updatedAt" text, "closedAt" text);
+INSERT INTO public.blanks VALUES (1, 'empty', '', '', '', '', '', '', '', '', ''), (2, 'closed', 'CLOSED', ' ', NULL, '', 'ina', '', '2024-01-01', '', '');
+SELECT is_empty($$SELECT p.col, p.word FROM triage.preview_import('public.blanks') p WHERE NOT p.known$$, 'none of it is a word that has to be explained');
+SELECT is(pg_temp.import('''public.blanks'''), '2/0/0', 'rows with empty texts come in');
+SELECT results_eq($$SELECT status::text, priority::text, priority_is_manual, category, assignee_id, requester_id, requester_email, created_at, closed_at FROM triage.tickets WHERE source = 'blanks' ORDER BY external_id$$,
+	$$VALUES ('open'::text, 'medium'::text, false, NULL::text, NULL::text, NULL::text, NULL::text, now(), NULL::timestamptz), ('closed', 'medium', false, NULL, NULL, 'ina', NULL, '2024-01-01', '2024-01-01')$$,
+	'as if there were nothing');
+SELECT is(pg_temp.import($$'public.blanks', labels => '{"status": {"": "on_hold"}}', source => 'blanks again'$$), '2/0/0', 'but where it is said what it means');
+SELECT is((SELECT status::text FROM triage.tickets WHERE source = 'blanks again' AND external_id = '1'), 'on_hold', 'it means that');
+
 -- Asked to, it has the model look at open tickets ------------------------------------------------------------------------------------
 
 CREATE VIEW public.old AS SELECT 'k' || id AS id, title AS subject, state AS status FROM public.odd WHERE id IN (1, 7);

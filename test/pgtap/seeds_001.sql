@@ -11,6 +11,8 @@ SELECT is((SELECT string_agg(concat_ws(' ', m.model, c.relkind), ', ' ORDER BY m
 		JOIN pg_class c ON c.oid = to_regclass('triage.' || m.model)),
 	'helpdesk_tickets v, ticket_assignments r, ticket_comments r, ticket_history r, tickets r', 'one script makes the models [seed 72] [seed 105]');
 SELECT is(pg_temp.outcome('CREATE EXTENSION triage'), '42710', 'and runs once [seed 72]');
+SELECT is(pg_temp.about('ticket_assignments', c.name), c.about, c.name || ' [seed 66]')
+	FROM (VALUES ('assigned_at', 'timestamp with time zone NOT NULL DEFAULT now()'), ('unassigned_at', 'timestamp with time zone')) c (name, about);
 
 -- Five tickets, as in the story's record: three comments, two changes, two assignments ------------------------------------------------
 

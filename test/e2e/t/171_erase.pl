@@ -45,6 +45,32 @@ SELECT triage.add_comment(id, 'Dear Ms xyzzysecret', 'ann', 'agent') FROM triage
 SELECT triage.update_ticket(id, '{"subject": "xyzzysecret changed", "requester_email": "j\@xyzzysecret.example"}') FROM triage.tickets WHERE external_id = 'TOKEN-done'
 SQL
 all_done($node);
+# what an agent did with it, a conversation with the bot and its handover, a product issue, a row of an import, one of a sync
+sql($node, <<SQL);
+SELECT triage.edit_comment(c.id, 'still xyzzysecret', 'jane'), triage.attach_to_comment(c.id, 'https://files.example/xyzzysecret', 'xyzzysecret.png')
+	FROM triage.ticket_comments c JOIN triage.tickets t ON t.id = c.ticket_id WHERE t.external_id = 'TOKEN-done' AND c.author_id = 'jane';
+SELECT triage.reject_draft(r.id, 'not to xyzzysecret', 'ann')
+	FROM triage.ticket_ai_results r JOIN triage.tickets t ON t.id = r.ticket_id WHERE t.external_id = 'TOKEN-done' AND r.superseded_at IS NULL;
+SELECT triage.load_taxonomy();
+INSERT INTO triage.tickets (external_id, subject, description, requester_id)
+	VALUES ('TOKEN-issue', 'pay', E'Says xyzzysecret.\nISSUE PAYROLL/errors|bug|high|The pay run stops for $SECRET|Says xyzzysecret.', 'jane');
+SELECT triage.extract_issues(id) FROM triage.tickets WHERE external_id = 'TOKEN-issue';
+SELECT triage.attach_file(triage.post_message(triage.start_session('jane', open_ticket => true, metadata => '{"page": "xyzzysecret"}'), '$SECRET'),
+	'https://files.example/xyzzysecret', 'xyzzysecret.png', 'image/png');
+CREATE TABLE old (id int PRIMARY KEY, title text, user_id text, "createdAt" text);
+INSERT INTO old VALUES (1, 'x', 'jane', 'xyzzysecret at noon');
+CALL triage.import_tickets('old');
+DROP TABLE old;
+INSERT INTO triage.sync_sources (name, base_url, auth, email, secret, start_time) VALUES ('zendesk', 'https://127.0.0.1:1', 'token', 'a\@b', 's', now());
+INSERT INTO triage.synced_tickets (tenant_id, ticket_id, source, source_updated_at, generated_at, details, copied)
+	SELECT tenant_id, id, 'zendesk', now(), 1, '{"recipient": "xyzzysecret"}', '{"subject": "xyzzysecret"}' FROM triage.tickets WHERE external_id = 'TOKEN-done'
+SQL
+all_done($node);
+sql($node, <<SQL);
+SELECT triage.escalate_session(id, 'customer_request', 'calls herself xyzzysecret') FROM triage.chat_sessions;
+SELECT triage.unassign_issue(id, 'is only xyzzysecret again') FROM triage.extracted_issues
+SQL
+all_done($node);
 sql($node, 'SELECT triage.worker_stop()');
 wait_for_worker($node, 0);
 sql($node, "SELECT triage.create_ticket('xyzzysecret', 'TOKEN-bad', 'jane', external_id => 'TOKEN-bad')");
@@ -54,7 +80,10 @@ like(sql($node, "SELECT string_agg(draft_reply, ' ') FROM triage.ticket_ai_resul
 like(sql($node, "SELECT error FROM triage.ai_runs WHERE outcome = 'bad_request'"), qr/xyzzysecret/, 'so did an endpoint that refused it');
 sql($node, 'ANALYZE');
 sql($node, 'CHECKPOINT');
-like(files_with('xyzzysecret'), qr/people.*pg_statistic.*ticket_ai_results.*ticket_comments.*ticket_history.*tickets/, 'the files are full of it: ' . files_with('xyzzysecret'));
+my $full = files_with('xyzzysecret');
+like($full, qr/pg_statistic/, "the files are full of it: $full");
+is(join(' ', grep { $full !~ /\b$_\b/ } split /\n/, sql($node, "SELECT DISTINCT relation FROM triage.erasure_list() WHERE fate = 'erased' ORDER BY 1")), '',
+	'those of every table that erase_person() is said to blank');
 my $runs = sql($node, 'SELECT count(*), sum(input_tokens), sum(cost) FROM triage.ai_runs');
 
 ################ while the worker is at it ################

@@ -403,6 +403,7 @@ SELECT pg_temp.answer('g1', :v, '[{"issue": 1, "cluster": "none"}]');
 SELECT pg_temp.cluster_of('g1') AS g1 \gset
 SELECT is((SELECT (s.cluster_name, s.other_name, round(s.score::numeric, 2))::text FROM triage.suggest_merges() s WHERE :g1 IN (s.cluster_id, s.other_id)), '("papa whiskey","papa whiskey lobster clam oyster",0.48)', 'clusters that are nearest to each other may be the same');
 SELECT is((SELECT count(*) FROM triage.suggest_merges(1)), 1::bigint, 'as many as are wanted');
+SELECT is(pg_temp.outcome(format('SELECT triage.suggest_merges(%s)', v.pairs)), '22023', v.pairs || ' pairs are no number of them') FROM (VALUES ('0'), ('-1'), ('NULL')) v (pairs);
 SELECT triage.merge_clusters(s.cluster_id, s.other_id), triage.unmerge_cluster(s.cluster_id) FROM triage.suggest_merges() s WHERE s.other_name = 'papa whiskey lobster clam oyster';
 SELECT is_empty('SELECT FROM triage.suggest_merges() s WHERE s.other_name = ''papa whiskey lobster clam oyster''', 'what a person parted is not suggested again');
 

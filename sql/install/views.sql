@@ -369,9 +369,9 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_runs.error IS 'what went wrong, in words; NULL when it succeeded';
 	COMMENT ON COLUMN triage.ai_runs.cached_tokens IS 'the part of input_tokens that the endpoint had cached';
 	COMMENT ON COLUMN triage.ai_runs.cache_write_tokens IS 'the part of input_tokens that the endpoint put into its cache';
-	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; NULL: not known, be it the price or the tokens';
-	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; NULL: no price was found, or api builtin, which costs nothing';
-	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then';
+	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; where that gives none, what the reply itself said (usage.cost); NULL: not known, be it the price or the tokens';
+	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; USD where the reply said what it cost; NULL: no price was found, or api builtin, which costs nothing';
+	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then; NULL with a cost: the reply said it';
 	COMMENT ON COLUMN triage.ai_runs.latency_ms IS 'from request to answer, in milliseconds';
 	COMMENT ON COLUMN triage.ai_runs.request_id IS 'the endpoint''s own id of the call, for its support';
 

@@ -155,7 +155,7 @@ BEGIN
 		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
-		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,
+		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices, triage.provider_models,
 		triage.prompts, triage.ticket_categories, triage.people, triage.organizations, triage.sync_sources,
 		triage.issue_clusters, triage.mining_settings, triage.issue_taxonomy, triage.role_tenants, triage.tenants,
 		triage.worker_control, triage.retention, triage.home, triage.schema_version;

@@ -505,7 +505,7 @@ BEGIN
 		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
 		keep   interval,
 		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets', 'archived_sessions',
-			'events', 'sync_runs')),
+			'events', 'sync_runs', 'budget_usage', 'asked_events')),
 		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
 	PERFORM triage.install_event_tables();
 	PERFORM triage.install_review_tables();

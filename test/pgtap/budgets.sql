@@ -1,6 +1,6 @@
 -- Budgets as tables: periods, what a new budget counts, what bounds a call, and who sees which.
 \ir prepare.psql
-SELECT plan(52);
+SELECT plan(59);
 
 -- Periods are those of the calendar in UTC, whatever the session's zone ------------------------------------------------------
 
@@ -156,6 +156,28 @@ SELECT is(pg_temp.answered_by('dear'), 'cheap dear', 'once');
 SELECT is(pg_temp.answered_by('dearer'), 'cheap dear dearer', 'dearer by its output, too');
 SELECT is((SELECT concat_ws(' ', t.input_price, t.output_price) FROM triage.provider_terms('p') t), '0.000002 0.000003', 'a claim reserves for the dearest of each');
 SELECT is((SELECT bool_and(u.reserved = 0 AND u.unsettled = 0 AND u.excess = 0) FROM triage.budget_usage u WHERE u.spent > 0), true, 'none of these cost more than was reserved');
+
+-- Retention ------------------------------------------------------------------------------------------------------------------------
+
+DELETE FROM triage.budget_usage;
+SELECT id AS day FROM triage.budgets WHERE period = 'day' AND tenant IS NULL \gset
+SELECT id AS month FROM triage.budgets WHERE period = 'month' AND tenant IS NULL \gset
+INSERT INTO triage.budget_usage (budget, period_start, spent)
+	SELECT v.budget, v.start, v.n
+		FROM (VALUES (1, :day, date_trunc('day', now(), 'UTC') - interval '12 days'), (2, :day, date_trunc('day', now(), 'UTC') - interval '9 days'),
+			(3, :day, date_trunc('day', now(), 'UTC') - interval '20 days'), (4, :month, date_trunc('month', now(), 'UTC') - interval '3 months'),
+			(5, :month, date_trunc('month', now(), 'UTC')), (6, 0, now() - interval '60 days'), (7, 0, now() - interval '20 days')) AS v (n, budget, start);
+INSERT INTO triage.budget_reservations (tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at, unsettled_since)
+	SELECT 'one', 1, 1, u.budget, u.period_start, 1, 1, 'p', now(), now(), now() FROM triage.budget_usage u WHERE u.spent = 3;
+SELECT is_empty('SELECT FROM triage.apply_retention() WHERE target = ''budget_usage''', 'what was taken from budgets is kept for ever');
+SELECT is((SELECT count(*) FROM triage.budget_usage), 7::bigint, '(all of it)');
+UPDATE triage.retention SET keep = '10 days' WHERE target = 'budget_usage';
+SELECT is((SELECT r.deleted FROM triage.apply_retention(1) r WHERE r.target = 'budget_usage'), 1::bigint, 'or as long as the administrator says, in batches');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 2::bigint, 'until nothing is left to delete');
+SELECT is((SELECT string_agg(u.spent::text, ' ' ORDER BY u.spent) FROM triage.budget_usage u), '2 3 5 7', 'not what ended since, nor what is not settled');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 0::bigint, 'and nothing more');
+SELECT triage.write_off('day');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 1::bigint, 'what was written off is settled');
 
 SELECT finish();
 ROLLBACK;

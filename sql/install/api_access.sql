@@ -77,7 +77,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'escalate_unanswered'),
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'chat_settings'),
 			('admin', 'relation', 'SELECT', 'worker_control schema_version retention provider_status budgets budget_usage budget_reservations '
-				'budget_status'),
+				'budget_status provider_models'),
 			('admin', 'function', 'EXECUTE', 'add_consumer drop_consumer read_events confirm_events pending_events'),
 			('admin', 'relation', 'SELECT', 'events event_consumers event_consumers_status'),
 			('admin', 'relation', 'SELECT, INSERT, UPDATE, DELETE', 'model_prices'),
@@ -126,6 +126,7 @@ AS $$
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'chat_sessions'),
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'issue_clusters'),
 			('worker', 'relation', 'SELECT', 'model_prices'),
+			('worker', 'relation', 'SELECT, INSERT', 'provider_models'),
 			-- the UPDATE is for its lock
 			('worker', 'relation', 'SELECT, UPDATE (updated_at)', 'budgets'),
 			('worker', 'relation', 'SELECT, INSERT, UPDATE', 'budget_usage'),

@@ -34,14 +34,21 @@ BEGIN
 	-- 0.000001: a multiplication is exact
 	RETURN QUERY
 		SELECT p.api::text, p.model, p.max_output_tokens, p.updated_at, c.currency,
-				trim_scale(greatest(c.input, c.cached_input, c.cache_write) * 0.000001), trim_scale(c.output * 0.000001)
+				trim_scale(greatest(c.input, c.cached_input, c.cache_write, d.input) * 0.000001),
+				trim_scale(greatest(c.output, d.output) * 0.000001)
 			FROM triage.providers p
 			LEFT JOIN LATERAL triage.price_of(p.model, p.name, at) c ON p.api <> 'builtin'
+			-- a cost in another currency is no budget's here
+			LEFT JOIN LATERAL (
+				SELECT max(greatest(k.input, k.cached_input, k.cache_write)) AS input, max(k.output) AS output
+					FROM triage.provider_models m
+					CROSS JOIN LATERAL triage.price_of(m.model, m.provider, at, m.asked_model) k
+					WHERE m.provider = p.name AND m.asked_model = p.model AND k.currency = c.currency) d ON true
 			WHERE p.name = provider_terms.provider;
 END
 $$;
 COMMENT ON FUNCTION triage.provider_terms(text, timestamptz) IS
-	'what bounds the cost of a call of a provider: the dearest price of an input token and that of an output token, each of one token, and its limit of output tokens; nulls where that is not known; no row when there is no such provider';
+	'what bounds the cost of a call of a provider: the dearest price of an input token and of an output token, each of one token, of the model that it is asked for and of those that its replies have named (provider_models), and its limit of output tokens; nulls where that is not known; no row when there is no such provider';
 REVOKE ALL ON FUNCTION triage.provider_terms(text, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION triage.set_output_limit(provider text, max_output_tokens int, field text DEFAULT 'max_completion_tokens')
@@ -124,6 +131,15 @@ BEGIN
 				FROM triage.ai_runs r
 				WHERE r.finished_at >= start AND r.currency = set_budget.currency
 					AND (set_budget.tenant IS NULL OR r.tenant_id = set_budget.tenant);
+		-- while there is no budget nobody keeps them: the dearest that answered of late, asked for what is asked for now
+		INSERT INTO triage.provider_models (provider, asked_model, model)
+			SELECT p.name, p.model, r.model
+				FROM triage.ai_runs r JOIN triage.providers p ON p.name = r.provider
+				WHERE r.finished_at >= now() - interval '1 day' AND r.started_at >= p.updated_at AND r.model <> p.model
+					AND p.api <> 'builtin'
+				GROUP BY p.name, p.model, r.model
+				ORDER BY max(r.cost) DESC NULLS LAST LIMIT 100
+			ON CONFLICT DO NOTHING;
 	ELSIF budget.currency <> set_budget.currency THEN
 		RAISE EXCEPTION 'this budget is in %', budget.currency
 			USING ERRCODE = 'object_not_in_prerequisite_state',

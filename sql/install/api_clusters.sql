@@ -552,9 +552,16 @@ REVOKE ALL ON FUNCTION triage.delete_cluster(bigint, int) FROM PUBLIC;
 -- Suggestions: two clusters each of which is among the other's nearest.  A person decides.
 CREATE FUNCTION triage.suggest_merges(max_pairs int DEFAULT 20)
 	RETURNS TABLE (cluster_id bigint, cluster_name text, other_id bigint, other_name text, score real)
-	LANGUAGE sql STABLE SECURITY DEFINER
+	LANGUAGE plpgsql STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+	IF max_pairs IS NULL OR max_pairs < 1 THEN
+		RAISE EXCEPTION 'max_pairs must be positive, not %', coalesce(max_pairs::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It bounds how many pairs are returned.';
+	END IF;
+	RETURN QUERY
 	WITH live AS (
 		SELECT c.tenant_id, c.id, c.cluster_name, n.issue_ids
 			FROM triage.issue_clusters c
@@ -591,10 +598,11 @@ AS $$
 						AND (e.cluster_id = a.id AND (e.details ->> 'from')::bigint = b.id
 							OR e.cluster_id = b.id AND (e.details ->> 'from')::bigint = a.id))
 		ORDER BY least(a.score, b.score) DESC, a.id, b.id
-		LIMIT max_pairs
+		LIMIT max_pairs;
+END
 $$;
 COMMENT ON FUNCTION triage.suggest_merges(int) IS
-	'pairs of live clusters each of which is among the five nearest of one of the other''s three newest issues, of the 500 clusters with the latest reports, and that nobody has parted before; score: 0 to 1, the lower of both ways, best first; max_pairs: at most so many; nothing is merged by itself; returns them; raises nothing';
+	'pairs of live clusters each of which is among the five nearest of one of the other''s three newest issues, of the 500 clusters with the latest reports, and that nobody has parted before; score: 0 to 1, the lower of both ways, best first; max_pairs: at most so many; nothing is merged by itself; returns them; raises 22023 unless max_pairs is positive';
 REVOKE ALL ON FUNCTION triage.suggest_merges(int) FROM PUBLIC;
 
 -- A name that was made of a person's words is made anew of what is left; what a person wrote stays.

@@ -292,6 +292,17 @@ AS $$
 		FROM triage.providers p
 		WHERE p.enabled AND p.api <> 'builtin' AND NOT EXISTS (SELECT FROM triage.price_of(p.model, p.name))
 	UNION ALL
+	SELECT 'dearer model', format('provider %s is asked for model %s and answers as %s, which costs more: under a budget its calls reserve as much', p.name, p.model,
+				string_agg(m.model, ', ' ORDER BY m.model)),
+			format('UPDATE triage.providers SET model = ... WHERE name = %L; -- another one, if that is not what was wanted', p.name)
+		FROM triage.providers p
+		JOIN triage.provider_models m ON m.provider = p.name AND m.asked_model = p.model
+		CROSS JOIN LATERAL triage.price_of(p.model, p.name) c
+		CROSS JOIN LATERAL triage.price_of(m.model, p.name, now(), p.model) k
+		WHERE p.enabled AND k.currency = c.currency
+			AND (greatest(k.input, k.cached_input, k.cache_write) > greatest(c.input, c.cached_input, c.cache_write) OR k.output > c.output)
+		GROUP BY p.name, p.model
+	UNION ALL
 	SELECT 'not under budget', format('provider %s is not called while there is a budget: its answers'' length has no limit', p.name),
 			format('SELECT triage.set_output_limit(%L, 2000);', p.name)
 		FROM triage.providers p

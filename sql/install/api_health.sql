@@ -442,6 +442,10 @@ BEGIN
 			(SELECT string_agg(c.amount || ' ' || c.currency, ', ' ORDER BY c.currency)
 				FROM (SELECT c.currency, round(sum(c.unsettled), 4)::text AS amount
 						FROM triage.budget_status c WHERE c.unsettled > 0 GROUP BY c.currency) c) AS unsettled,
+			(SELECT string_agg(c.amount || ' ' || c.currency, ', ' ORDER BY c.currency)
+				FROM (SELECT c.currency, round(max(c.excess), 4)::text AS amount
+						FROM triage.budget_status c WHERE c.excess_at > now() - interval '1 day' GROUP BY c.currency) c) AS excess,
+			min(b.excess_at) FILTER (WHERE b.excess_at > now() - interval '1 day') AS excess_at,
 			(SELECT string_agg(DISTINCT u.name, ', ') FROM triage.budget_status c, unnest(c.uncovered_providers) AS u (name)) AS uncovered
 		INTO n
 		FROM triage.budget_status b;
@@ -451,18 +455,23 @@ BEGIN
 		ORDER BY b.exhausted DESC, b.tenant IS NOT NULL, b.remaining / nullif(b.spend_limit, 0) LIMIT 1;
 	check_name := 'budgets';
 	level := CASE WHEN n.budgets = 0 THEN 'ok' WHEN worst.exhausted AND worst.tenant IS NULL THEN 'critical'
-		WHEN worst.exhausted OR worst.used > 0.8 OR n.uncovered IS NOT NULL OR n.unsettled IS NOT NULL THEN 'warning' ELSE 'ok' END;
+		WHEN worst.exhausted OR worst.used > 0.8 OR n.uncovered IS NOT NULL OR n.unsettled IS NOT NULL
+			OR n.excess IS NOT NULL THEN 'warning' ELSE 'ok' END;
 	-- who may ask this may not know the tenants
 	what := CASE WHEN n.budgets = 0 THEN 'there are no budgets'
 		ELSE format('%s of %s budgets are used up; the %s budget of %s has %s of %s %s left until %s', n.exhausted, n.budgets, worst.period,
 				CASE WHEN worst.tenant IS NULL THEN 'all tenants' ELSE 'one tenant' END, round(worst.remaining, 4), worst.spend_limit,
 				worst.currency, worst.resets_at)
 			|| coalesce('; not called under them: ' || n.uncovered, '')
-			|| coalesce('; ' || n.unsettled || ' may have been spent by calls of which nobody knows', '') END;
+			|| coalesce('; ' || n.unsettled || ' may have been spent by calls of which nobody knows', '')
+			|| coalesce('; ' || n.excess || ' were spent beyond what calls had reserved', '') END;
+	since := n.excess_at;
 	what_to_do := CASE WHEN level = 'ok' THEN NULL
 		WHEN n.uncovered IS NOT NULL THEN 'SELECT triage.set_price(...) for their models and triage.set_output_limit(...) for them.'
 		WHEN n.unsettled IS NOT NULL AND NOT worst.exhausted AND worst.used <= 0.8
 			THEN 'Compare with the provider''s bill, then SELECT triage.write_off(period, tenant).'
+		WHEN n.excess IS NOT NULL AND NOT worst.exhausted AND worst.used <= 0.8
+			THEN 'See finding dearer model of triage.doctor(); otherwise the endpoint does not keep to max_output_tokens. From the next claim on the dearer price is reserved.'
 		ELSE 'Wait, or SELECT triage.set_budget(...); SELECT * FROM triage.budget_status has them all.' END;
 	RETURN NEXT;
 END

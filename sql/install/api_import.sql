@@ -410,6 +410,7 @@ CREATE FUNCTION triage.import_sieve(target text, source text, ticket_source text
 	RETURNS TABLE (n bigint, state text, message text)
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
 	tenant CONSTANT text := triage.current_tenant();
@@ -544,51 +545,56 @@ DECLARE
 	stored bigint;
 BEGIN
 	-- ticket before comment, in order of id
-	touched := ARRAY (
-		SELECT t.id
-			FROM (SELECT DISTINCT r.value ->> 'ticket' AS ticket FROM unnest(rows) r (value)) k
-			JOIN triage.tickets t
-				ON t.tenant_id = tenant AND t.source = import_store_comments.ticket_source AND t.external_id = k.ticket
-			ORDER BY t.id FOR NO KEY UPDATE OF t);
+	EXECUTE $sql$
+		SELECT ARRAY (
+			SELECT t.id
+				FROM (SELECT DISTINCT r.value ->> 'ticket' AS ticket FROM unnest($3) r (value)) k
+				JOIN triage.tickets t ON t.tenant_id = $1 AND t.source = $2 AND t.external_id = k.ticket
+				ORDER BY t.id FOR NO KEY UPDATE OF t)
+	$sql$ INTO touched USING tenant, ticket_source, rows;
 	INSERT INTO triage.people (tenant_id, id, role)
 		SELECT tenant, r.value ->> 'author_id', max(coalesce((words -> 'author_role' ->> (r.value ->> 'author_role')), 'customer')::triage.person_role)
 			FROM unnest(rows) r (value) WHERE r.value ->> 'author_id' IS NOT NULL
 			GROUP BY 2 ORDER BY 2
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING;
-	INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source, external_id, created_at)
-		SELECT tenant, t.id, x.author_id,
-				coalesce((words -> 'author_role' ->> x.author_role)::triage.person_role,
-					CASE WHEN x.author_id = t.requester_id THEN 'customer'::triage.person_role END, p.role, 'customer'),
-				CASE
-					WHEN jsonb_typeof(x.visibility) = 'boolean'
-						-- true is public in a column isPublic, and internal in all others
-						THEN CASE WHEN x.visibility::boolean = (triage.squash(visibility_column) ~ 'public') THEN 'public' ELSE 'internal' END
-					ELSE coalesce(words -> 'visibility' ->> (x.visibility #>> '{}'), 'public') END::triage.comment_visibility,
-				x.content, import_store_comments.source, x.external_id, coalesce(x.created_at, now())
-			FROM unnest(rows) r (value)
-			CROSS JOIN LATERAL jsonb_to_record(r.value) AS x (external_id text, ticket text, content text, author_id text, author_role text,
-				visibility jsonb, created_at timestamptz)
-			JOIN triage.tickets t ON t.tenant_id = tenant AND t.source = import_store_comments.ticket_source AND t.external_id = x.ticket
-			LEFT JOIN triage.people p ON p.tenant_id = tenant AND p.id = x.author_id
-		ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING;
+	EXECUTE $sql$
+		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source, external_id, created_at)
+			SELECT $1, t.id, x.author_id,
+					coalesce(($4 -> 'author_role' ->> x.author_role)::triage.person_role,
+						CASE WHEN x.author_id = t.requester_id THEN 'customer'::triage.person_role END, p.role, 'customer'),
+					CASE
+						WHEN jsonb_typeof(x.visibility) = 'boolean'
+							-- true is public in a column isPublic, and internal in all others
+							THEN CASE WHEN x.visibility::boolean = (triage.squash($5) ~ 'public') THEN 'public' ELSE 'internal' END
+						ELSE coalesce($4 -> 'visibility' ->> (x.visibility #>> '{}'), 'public') END::triage.comment_visibility,
+					x.content, $6, x.external_id, coalesce(x.created_at, now())
+				FROM unnest($3) r (value)
+				CROSS JOIN LATERAL jsonb_to_record(r.value) AS x (external_id text, ticket text, content text, author_id text, author_role text,
+					visibility jsonb, created_at timestamptz)
+				JOIN triage.tickets t ON t.tenant_id = $1 AND t.source = $2 AND t.external_id = x.ticket
+				LEFT JOIN triage.people p ON p.tenant_id = $1 AND p.id = x.author_id
+			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
+	$sql$ USING tenant, ticket_source, rows, words, visibility_column, source;
 	GET DIAGNOSTICS stored = ROW_COUNT;
 	-- who waits since when follows from all of a ticket's comments, those of other batches too
-	UPDATE triage.tickets t
-		SET first_response_at = f.first_response_at, waiting_since = f.waiting_since
-		FROM (SELECT k.id, least(k.first_response_at, a.first_at) AS first_response_at,
-					CASE WHEN k.status IN ('resolved', 'closed') THEN k.waiting_since
-						WHEN a.last_at IS NULL THEN k.created_at
-						ELSE (SELECT min(c.created_at) FROM triage.ticket_comments c
-								WHERE c.tenant_id = tenant AND c.ticket_id = k.id AND c.visibility = 'public'
-									AND c.author_role = 'customer' AND c.created_at > a.last_at) END AS waiting_since
-				FROM triage.tickets k
-				CROSS JOIN LATERAL (
-					SELECT min(c.created_at) AS first_at, max(c.created_at) AS last_at FROM triage.ticket_comments c
-						WHERE c.tenant_id = tenant AND c.ticket_id = k.id AND c.visibility = 'public'
-							AND c.author_role IN ('agent', 'admin')) a
-				WHERE k.tenant_id = tenant AND k.id = ANY (touched)) f
-		WHERE t.tenant_id = tenant AND t.id = f.id
-			AND (t.first_response_at, t.waiting_since) IS DISTINCT FROM (f.first_response_at, f.waiting_since);
+	EXECUTE $sql$
+		UPDATE triage.tickets t
+			SET first_response_at = f.first_response_at, waiting_since = f.waiting_since
+			FROM (SELECT k.id, least(k.first_response_at, a.first_at) AS first_response_at,
+						CASE WHEN k.status IN ('resolved', 'closed') THEN k.waiting_since
+							WHEN a.last_at IS NULL THEN k.created_at
+							ELSE (SELECT min(c.created_at) FROM triage.ticket_comments c
+									WHERE c.tenant_id = $1 AND c.ticket_id = k.id AND c.visibility = 'public'
+										AND c.author_role = 'customer' AND c.created_at > a.last_at) END AS waiting_since
+					FROM triage.tickets k
+					CROSS JOIN LATERAL (
+						SELECT min(c.created_at) AS first_at, max(c.created_at) AS last_at FROM triage.ticket_comments c
+							WHERE c.tenant_id = $1 AND c.ticket_id = k.id AND c.visibility = 'public'
+								AND c.author_role IN ('agent', 'admin')) a
+					WHERE k.tenant_id = $1 AND k.id = ANY ($2)) f
+			WHERE t.tenant_id = $1 AND t.id = f.id
+				AND (t.first_response_at, t.waiting_since) IS DISTINCT FROM (f.first_response_at, f.waiting_since)
+	$sql$ USING tenant, touched;
 	RETURN stored;
 END
 $$;
@@ -606,37 +612,39 @@ DECLARE
 BEGIN
 	-- session_role stays a fact: it is who imported.  There is no id to know a row by, so that all it says is compared.
 	-- What a field is and what a word means is found once for each different one.
-	WITH given AS MATERIALIZED (
-			SELECT r.n, t.id AS ticket_id, x.field AS said, x.old_value, x.new_value, coalesce(x.changed_by, 'unknown') AS changed_by,
-					coalesce(x.created_at, t.created_at) AS created_at
-				FROM unnest(rows) WITH ORDINALITY r (value, n)
-				CROSS JOIN LATERAL jsonb_to_record(r.value) AS x (ticket text, field text, old_value text, new_value text, changed_by text,
-					created_at timestamptz)
-				JOIN triage.tickets t ON t.tenant_id = tenant AND t.source = import_store_history.ticket_source AND t.external_id = x.ticket),
-		fields AS MATERIALIZED (
-			SELECT d.said, coalesce((SELECT g.col FROM triage.import_guesses('tickets') g
-					WHERE triage.squash(g.col) = triage.squash(d.said) OR triage.squash(d.said) = ANY (g.guesses) LIMIT 1), d.said) AS field
-				FROM (SELECT DISTINCT g.said FROM given g) d),
-		labels_of AS MATERIALIZED (
-			SELECT d.field, d.word, triage.import_word(d.field, d.word, labels) AS label
-				FROM (SELECT f.field, g.old_value AS word FROM given g JOIN fields f ON f.said = g.said
-					UNION SELECT f.field, g.new_value FROM given g JOIN fields f ON f.said = g.said) d
-				WHERE d.field IN ('status', 'resolution', 'priority', 'category')),
-		meant AS (
-			SELECT g.n, g.ticket_id, f.field, coalesce(o.label, to_jsonb(g.old_value)) AS old_value,
-					coalesce(w.label, to_jsonb(g.new_value)) AS new_value, g.changed_by, g.created_at
-				FROM given g JOIN fields f ON f.said IS NOT DISTINCT FROM g.said
-				LEFT JOIN labels_of o ON o.field = f.field AND o.word = g.old_value
-				LEFT JOIN labels_of w ON w.field = f.field AND w.word = g.new_value)
-	INSERT INTO triage.ticket_history (tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role, created_at)
-		SELECT tenant, m.ticket_id, m.field, m.old_value, m.new_value, m.changed_by, session_user, m.created_at
-			FROM meant m
-			WHERE NOT EXISTS (
-				SELECT FROM triage.ticket_history h
-					WHERE h.tenant_id = tenant AND h.ticket_id = m.ticket_id AND h.field = m.field AND h.created_at = m.created_at
-						AND h.changed_by = m.changed_by AND h.old_value IS NOT DISTINCT FROM m.old_value
-						AND h.new_value IS NOT DISTINCT FROM m.new_value)
-			ORDER BY m.n;
+	EXECUTE $sql$
+		WITH given AS MATERIALIZED (
+				SELECT r.n, t.id AS ticket_id, x.field AS said, x.old_value, x.new_value, coalesce(x.changed_by, 'unknown') AS changed_by,
+						coalesce(x.created_at, t.created_at) AS created_at
+					FROM unnest($3) WITH ORDINALITY r (value, n)
+					CROSS JOIN LATERAL jsonb_to_record(r.value) AS x (ticket text, field text, old_value text, new_value text, changed_by text,
+						created_at timestamptz)
+					JOIN triage.tickets t ON t.tenant_id = $1 AND t.source = $2 AND t.external_id = x.ticket),
+			fields AS MATERIALIZED (
+				SELECT d.said, coalesce((SELECT g.col FROM triage.import_guesses('tickets') g
+						WHERE triage.squash(g.col) = triage.squash(d.said) OR triage.squash(d.said) = ANY (g.guesses) LIMIT 1), d.said) AS field
+					FROM (SELECT DISTINCT g.said FROM given g) d),
+			labels_of AS MATERIALIZED (
+				SELECT d.field, d.word, triage.import_word(d.field, d.word, $4) AS label
+					FROM (SELECT f.field, g.old_value AS word FROM given g JOIN fields f ON f.said = g.said
+						UNION SELECT f.field, g.new_value FROM given g JOIN fields f ON f.said = g.said) d
+					WHERE d.field IN ('status', 'resolution', 'priority', 'category')),
+			meant AS (
+				SELECT g.n, g.ticket_id, f.field, coalesce(o.label, to_jsonb(g.old_value)) AS old_value,
+						coalesce(w.label, to_jsonb(g.new_value)) AS new_value, g.changed_by, g.created_at
+					FROM given g JOIN fields f ON f.said IS NOT DISTINCT FROM g.said
+					LEFT JOIN labels_of o ON o.field = f.field AND o.word = g.old_value
+					LEFT JOIN labels_of w ON w.field = f.field AND w.word = g.new_value)
+		INSERT INTO triage.ticket_history (tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role, created_at)
+			SELECT $1, m.ticket_id, m.field, m.old_value, m.new_value, m.changed_by, session_user, m.created_at
+				FROM meant m
+				WHERE NOT EXISTS (
+					SELECT FROM triage.ticket_history h
+						WHERE h.tenant_id = $1 AND h.ticket_id = m.ticket_id AND h.field = m.field AND h.created_at = m.created_at
+							AND h.changed_by = m.changed_by AND h.old_value IS NOT DISTINCT FROM m.old_value
+							AND h.new_value IS NOT DISTINCT FROM m.new_value)
+				ORDER BY m.n
+	$sql$ USING tenant, ticket_source, rows, labels;
 	GET DIAGNOSTICS stored = ROW_COUNT;
 	RETURN stored;
 END
@@ -700,12 +708,12 @@ COMMENT ON FUNCTION triage.import_try(bigint, jsonb[], jsonb) IS
 	'part of import_batch(): stores rows, and writes down those that do not fit; returns how many of each; raises what is no row''s fault';
 REVOKE ALL ON FUNCTION triage.import_try(bigint, jsonb[], jsonb) FROM PUBLIC;
 
--- A plan made while the tables were empty would read all of them for each row when they are not; and nothing here takes
--- as long as compiling it would.
+-- A plan made while the tables were empty would read all of them for each row when they are not: so import_sieve() keeps
+-- none, and what writes and joins is EXECUTEd.  Not by a setting here: the checks of foreign keys would be planned anew for
+-- each row.  And nothing here takes as long as compiling it would.
 CREATE FUNCTION triage.import_batch(import_id bigint) RETURNS boolean
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_custom_plan
 	SET jit = off
 AS $$
 DECLARE

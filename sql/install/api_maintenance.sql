@@ -62,6 +62,19 @@ BEGIN
 				DELETE FROM triage.sync_runs x WHERE x.ctid = ANY (ARRAY (
 					SELECT r.ctid FROM triage.sync_runs r WHERE r.finished_at < rule.before
 						LIMIT max_rows FOR UPDATE SKIP LOCKED));
+			WHEN 'budget_usage' THEN
+				-- not while a call may still be settled, or a person may write it off; of a dropped budget the period is not known
+				DELETE FROM triage.budget_usage x WHERE x.ctid = ANY (ARRAY (
+					SELECT u.ctid FROM triage.budget_usage u LEFT JOIN triage.budgets b ON b.id = u.budget
+						WHERE triage.budget_period_end(coalesce(b.period, 'month'), u.period_start) < rule.before
+							AND NOT EXISTS (
+								SELECT FROM triage.budget_reservations r WHERE r.budget = u.budget AND r.period_start = u.period_start)
+						LIMIT max_rows FOR UPDATE OF u SKIP LOCKED));
+			WHEN 'asked_events' THEN
+				-- what the answer did is an event of its own, with what there was to choose from
+				DELETE FROM triage.cluster_events x WHERE x.ctid = ANY (ARRAY (
+					SELECT e.ctid FROM triage.cluster_events e WHERE e.event = 'asked' AND e.created_at < rule.before
+						LIMIT max_rows FOR UPDATE SKIP LOCKED));
 			WHEN 'events' THEN
 				deleted := triage.trim_events(rule.before, max_rows);
 				target := rule.target;

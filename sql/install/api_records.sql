@@ -156,6 +156,7 @@ AS $$
 			('prompts', 'kept', 'vocabulary', 'system_text'),
 			('providers', 'kept', 'set-up', 'name base_url model secret max_tokens_field paused_by pause_reason'),
 			('model_prices', 'kept', 'set-up', 'model_pattern provider currency like_pattern'),
+			('provider_models', 'kept', 'set-up', 'provider asked_model model'),
 			('budgets', 'kept', 'set-up', 'tenant currency'),
 			('budget_reservations', 'kept', 'ids', 'tenant provider'),
 			('worker_control', 'kept', 'set-up', 'stopped_by paused_by pause_reason'),

@@ -90,10 +90,10 @@ BEGIN
 	INSERT INTO triage.worker_control (id) VALUES (true) ON CONFLICT DO NOTHING;
 	-- for ever, until the administrator says otherwise
 	INSERT INTO triage.retention (target)
-		VALUES ('ai_runs'), ('ai_dead_letters'), ('superseded_results'), ('deleted_tickets'), ('archived_sessions') ON CONFLICT DO NOTHING;
+		VALUES ('ai_runs'), ('ai_dead_letters'), ('superseded_results'), ('deleted_tickets'), ('archived_sessions'), ('budget_usage') ON CONFLICT DO NOTHING;
 	-- these are copies, which all who want them have read
 	INSERT INTO triage.retention (target, keep) VALUES ('events', '7 days') ON CONFLICT DO NOTHING;
-	INSERT INTO triage.retention (target, keep) VALUES ('sync_runs', '30 days') ON CONFLICT DO NOTHING;
+	INSERT INTO triage.retention (target, keep) VALUES ('sync_runs', '30 days'), ('asked_events', '30 days') ON CONFLICT DO NOTHING;
 	INSERT INTO triage.tenants (id, name) VALUES ('default', 'Default tenant') ON CONFLICT DO NOTHING;
 	-- a copy's home stays where it was, or unknown, until somebody calls adopt()
 	IF homeless THEN
@@ -156,7 +156,7 @@ BEGIN
 		triage.ticket_escalations, triage.conversation_summaries, triage.chat_settings,
 		triage.chat_tickets, triage.chat_attachments, triage.chat_messages, triage.chat_sessions,
 		triage.ticket_assignments, triage.ticket_history, triage.ticket_comments, triage.tickets, triage.providers,
-		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices,
+		triage.budget_reservations, triage.budget_usage, triage.budgets, triage.model_prices, triage.provider_models,
 		triage.prompts, triage.ticket_categories, triage.people, triage.organizations, triage.sync_sources,
 		triage.issue_clusters, triage.mining_settings, triage.issue_taxonomy, triage.role_tenants, triage.tenants,
 		triage.worker_control, triage.retention, triage.home, triage.schema_version;

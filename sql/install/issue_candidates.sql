@@ -136,6 +136,10 @@ DECLARE
 	pool record;
 	spellings real[];
 BEGIN
+	IF max_candidates IS NULL OR max_candidates < 1 THEN
+		RAISE EXCEPTION 'max_candidates must be positive, not %', coalesce(max_candidates::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It bounds how many candidates are returned.';
+	END IF;
 	SELECT i.ticket_id, i.category, i.subcategory, i.fingerprint, i.summary, i.search INTO me
 		FROM triage.extracted_issues i
 		WHERE i.tenant_id = issue_candidates.tenant_id AND i.id = of_issue_id;
@@ -225,5 +229,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.issue_candidates(text, bigint, int) IS
-	'what an issue may belong to; tenant_id, of_issue_id: whose and which; max_candidates: most that are returned; returns live clusters (merged ones as what they were merged into; label C and the id) and issues without a cluster (label I and the id), those of the same category and subcategory first, then of the same category, each with its best member''s similarity from 0 to 1, its name, its summary and up to two quotes; what was taken out of a cluster is not offered it again; no row when nothing reads like it, or there is no such issue; raises nothing';
+	'what an issue may belong to; tenant_id, of_issue_id: whose and which; max_candidates: most that are returned; returns live clusters (merged ones as what they were merged into; label C and the id) and issues without a cluster (label I and the id), those of the same category and subcategory first, then of the same category, each with its best member''s similarity from 0 to 1, its name, its summary and up to two quotes; what was taken out of a cluster is not offered it again; no row when nothing reads like it, or there is no such issue; raises 22023 unless max_candidates is positive';
 REVOKE ALL ON FUNCTION triage.issue_candidates(text, bigint, int) FROM PUBLIC;

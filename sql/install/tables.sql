@@ -160,6 +160,14 @@ BEGIN
 		CONSTRAINT model_prices_digits CHECK (greatest(scale(input), scale(cached_input), scale(cache_write), scale(output)) <= 12),
 		CONSTRAINT model_prices_currency CHECK (currency ~ '^[A-Z]{3}$'));
 
+	-- Whatever model a provider is asked for, its replies name the one that answered, whose price counts.
+	CREATE TABLE IF NOT EXISTS triage.provider_models (
+		provider    text NOT NULL,
+		asked_model text NOT NULL,
+		model       text NOT NULL,
+		first_seen  timestamptz NOT NULL DEFAULT now(),
+		CONSTRAINT provider_models_pkey PRIMARY KEY (provider, asked_model, model));
+
 	-- Budgets.  Global like providers and prices, though a budget may be one tenant's: hence tenant, not tenant_id.
 	CREATE TABLE IF NOT EXISTS triage.budgets (
 		tenant      text CONSTRAINT budgets_of_tenant_fkey REFERENCES triage.tenants (id),
@@ -179,6 +187,8 @@ BEGIN
 		reserved     numeric NOT NULL DEFAULT 0,
 		spent        numeric NOT NULL DEFAULT 0,
 		unsettled    numeric NOT NULL DEFAULT 0,
+		excess       numeric NOT NULL DEFAULT 0,
+		excess_at    timestamptz,
 		CONSTRAINT budget_usage_pkey PRIMARY KEY (budget, period_start))
 		WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 	-- What a claim may cost at most, until it is known.  In a table of its own, so that a claim without budgets stays
@@ -198,6 +208,9 @@ BEGIN
 		session         bigint,
 		kind            triage.job_kind NOT NULL DEFAULT 'triage',
 		cluster         bigint,
+		input_tokens    bigint NOT NULL DEFAULT 0,
+		output_tokens   int NOT NULL DEFAULT 0,
+		raised          numeric NOT NULL DEFAULT 0,
 		CONSTRAINT budget_reservations_pkey PRIMARY KEY (job, fence, tenant, budget),
 		CONSTRAINT budget_reservations_amount CHECK (amount >= 0),
 		CONSTRAINT budget_reservations_one_subject CHECK (num_nonnulls(ticket, session, cluster) = 1))
@@ -492,7 +505,7 @@ BEGIN
 		target text NOT NULL CONSTRAINT retention_pkey PRIMARY KEY,
 		keep   interval,
 		CONSTRAINT retention_target CHECK (target IN ('ai_runs', 'ai_dead_letters', 'superseded_results', 'deleted_tickets', 'archived_sessions',
-			'events', 'sync_runs')),
+			'events', 'sync_runs', 'budget_usage', 'asked_events')),
 		CONSTRAINT retention_keep_range CHECK (keep BETWEEN '1 day' AND '1000 years'));
 	PERFORM triage.install_event_tables();
 	PERFORM triage.install_review_tables();

@@ -135,7 +135,13 @@ BEGIN
 	THEN
 		RETURN OLD;
 	END IF;
-	-- so does the owner's erasure of what quotes a customer, which changes nothing else
+	-- so does the owner's purge of what table retention no longer keeps
+	IF TG_OP = 'DELETE' AND OLD.event = 'asked' AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
+		AND EXISTS (SELECT FROM triage.retention r WHERE r.target = 'asked_events' AND OLD.created_at < now() - r.keep)
+	THEN
+		RETURN OLD;
+	END IF;
+	-- and the owner's erasure of what quotes a customer, which changes nothing else
 	IF TG_OP = 'UPDATE' AND pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
 		AND to_jsonb(NEW) - 'details' = to_jsonb(OLD) - 'details'
 		AND NEW.details - '{reason,from,to}'::text[] = OLD.details - '{reason,from,to}'::text[]
@@ -150,7 +156,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.cluster_events_append_only() IS
-	'trigger of cluster_events: lets what is logged of a deleted cluster or issue go with it, lets the owner blank texts for erase_person(), and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
+	'trigger of cluster_events: lets what is logged of a deleted cluster or issue go with it, lets the owner delete events of kind asked that table retention no longer keeps and blank texts for erase_person(), and raises 42501 (insufficient_privilege) for every other UPDATE, DELETE or TRUNCATE';
 REVOKE ALL ON FUNCTION triage.cluster_events_append_only() FROM PUBLIC;
 
 CREATE FUNCTION triage.install_cluster_triggers() RETURNS void
@@ -193,7 +199,7 @@ BEGIN
 	COMMENT ON TABLE triage.cluster_exclusions IS
 		'"not this": what reads like this does not come to this cluster by itself, nor to one that it is merged into; unassign_issue(), assign_issue() and split_cluster() write it';
 	COMMENT ON TABLE triage.cluster_events IS
-		'what happened to clusters and to issues on their way to one, each decision with its reason; append-only, and gone with its cluster or issue';
+		'what happened to clusters and to issues on their way to one, each decision with its reason; append-only, and gone with its cluster or issue; what the model was asked goes when table retention says so';
 	FOR item IN
 		SELECT v.relation, v.name, v.comment
 		FROM (VALUES

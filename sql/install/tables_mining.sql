@@ -205,6 +205,8 @@ BEGIN
 		WHERE cluster_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS cluster_events_issue ON triage.cluster_events (tenant_id, issue_id, id)
 		WHERE issue_id IS NOT NULL;
+	-- for retention: these are the most, and of use for a moment
+	CREATE INDEX IF NOT EXISTS cluster_events_asked ON triage.cluster_events (created_at) WHERE event = 'asked';
 END
 $install$;
 COMMENT ON FUNCTION triage.install_mining_tables() IS

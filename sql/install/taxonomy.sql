@@ -232,8 +232,10 @@ BEGIN
 				ELSE now_set.min_issues END,
 			min_customers = CASE WHEN settings ? 'min_customers' THEN (settings ->> 'min_customers')::numeric::int
 				ELSE now_set.min_customers END,
-			join_score = CASE WHEN settings ? 'join_score' THEN (settings ->> 'join_score')::real ELSE now_set.join_score END,
-			candidate_score = CASE WHEN settings ? 'candidate_score' THEN (settings ->> 'candidate_score')::real
+			-- a score has three decimals, and what is smaller than a real can be is an error
+			join_score = CASE WHEN settings ? 'join_score' THEN round((settings ->> 'join_score')::numeric, 6)::real
+				ELSE now_set.join_score END,
+			candidate_score = CASE WHEN settings ? 'candidate_score' THEN round((settings ->> 'candidate_score')::numeric, 6)::real
 				ELSE now_set.candidate_score END,
 			regression_grace = CASE WHEN settings ? 'regression_grace' THEN (settings ->> 'regression_grace')::interval
 				ELSE now_set.regression_grace END,

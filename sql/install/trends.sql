@@ -308,7 +308,7 @@ BEGIN
 		RAISE EXCEPTION 'max_rows must be between 0 and 1000, not %', coalesce(max_rows::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'For the next page, pass sort_value and id of the last row as after_value and after_id.';
-	ELSIF after_value IS NOT NULL AND after_id IS NULL THEN
+	ELSIF after_value = 'NaN' OR after_value IS NOT NULL AND after_id IS NULL THEN
 		RAISE EXCEPTION 'after_value and after_id must name a row together'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass sort_value and id of the last row of the page before, or neither.';
 	END IF;

@@ -101,11 +101,11 @@ BEGIN
 				b.spend_limit - n.spent - n.reserved - n.unsettled AS remaining,
 				coalesce(b.spend_limit - n.spent - n.reserved - n.unsettled < c.least,
 					b.spend_limit <= n.spent + n.reserved + n.unsettled) AS exhausted,
-				c.uncovered_providers
+				c.uncovered_providers, n.excess, n.excess_at
 			FROM triage.budgets b
 			CROSS JOIN LATERAL (
 				SELECT s.period_start, coalesce(u.spent, 0) AS spent, coalesce(u.reserved, 0) AS reserved,
-						coalesce(u.unsettled, 0) AS unsettled
+						coalesce(u.unsettled, 0) AS unsettled, coalesce(u.excess, 0) AS excess, u.excess_at
 					FROM (SELECT date_trunc(b.period::text, now(), 'UTC') AS period_start) s
 					LEFT JOIN triage.budget_usage u ON u.budget = b.id AND u.period_start = s.period_start) n
 			CROSS JOIN LATERAL (
@@ -242,7 +242,7 @@ BEGIN
 	COMMENT ON TABLE triage.worker_control IS 'one row: whether worker_stop() holds this database''s worker off, and whether pause() holds its work';
 	COMMENT ON COLUMN triage.worker_control.stopped_at IS 'set: no worker runs until worker_start()';
 	COMMENT ON TABLE triage.retention IS 'how long what is over is kept, for all tenants; for ever until the owner says otherwise; apply_retention() goes by it';
-	COMMENT ON COLUMN triage.retention.target IS 'events: those that all their consumers have confirmed, since they were written; sync_runs: requests of sync, since they were written; ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results and summaries, since another took their place, but no result that somebody reviewed; archived_sessions: chat sessions with their messages and what is on record of their escalations, since they were archived, unless their ticket is not finished; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
+	COMMENT ON COLUMN triage.retention.target IS 'events: those that all their consumers have confirmed, since they were written; sync_runs: requests of sync, since they were written; asked_events: what the model was asked of issues (events of kind asked in cluster_events), since it was asked; budget_usage: what was taken from budgets, since the period ended, but not while a reservation of it is open or unsettled; ai_runs: runs since they finished (they are the record of what was spent); ai_dead_letters: jobs given up, since they failed (their ticket then counts as never asked about); superseded_results: results and summaries, since another took their place, but no result that somebody reviewed; archived_sessions: chat sessions with their messages and what is on record of their escalations, since they were archived, unless their ticket is not finished; deleted_tickets: tickets, since delete_ticket() hid them, with comments, results, history and assignments';
 	COMMENT ON COLUMN triage.retention.keep IS 'NULL: for ever; else a day at least';
 	COMMENT ON TABLE triage.tenants IS 'customers of the application, kept apart from each other; tenant default is there for those who need no more';
 
@@ -290,6 +290,11 @@ BEGIN
 	COMMENT ON COLUMN triage.model_prices.currency IS 'ISO 4217, such as EUR';
 	COMMENT ON COLUMN triage.model_prices.like_pattern IS 'model_pattern as LIKE reads it';
 
+	COMMENT ON TABLE triage.provider_models IS 'which models replies have named that were asked for another one: under a budget a claim reserves at the dearest price of them; kept while there are budgets, for each provider and model it is asked for up to 100 and whichever is dearer than these';
+	COMMENT ON COLUMN triage.provider_models.provider IS 'whose replies';
+	COMMENT ON COLUMN triage.provider_models.asked_model IS 'what was asked for; rows of what is not asked for any more are not looked at';
+	COMMENT ON COLUMN triage.provider_models.model IS 'what answered, by the reply';
+	COMMENT ON COLUMN triage.provider_models.first_seen IS 'when it was first heard of, under a budget';
 	COMMENT ON TABLE triage.budgets IS 'limits of what calls may cost; set_budget() and drop_budget() write it';
 	COMMENT ON COLUMN triage.budgets.id IS 'names it in budget_usage and budget_reservations';
 	COMMENT ON COLUMN triage.budgets.tenant IS 'whose calls; NULL: those of all tenants together';
@@ -303,6 +308,8 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_usage.reserved IS 'the most that calls under way can cost';
 	COMMENT ON COLUMN triage.budget_usage.spent IS 'the known cost of calls claimed in this period';
 	COMMENT ON COLUMN triage.budget_usage.unsettled IS 'the most that calls can have cost of which nobody knows whether they were billed';
+	COMMENT ON COLUMN triage.budget_usage.excess IS 'the part of spent that was not reserved when the calls were claimed: a dearer model answered, the limit of output tokens was not kept, or the claim is older than the budget';
+	COMMENT ON COLUMN triage.budget_usage.excess_at IS 'when such a call was last written; NULL: never';
 	COMMENT ON TABLE triage.budget_reservations IS 'what a claim has reserved, one row a claim and budget, until its cost is known; those with unsettled_since wait for a person, see write_off()';
 	COMMENT ON COLUMN triage.budget_reservations.tenant IS 'the job''s tenant';
 	COMMENT ON COLUMN triage.budget_reservations.job IS 'the job''s id; it may be gone';
@@ -315,6 +322,9 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_reservations.cluster IS 'or its cluster';
 	COMMENT ON COLUMN triage.budget_reservations.kind IS 'what the job asks of the model';
 	COMMENT ON COLUMN triage.budget_reservations.provider IS 'for whom the claim was made';
+	COMMENT ON COLUMN triage.budget_reservations.input_tokens IS 'as many of them as the call can take at most';
+	COMMENT ON COLUMN triage.budget_reservations.output_tokens IS 'the provider''s limit when the claim was made';
+	COMMENT ON COLUMN triage.budget_reservations.raised IS 'the part of amount that was added after the claim, when a reply named a dearer model';
 	COMMENT ON COLUMN triage.budget_reservations.reserved_at IS 'when the claim was made';
 	COMMENT ON COLUMN triage.budget_reservations.expires_at IS 'when the claim''s lease ends; some minutes later it counts as unsettled';
 	COMMENT ON COLUMN triage.budget_reservations.unsettled_since IS 'since when nobody knows whether the call was billed; NULL: it is under way';
@@ -369,9 +379,9 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_runs.error IS 'what went wrong, in words; NULL when it succeeded';
 	COMMENT ON COLUMN triage.ai_runs.cached_tokens IS 'the part of input_tokens that the endpoint had cached';
 	COMMENT ON COLUMN triage.ai_runs.cache_write_tokens IS 'the part of input_tokens that the endpoint put into its cache';
-	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; NULL: not known, be it the price or the tokens';
-	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; NULL: no price was found, or api builtin, which costs nothing';
-	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then';
+	COMMENT ON COLUMN triage.ai_runs.cost IS 'of the call, by the price that stood when it was written; where that gives none, what the reply itself said (usage.cost); NULL: not known, be it the price or the tokens';
+	COMMENT ON COLUMN triage.ai_runs.currency IS 'of cost, ISO 4217; USD where the reply said what it cost; NULL: no price was found, or api builtin, which costs nothing';
+	COMMENT ON COLUMN triage.ai_runs.price IS 'the row of model_prices that cost was computed with, as it was then; NULL with a cost: the reply said it';
 	COMMENT ON COLUMN triage.ai_runs.latency_ms IS 'from request to answer, in milliseconds';
 	COMMENT ON COLUMN triage.ai_runs.request_id IS 'the endpoint''s own id of the call, for its support';
 
@@ -414,6 +424,8 @@ BEGIN
 	COMMENT ON COLUMN triage.budget_status.reserved IS 'the most that calls under way can cost';
 	COMMENT ON COLUMN triage.budget_status.unsettled IS 'the most that calls can have cost of which nobody knows whether they were billed; see write_off()';
 	COMMENT ON COLUMN triage.budget_status.remaining IS 'what new claims may still reserve; below zero when a call cost more than its bound';
+	COMMENT ON COLUMN triage.budget_status.excess IS 'the part of spent that was not reserved when the calls were claimed; the limit is passed by this much at most';
+	COMMENT ON COLUMN triage.budget_status.excess_at IS 'when such a call was last written; NULL: never';
 	COMMENT ON COLUMN triage.budget_status.exhausted IS 'what remains does not cover one more call: jobs wait, or a provider that costs nothing serves';
 	COMMENT ON COLUMN triage.budget_status.uncovered_providers IS
 		'enabled providers that are not called under this budget, as the cost of a call has no bound: no price in its currency, or no limit of output tokens; those whose price is 0 are called';

@@ -26,6 +26,9 @@
 /* How much of the model's own words a reason quotes, in bytes. */
 #define LABEL_SHOWN 80
 #define REFUSAL_SHOWN 300
+/* In USD: what a call is believed to cost, and what rounds to nothing. */
+#define CHARGE_MAX 1e6
+#define CHARGE_MIN 1e-12
 /* No answer comes near it: each field has its limit. */
 #define OBJECT_MAX (16 * 1024 * 1024)
 
@@ -160,6 +163,24 @@ token_count(json_object *usage, const char *key)
 	return count >= 0 && count <= INT_MAX ? (int) count : -1;
 }
 
+/*
+ * The number as it was written, since money is no float: one that is no amount, that nobody can be charged for a call, or
+ * that takes more digits than money has, says nothing.
+ */
+static void
+read_charge(json_object *usage, char *charged)
+{
+	json_object *value = json_member(usage, "cost");
+	double		amount;
+	const char *digits;
+
+	if (!json_number_of(value, &amount) || !(amount >= 0 && amount <= CHARGE_MAX))
+		return;
+	digits = amount < CHARGE_MIN ? "0" : json_object_get_string(value);
+	if (strlen(digits) < CHARGED_SIZE)
+		memcpy(charged, digits, strlen(digits) + 1);
+}
+
 static void
 read_accounting(json_object *reply, VerdictResult *result)
 {
@@ -170,6 +191,7 @@ read_accounting(json_object *reply, VerdictResult *result)
 	result->usage.output_tokens = token_count(usage, "completion_tokens");
 	result->usage.cached_tokens = token_count(json_member(usage, "prompt_tokens_details"), "cached_tokens");
 	result->usage.cache_write_tokens = token_count(json_member(usage, "prompt_tokens_details"), "cache_write_tokens");
+	read_charge(usage, result->charged);
 	if (json_is_text(model))
 	{
 		Text		name = json_text_of(model);

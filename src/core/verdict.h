@@ -11,6 +11,7 @@
 #include "core/ticket.h"
 
 #define REASON_MAX 512
+#define CHARGED_SIZE 40
 
 typedef struct VerdictResult
 {
@@ -20,6 +21,7 @@ typedef struct VerdictResult
 	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
 	int64_t		retry_after_ms; /* what an error asked for; negative: nothing */
 	char		model[201];		/* the model that answered; "" when not said */
+	char		charged[CHARGED_SIZE];	/* what the reply says it cost in USD (OpenRouter), a decimal number; "" when not said */
 	char		reason[REASON_MAX]; /* for people; "" when SUCCEEDED; valid UTF-8, one line */
 } VerdictResult;
 

@@ -6,6 +6,10 @@
  * rows of the budgets that its jobs fall under, by id, before it reads what is left: two claimers cannot both take the
  * last of it.  These locks are the last that a transaction waits for, which keeps them out of any deadlock.
  *
+ * A reply names the model that answered, and its price is what counts.  Which ones a provider's replies have named is kept
+ * (provider_models): claims reserve at the dearest.  The first reply that names a dearer one also raises what is reserved
+ * for the calls under way, under the locks that claims wait for.  Its own excess is past saving, and counted.
+ *
  * A reservation is found again by job and fence, whatever became of job and ticket.  What is known to have been spent
  * takes its place; what was plainly not billed is released; what nobody knows stays, counted as unsettled.
  */
@@ -32,6 +36,8 @@
 #define SWEEP_AFTER_MS (5 * 60 * 1000)
 /* A character of another encoding may take this many bytes of UTF-8 for each of its own. */
 #define UTF8_GROWTH 4
+/* So many models are remembered of each that is asked for; beyond that only what is dearer than all of them. */
+#define MODELS_KEPT "100"
 
 PG_FUNCTION_INFO_V1(triage_least_request_tokens);
 
@@ -55,7 +61,7 @@ typedef struct Budget
 typedef struct Arrays
 {
 	int			count;
-	ArrayBuildState *state[10];
+	ArrayBuildState *state[12];
 } Arrays;
 
 static void
@@ -385,6 +391,19 @@ read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
 	}
 }
 
+/* A reply may have named a dearer model since the terms were read: no more, now that the budgets are locked. */
+static void
+follow_prices(BudgetTerms *terms, const ClaimRequest *request)
+{
+	BudgetTerms fresh = {0};
+
+	if (!read_terms(&fresh, request->provider, 0, request->now) || !fresh.bounded ||
+		strcmp(fresh.currency, terms->currency) != 0)
+		return;
+	terms->input_price = fresh.input_price;
+	terms->output_price = fresh.output_price;
+}
+
 static bool
 falls_under(const Job *job, const Budget *budget)
 {
@@ -393,8 +412,11 @@ falls_under(const Job *job, const Budget *budget)
 
 /* All budgets that the job falls under cover it, or none is touched. */
 static bool
-take(const Job *job, Datum amount, Budget *budgets, int budget_count, Arrays *rows)
+take(const Job *job, const BudgetTerms *terms, int64 bound, Budget *budgets, int budget_count, Arrays *rows)
 {
+	Datum		amount = DirectFunctionCall2(numeric_add, times(terms->input_price, bound),
+											 times(terms->output_price, terms->max_output_tokens));
+
 	for (int i = 0; i < budget_count; i++)
 		if (falls_under(job, &budgets[i]) && is_less(budgets[i].left, amount))
 			return false;
@@ -413,6 +435,8 @@ take(const Job *job, Datum amount, Budget *budgets, int budget_count, Arrays *ro
 		put(rows, 7, INT8OID, Int64GetDatum(job->session_id), job->session_id == 0);
 		put(rows, 8, TEXTOID, CStringGetTextDatum(kind_name(job->kind)), false);
 		put(rows, 9, INT8OID, Int64GetDatum(job->cluster_id), job->cluster_id == 0);
+		put(rows, 10, INT8OID, Int64GetDatum(bound), false);
+		put(rows, 11, INT4OID, Int32GetDatum(terms->max_output_tokens), false);
 	}
 	return true;
 }
@@ -421,26 +445,29 @@ static void
 write_reservations(Arrays *rows, const ClaimRequest *request)
 {
 	static SPIPlanPtr plan;
-	Datum		values[13];
+	Datum		values[15];
 
 	if (rows->count == 0)
 		return;
 	spi_prepare(&plan,
 				"WITH reserved AS (INSERT INTO triage.budget_reservations "
-				"(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster, provider, reserved_at, expires_at) "
+				"(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster, input_tokens, output_tokens, "
+				"provider, reserved_at, expires_at) "
 				"SELECT u.tenant, u.job, u.fence, u.budget, u.period_start, u.amount, u.ticket, u.session, "
-				"u.kind::triage.job_kind, u.cluster, $11, $12, $13 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-				"AS u(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster) "
+				"u.kind::triage.job_kind, u.cluster, u.input_tokens, u.output_tokens, $13, $14, $15 "
+				"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+				"AS u(tenant, job, fence, budget, period_start, amount, ticket, session, kind, cluster, input_tokens, output_tokens) "
 				"RETURNING budget, period_start, amount) "
 				"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved) "
 				"SELECT r.budget, r.period_start, sum(r.amount) FROM reserved r GROUP BY 1, 2 ORDER BY 1, 2 "
 				"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved",
-				13, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
-				INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+				15, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, NUMERICARRAYOID,
+				INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTOID, TIMESTAMPTZOID,
+				TIMESTAMPTZOID);
 	make_arrays(rows, values);
-	values[10] = CStringGetTextDatum(request->provider);
-	values[11] = TimestampTzGetDatum(request->now);
-	values[12] = TimestampTzGetDatum(request->lease_until);
+	values[12] = CStringGetTextDatum(request->provider);
+	values[13] = TimestampTzGetDatum(request->now);
+	values[14] = TimestampTzGetDatum(request->lease_until);
 	spi_execute(plan, values, NULL, 0);
 	/* were it lost in a crash, its call might be billed all the same */
 	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
@@ -458,7 +485,6 @@ budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int 
 	int64	   *bounds = palloc((count + 1) * sizeof(int64));
 	Job		  **denied = palloc((count + 1) * sizeof(Job *));
 	int			kept = 0;
-	Datum		output;
 
 	terms->denied = 0;
 	if (count == 0)
@@ -467,20 +493,21 @@ budget_reserve(BudgetTerms *terms, const ClaimRequest *request, Job **jobs, int 
 	read_sizes(jobs, count, tenants, bounds);
 	read_prompt_sizes(jobs, count, bounds);
 	if (terms->bounded)
+	{
 		budgets = lock_budgets(terms, tenants, request->now, &budget_count);
+		follow_prices(terms, request);
+	}
 	else
 	{
 		/* only tenants without a budget are claimed for */
 		budgets = NULL;
 		budget_count = 0;
 	}
-	output = terms->bounded ? times(terms->output_price, terms->max_output_tokens) : (Datum) 0;
 	for (int i = 0; i < count; i++)
 	{
 		/* without a ticket there will be no call */
 		if (budget_count == 0 || bounds[i] < 0 ||
-			take(jobs[i], DirectFunctionCall2(numeric_add, times(terms->input_price, bounds[i]), output),
-				 budgets, budget_count, &rows))
+			take(jobs[i], terms, bounds[i], budgets, budget_count, &rows))
 			jobs[kept++] = jobs[i];
 		else
 			denied[terms->denied++] = jobs[i];
@@ -513,57 +540,141 @@ budget_is_settled_by(const Job *job, const RunCost *cost)
 	return fate_of(job, cost) != FATE_UNSETTLED;
 }
 
+/* What replies named that is to be remembered: $1 ... $3 say who named which model, asked for which, $4 is now. */
+#define NEW_MODELS \
+"SELECT DISTINCT u.provider, u.asked, u.model FROM unnest($1, $2, $3) AS u(provider, asked, model) " \
+"WHERE NOT EXISTS (SELECT FROM triage.provider_models m " \
+"WHERE m.provider = u.provider AND m.asked_model = u.asked AND m.model = u.model) " \
+"AND ((SELECT count(*) FROM triage.provider_models m WHERE m.provider = u.provider AND m.asked_model = u.asked) < " MODELS_KEPT " " \
+"OR EXISTS (SELECT FROM triage.provider_terms(u.provider, $4) t, triage.price_of(u.model, u.provider, $4) c " \
+"WHERE c.currency = t.currency AND (greatest(c.input, c.cached_input, c.cache_write) * 0.000001 > t.input_price " \
+"OR c.output * 0.000001 > t.output_price)))"
+
+/*
+ * Remembers the models that these runs name.  False: all of them are known.  Otherwise *providers are those whose calls
+ * may cost more than was thought, and the budgets are locked: no claim has read the old prices and not yet reserved.
+ */
+static bool
+learn_models(Job **jobs, int count, TimestampTz now, Datum *providers)
+{
+	static SPIPlanPtr look_plan;
+	static SPIPlanPtr lock_plan;
+	static SPIPlanPtr add_plan;
+	Arrays		named = {0};
+	Datum		values[4];
+
+	for (int i = 0; i < count; i++)
+	{
+		const Job  *job = jobs[i];
+
+		if (job->stored == STORE_LOCKED || !job->called || job->free || job->provider[0] == '\0' ||
+			job->asked_model[0] == '\0' || job->model[0] == '\0' || strcmp(job->model, job->asked_model) == 0)
+			continue;
+		put(&named, 0, TEXTOID, spi_text(job->provider), false);
+		put(&named, 1, TEXTOID, spi_text(job->asked_model), false);
+		put(&named, 2, TEXTOID, spi_text(job->model), false);
+	}
+	if (named.count == 0)
+		return false;
+	make_arrays(&named, values);
+	values[3] = TimestampTzGetDatum(now);
+	spi_prepare(&look_plan, NEW_MODELS " LIMIT 1", 4, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID);
+	if (spi_execute(look_plan, values, NULL, 1) == 0)
+		return false;
+	spi_prepare(&lock_plan, "SELECT FROM triage.budgets b ORDER BY b.id FOR NO KEY UPDATE", 0);
+	spi_execute(lock_plan, NULL, NULL, 0);
+	spi_prepare(&add_plan, "INSERT INTO triage.provider_models (provider, asked_model, model) " NEW_MODELS " ON CONFLICT DO NOTHING",
+				4, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID);
+	spi_execute(add_plan, values, NULL, 0);
+	*providers = values[0];
+	return true;
+}
+
 /*
  * kept and gone part the reservations between them; what was spent without one (the claim is older than the budget, or
  * was written off) counts in the present period.  A cost in another currency settles nothing.
  */
 #define SETTLES "(u.fate = 0 OR (u.fate = 1 AND (u.cost = 0 OR u.currency = b.currency)))"
 #define MATCHES "r.job = u.job AND r.fence = u.fence AND r.tenant = u.tenant AND b.id = r.budget"
-static const char *const settle_statement =
-"WITH u AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS x(tenant, job, fence, fate, cost, currency)), "
-"kept AS (UPDATE triage.budget_reservations r SET unsettled_since = $7 FROM u, triage.budgets b "
-"WHERE " MATCHES " AND r.unsettled_since IS NULL AND NOT " SETTLES " RETURNING r.budget, r.period_start, r.amount), "
-"gone AS (DELETE FROM triage.budget_reservations r USING u, triage.budgets b "
-"WHERE " MATCHES " AND " SETTLES " RETURNING r.budget, r.period_start, r.unsettled_since IS NOT NULL AS late, r.amount, u.cost), "
-"change AS (SELECT k.budget, k.period_start, -k.amount AS reserved, 0 AS spent, k.amount AS unsettled FROM kept k "
-"UNION ALL SELECT g.budget, g.period_start, CASE WHEN g.late THEN 0 ELSE -g.amount END, coalesce(g.cost, 0), "
-"CASE WHEN g.late THEN -g.amount ELSE 0 END FROM gone g "
-"UNION ALL SELECT b.id, date_trunc(b.period::text, $7, 'UTC'), 0, u.cost, 0 FROM u JOIN triage.budgets b "
-"ON (b.tenant IS NULL OR b.tenant = u.tenant) AND b.currency = u.currency WHERE u.fate = 1 AND u.cost > 0 "
-"AND NOT EXISTS (SELECT FROM triage.budget_reservations r WHERE " MATCHES ")) "
-"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved, spent, unsettled) "
-"SELECT c.budget, c.period_start, sum(c.reserved), sum(c.spent), sum(c.unsettled) FROM change c GROUP BY 1, 2 ORDER BY 1, 2 "
-"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved, "
-"spent = t.spent + excluded.spent, unsettled = t.unsettled + excluded.unsettled";
+#define SETTLE(raise, raised) \
+"WITH u AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS x(tenant, job, fence, fate, cost, currency)), " \
+raise \
+"kept AS (UPDATE triage.budget_reservations r SET unsettled_since = $7 FROM u, triage.budgets b " \
+"WHERE " MATCHES " AND r.unsettled_since IS NULL AND NOT " SETTLES " RETURNING r.budget, r.period_start, r.amount), " \
+"gone AS (DELETE FROM triage.budget_reservations r USING u, triage.budgets b " \
+"WHERE " MATCHES " AND " SETTLES " RETURNING r.budget, r.period_start, r.unsettled_since IS NOT NULL AS late, r.amount, u.cost, " \
+"greatest(u.cost - (r.amount - r.raised), 0) AS excess), " \
+"change AS (SELECT k.budget, k.period_start, -k.amount AS reserved, 0 AS spent, k.amount AS unsettled, 0 AS excess FROM kept k " \
+"UNION ALL SELECT g.budget, g.period_start, CASE WHEN g.late THEN 0 ELSE -g.amount END, coalesce(g.cost, 0), " \
+"CASE WHEN g.late THEN -g.amount ELSE 0 END, g.excess FROM gone g " raised \
+"UNION ALL SELECT b.id, date_trunc(b.period::text, $7, 'UTC'), 0, u.cost, 0, u.cost FROM u JOIN triage.budgets b " \
+"ON (b.tenant IS NULL OR b.tenant = u.tenant) AND b.currency = u.currency WHERE u.fate = 1 AND u.cost > 0 " \
+"AND NOT EXISTS (SELECT FROM triage.budget_reservations r WHERE " MATCHES ")) " \
+"INSERT INTO triage.budget_usage AS t (budget, period_start, reserved, spent, unsettled, excess, excess_at) " \
+"SELECT c.budget, c.period_start, sum(c.reserved), sum(c.spent), sum(c.unsettled), sum(c.excess), " \
+"CASE WHEN sum(c.excess) > 0 THEN $7 END FROM change c GROUP BY 1, 2 ORDER BY 1, 2 " \
+"ON CONFLICT ON CONSTRAINT budget_usage_pkey DO UPDATE SET reserved = t.reserved + excluded.reserved, " \
+"spent = t.spent + excluded.spent, unsettled = t.unsettled + excluded.unsettled, excess = t.excess + excluded.excess, " \
+"excess_at = coalesce(excluded.excess_at, t.excess_at)"
+
+static const char *const settle_statement = SETTLE("", "");
+
+/* Also raises, to the dearest price known by now, what is reserved for the calls of $8 that are under way. */
+#define MORE "d.input_price * r.input_tokens + d.output_price * r.output_tokens - r.amount"
+static const char *const settle_and_raise_statement = SETTLE(
+"dear AS MATERIALIZED (SELECT n.name, t.currency, t.input_price, t.output_price FROM (SELECT DISTINCT unnest($8)) AS n(name) "
+"CROSS JOIN LATERAL triage.provider_terms(n.name, $7) AS t), "
+/* what somebody else holds is just being settled */
+"held AS MATERIALIZED (SELECT r.tenant, r.job, r.fence, r.budget, " MORE " AS more FROM triage.budget_reservations r "
+"JOIN dear d ON d.name = r.provider JOIN triage.budgets b ON b.id = r.budget AND b.currency = d.currency "
+"WHERE r.unsettled_since IS NULL AND " MORE " > 0 "
+"AND NOT EXISTS (SELECT FROM u WHERE r.job = u.job AND r.fence = u.fence AND r.tenant = u.tenant) "
+"FOR NO KEY UPDATE OF r SKIP LOCKED), "
+"raised AS (UPDATE triage.budget_reservations r SET amount = r.amount + h.more, raised = r.raised + h.more FROM held h "
+"WHERE r.tenant = h.tenant AND r.job = h.job AND r.fence = h.fence AND r.budget = h.budget "
+"RETURNING r.budget, r.period_start, h.more), ",
+"UNION ALL SELECT d.budget, d.period_start, d.more, 0, 0, 0 FROM raised d ");
+
+static void
+add_settled(Arrays *rows, const Job *job, const RunCost *cost)
+{
+	Fate		fate = fate_of(job, cost);
+
+	put(rows, 0, TEXTOID, CStringGetTextDatum(job->tenant_id), false);
+	put(rows, 1, INT8OID, Int64GetDatum(job->id), false);
+	put(rows, 2, INT4OID, Int32GetDatum(job->fence), false);
+	put(rows, 3, INT4OID, Int32GetDatum(fate), false);
+	put(rows, 4, NUMERICOID, cost->cost, fate != FATE_SPENT);
+	put(rows, 5, TEXTOID, cost->currency, cost->currency == (Datum) 0);
+}
 
 void
 budget_settle(Job **jobs, int count, const RunCost *costs)
 {
 	static SPIPlanPtr plan;
+	static SPIPlanPtr raise_plan;
+	TimestampTz now = GetCurrentTimestamp();
 	Arrays		rows = {0};
-	Datum		values[7];
+	Datum		values[8];
 
 	if (!budgets_exist())
 		return;
 	for (int i = 0; i < count; i++)
-	{
-		Fate		fate = fate_of(jobs[i], &costs[i]);
-
-		if (jobs[i]->stored == STORE_LOCKED)
-			continue;
-		put(&rows, 0, TEXTOID, CStringGetTextDatum(jobs[i]->tenant_id), false);
-		put(&rows, 1, INT8OID, Int64GetDatum(jobs[i]->id), false);
-		put(&rows, 2, INT4OID, Int32GetDatum(jobs[i]->fence), false);
-		put(&rows, 3, INT4OID, Int32GetDatum(fate), false);
-		put(&rows, 4, NUMERICOID, costs[i].cost, fate != FATE_SPENT);
-		put(&rows, 5, TEXTOID, costs[i].currency, !costs[i].priced);
-	}
+		if (jobs[i]->stored != STORE_LOCKED)
+			add_settled(&rows, jobs[i], &costs[i]);
 	if (rows.count == 0)
 		return;
+	make_arrays(&rows, values);
+	values[6] = TimestampTzGetDatum(now);
+	if (learn_models(jobs, count, now, &values[7]))
+	{
+		spi_prepare(&raise_plan, settle_and_raise_statement, 8, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+					NUMERICARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID, TEXTARRAYOID);
+		spi_execute(raise_plan, values, NULL, 0);
+		return;
+	}
 	spi_prepare(&plan, settle_statement, 7, TEXTARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, NUMERICARRAYOID,
 				TEXTARRAYOID, TIMESTAMPTZOID);
-	make_arrays(&rows, values);
-	values[6] = TimestampTzGetDatum(GetCurrentTimestamp());
 	spi_execute(plan, values, NULL, 0);
 }
 

@@ -190,6 +190,7 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 	job->outcome = result.outcome;
 	job->truncated = result.truncated;
 	job->usage = result.usage;
+	strlcpy(job->charged, result.charged, sizeof(job->charged));
 	strlcpy(job->reason, result.reason, sizeof(job->reason));
 	if (result.model[0])
 		strlcpy(job->model, result.model, sizeof(job->model));

@@ -4,6 +4,8 @@
  *
  * The arithmetic is numeric's, in SQL: money is never a float.  The sum is scaled by a multiplication, since a numeric
  * division rounds.  While there are no prices, nothing is executed.
+ *
+ * The table is the administrator's word: what a reply says it cost counts only where the table gives no cost.
  */
 #include "postgres.h"
 
@@ -15,6 +17,7 @@
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
@@ -93,13 +96,38 @@ take_costs(RunCost *costs, uint64 rows)
 	}
 }
 
+/* OpenRouter's usage.cost is in its credits, and one is a dollar. */
+static void
+take_charges(RunCost *costs, Job **jobs, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (jobs[i]->called && !costs[i].known && jobs[i]->charged[0] != '\0')
+			costs[i] = (RunCost) {
+				.known = true,
+				.cost = DirectFunctionCall3(numeric_in, CStringGetDatum(jobs[i]->charged), ObjectIdGetDatum(InvalidOid),
+											Int32GetDatum(-1)),
+				.currency = CStringGetTextDatum("USD")
+			};
+}
+
+static void
+price_jobs(RunCost *costs, ArrayBuildState **columns)
+{
+	static SPIPlanPtr plan;
+	Datum		values[ASK_COUNT];
+
+	for (int i = 0; i < ASK_COUNT; i++)
+		values[i] = makeArrayResult(columns[i], CurrentMemoryContext);
+	spi_prepare(&plan, cost_statement, ASK_COUNT, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+				TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID);
+	take_costs(costs, spi_execute(plan, values, NULL, 0));
+}
+
 RunCost *
 prices_cost(Job **jobs, int count)
 {
-	static SPIPlanPtr plan;
 	RunCost    *costs = palloc0((count + 1) * sizeof(RunCost));
 	ArrayBuildState *columns[ASK_COUNT] = {0};
-	Datum		values[ASK_COUNT];
 	bool		any = false;
 	bool		look = prices_table_has_pages("model_prices");
 
@@ -113,12 +141,8 @@ prices_cost(Job **jobs, int count)
 			any = true;
 		}
 	}
-	if (!any)
-		return costs;
-	for (int i = 0; i < ASK_COUNT; i++)
-		values[i] = makeArrayResult(columns[i], CurrentMemoryContext);
-	spi_prepare(&plan, cost_statement, ASK_COUNT, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-				TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID);
-	take_costs(costs, spi_execute(plan, values, NULL, 0));
+	if (any)
+		price_jobs(costs, columns);
+	take_charges(costs, jobs, count);
 	return costs;
 }

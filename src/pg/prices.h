@@ -1,6 +1,6 @@
 /*
  * prices.h
- *	  What calls cost, by the rows of model_prices.
+ *	  What calls cost, by the rows of model_prices, or by what the reply says.
  */
 #ifndef TRIAGE_PG_PRICES_H
 #define TRIAGE_PG_PRICES_H
@@ -15,7 +15,7 @@ typedef struct RunCost
 	bool		known;
 	Datum		cost;			/* numeric, when known */
 	bool		priced;			/* a price was found: also when the tokens, and so the cost, are not known */
-	Datum		currency;		/* text, when priced */
+	Datum		currency;		/* text; 0: none */
 	Datum		price;			/* text of a JSON object, when priced */
 } RunCost;
 

@@ -98,6 +98,7 @@ typedef struct Job
 	char		request_id[201];
 	char		reason[REASON_MAX];
 	Usage		usage;
+	char		charged[CHARGED_SIZE];	/* what the reply says it cost, in USD; "": nothing */
 	bool		free;			/* answered in process: costs nothing, whatever the prices say */
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */

@@ -370,7 +370,7 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	rows_add_int4(runs, job->latency_ms);
 	rows_add_time(runs, job->started_at);
 	rows_add_int4(runs, job->usage.cache_write_tokens);
-	rows_add(runs, cost->currency, !cost->priced);
+	rows_add(runs, cost->currency, cost->currency == (Datum) 0);
 	rows_add(runs, cost->price, !cost->priced);
 	add_id_or_null(runs, job->session_id);
 	rows_add_server_text(runs, kind_name(job->kind));

@@ -100,6 +100,8 @@ typedef struct Plan
 	char		action[32];
 	char		cause[32];
 	char		confidence[32];
+	char		model[64];		/* that answers; "" = the one that was asked */
+	char		cost[32];		/* usage.cost, as it stands; "" = none */
 	char		token[TOKEN_SIZE];
 } Plan;
 
@@ -515,6 +517,10 @@ apply_directive(Plan *plan, const char *key, size_t key_len, const char *value, 
 		set_text(plan->cause, sizeof(plan->cause), value, len);
 	else if (is_key(key, key_len, "confidence"))
 		set_text(plan->confidence, sizeof(plan->confidence), value, len);
+	else if (is_key(key, key_len, "model"))
+		set_text(plan->model, sizeof(plan->model), value, len);
+	else if (is_key(key, key_len, "cost"))
+		set_text(plan->cost, sizeof(plan->cost), value, len);
 	else if (is_key(key, key_len, "cut"))
 		plan->cut = flag_value(value, len);
 	else if (is_key(key, key_len, "hang"))
@@ -1006,7 +1012,7 @@ make_completion(Text *out, const Plan *plan, const char *model, size_t request_l
 	text_printf(out, "{\"id\":\"chatcmpl-%ld\",\"object\":\"chat.completion\",\"created\":%lld,\"model\":\"%s\","
 				"\"choices\":[{\"index\":0,\"finish_reason\":\"%s\",\"logprobs\":null,"
 				"\"message\":{\"role\":\"assistant\",\"content\":",
-				server.requests, (long long) time(NULL), model, finish_reason(plan->answer));
+				server.requests, (long long) time(NULL), plan->model[0] != '\0' ? plan->model : model, finish_reason(plan->answer));
 	if (plan->answer == ANSWER_REFUSAL)
 		text_puts(out, "null,\"refusal\":\"I cannot help with that.\"");
 	else if (plan->answer == ANSWER_CONTENTFILTER)
@@ -1019,8 +1025,9 @@ make_completion(Text *out, const Plan *plan, const char *model, size_t request_l
 	}
 	text_printf(out, "}}],\"usage\":{\"prompt_tokens\":%ld,\"completion_tokens\":%ld,\"total_tokens\":%ld,"
 				"\"prompt_tokens_details\":{\"cached_tokens\":%ld},"
-				"\"completion_tokens_details\":{\"reasoning_tokens\":0}}}",
-				prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, prompt_tokens / 2);
+				"\"completion_tokens_details\":{\"reasoning_tokens\":0}%s%s}}",
+				prompt_tokens, completion_tokens, prompt_tokens + completion_tokens, prompt_tokens / 2,
+				plan->cost[0] != '\0' ? ",\"cost\":" : "", plan->cost);
 }
 
 static void
@@ -1797,7 +1804,7 @@ usage(void)
 		 "  first K; kind=NAME in front: for requests of that kind only\n"
 		 "  answer: good notjson truncated wrongtypes unknownlabel outofrange huge deep fenced error200 refusal\n"
 		 "          length empty minimal nul badutf8 contentfilter\n"
-		 "  also: category urgency sentiment; of conversations action cause confidence; of issues confidence\n"
+		 "  also: model (that answers), cost (that usage tells), category urgency sentiment; of conversations action cause confidence; of issues confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
 		 "  GET /body (of the last request),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"

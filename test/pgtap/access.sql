@@ -157,6 +157,7 @@ INSERT INTO pg_temp.usable VALUES
 	('event_generations',  'generation',    '',  '',    '',    ''),
 	('home',               'database_oid',  '',  '',    '',    ''),
 	('model_prices',       'input',         '',  '',    'rawd', 'r'),
+	('provider_models',    'model',         '',  '',    'r',   'ra'),
 	('budgets',            'spend_limit',   '',  '',    'r',   'r'),
 	('budgets',            'updated_at',    '',  '',    'r',   'rw'),
 	('budget_usage',       'spent',         '',  '',    'r',   'raw'),

@@ -1,6 +1,6 @@
 -- Budgets as tables: periods, what a new budget counts, what bounds a call, and who sees which.
 \ir prepare.psql
-SELECT plan(40);
+SELECT plan(59);
 
 -- Periods are those of the calendar in UTC, whatever the session's zone ------------------------------------------------------
 
@@ -66,6 +66,23 @@ SELECT is((SELECT string_agg(coalesce(b.tenant, 'all') || b.uncovered_providers:
 SELECT is((SELECT p.max_tokens_field FROM triage.providers p WHERE p.name = 'p'), 'max_completion_tokens', 'under the name that most endpoints know');
 SELECT triage.set_provider('p', 'openai', 'http://127.0.0.1:1/v1', 'm-2');
 SELECT is(pg_temp.terms(), 'openai m-2 EUR 0.0000025 0.000003 500', 'a provider that is set anew keeps its limit');
+-- what answered counts as well, if it was asked for the same
+SAVEPOINT named;
+SELECT triage.set_price('l-*', 20, 1, 'EUR'), triage.set_price('x-*', 1, 300, 'EUR'), triage.set_price('d-*', 1000, 1000, 'USD');
+INSERT INTO triage.provider_models (provider, asked_model, model) VALUES ('p', 'm-1', 'x-1'), ('q', 'm-2', 'x-1'), ('p', 'm-2', 'd-1'), ('p', 'm-2', 'unknown');
+SELECT is(pg_temp.terms(), 'openai m-2 EUR 0.0000025 0.000003 500', 'not what answered for another model or provider, is priced in another currency, or not at all');
+INSERT INTO triage.provider_models (provider, asked_model, model) VALUES ('p', 'm-2', 'l-1'), ('p', 'm-2', 'x-1');
+SELECT is(pg_temp.terms(), 'openai m-2 EUR 0.00002 0.0003 500', 'of what answered the dearest, for input and output');
+SELECT is((SELECT d.detail FROM triage.doctor() d WHERE d.finding = 'dearer model'),
+	'provider p is asked for model m-2 and answers as l-1, x-1, which costs more: under a budget its calls reserve as much', 'doctor() says so');
+ROLLBACK TO named;
+INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome, provider, model, started_at, finished_at)
+	SELECT 'one', 1, 1, 'triage', 1, 'succeeded', r.provider, r.model, r.started_at, r.started_at
+		FROM (VALUES ('p', 'm-2', clock_timestamp()), ('p', 'm-2-dated', clock_timestamp()), ('p', 'before', now() - interval '1 hour'),
+			('builtin', 'x', clock_timestamp()), ('nobody', 'x', clock_timestamp())) AS r (provider, model, started_at);
+SELECT triage.set_budget('day', 5, 'EUR'), triage.drop_budget('day');
+SELECT results_eq('SELECT provider, asked_model, model FROM triage.provider_models', $$VALUES ('p', 'm-2', 'm-2-dated')$$, 'a new budget looks up what answered of late');
+DELETE FROM triage.provider_models;
 SELECT triage.set_budget('month', 13.250000000001 + (triage.least_request_tokens() * 2.5 + 500 * 3) / 1e6, 'EUR');
 SELECT is((SELECT b.exhausted FROM triage.budget_status b WHERE b.tenant IS NULL), false, 'what is left covers the shortest call');
 SELECT triage.set_budget('month', 13.250000000000 + (triage.least_request_tokens() * 2.5 + 500 * 3) / 1e6, 'EUR');
@@ -110,6 +127,57 @@ SELECT triage.set_price('m-2', 1e-12, 1e-12, 'EUR');
 SELECT count(triage.drop_budget(b.period, b.tenant)::text) FROM triage.budgets b WHERE b.currency <> 'EUR';
 UPDATE triage.budget_usage SET spent = 1e9;
 SELECT is(pg_temp.outcome('SELECT FROM triage.claim_jobs(1, provider => ''p'')'), 'ok', 'a budget overdrawn by a billion times a billion calls is used up, and no error');
+
+-- What is remembered of what answers ----------------------------------------------------------------------------------------------
+
+UPDATE triage.budget_usage SET spent = 0;
+DELETE FROM triage.budget_reservations;
+DELETE FROM triage.provider_models;
+SELECT triage.set_budget('day', 1000, 'EUR'), triage.set_budget('month', 1000, 'EUR');
+SELECT triage.set_price('m-2', 1, 1, 'EUR'), triage.set_price('dear', 2, 2, 'EUR'), triage.set_price('dearer', 1, 3, 'EUR');
+INSERT INTO triage.provider_models (provider, asked_model, model) SELECT 'p', 'm-2', 'name-' || i FROM generate_series(1, 99) i;
+CREATE FUNCTION pg_temp.answered_by(model text) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+BEGIN
+	PERFORM triage.create_ticket('x', 'x');
+	IF (SELECT count(*) FROM triage.claim_jobs(1, provider => 'p') c
+			WHERE triage.complete_job(c.job_id, c.fence, '{"category": "billing", "urgency": "low", "sentiment_score": 1, "draft_reply": "x"}', model, 1, 0, 1)) <> 1 THEN
+		RETURN 'not claimed';
+	END IF;
+	RETURN (SELECT string_agg(m.model, ' ' ORDER BY m.model) FROM triage.provider_models m WHERE m.model !~ '^name-');
+END
+$$;
+SELECT is(pg_temp.answered_by('m-2'), NULL, 'what was asked for need not be remembered');
+SELECT is(pg_temp.answered_by('cheap'), 'cheap', 'what answered for it is');
+SELECT is(pg_temp.answered_by('other'), 'cheap', 'a hundred names at most');
+SELECT is(pg_temp.answered_by('dear'), 'cheap dear', 'but a dearer one in any case');
+SELECT is(pg_temp.answered_by('dear'), 'cheap dear', 'once');
+SELECT is(pg_temp.answered_by('dearer'), 'cheap dear dearer', 'dearer by its output, too');
+SELECT is((SELECT concat_ws(' ', t.input_price, t.output_price) FROM triage.provider_terms('p') t), '0.000002 0.000003', 'a claim reserves for the dearest of each');
+SELECT is((SELECT bool_and(u.reserved = 0 AND u.unsettled = 0 AND u.excess = 0) FROM triage.budget_usage u WHERE u.spent > 0), true, 'none of these cost more than was reserved');
+
+-- Retention ------------------------------------------------------------------------------------------------------------------------
+
+DELETE FROM triage.budget_usage;
+SELECT id AS day FROM triage.budgets WHERE period = 'day' AND tenant IS NULL \gset
+SELECT id AS month FROM triage.budgets WHERE period = 'month' AND tenant IS NULL \gset
+INSERT INTO triage.budget_usage (budget, period_start, spent)
+	SELECT v.budget, v.start, v.n
+		FROM (VALUES (1, :day, date_trunc('day', now(), 'UTC') - interval '12 days'), (2, :day, date_trunc('day', now(), 'UTC') - interval '9 days'),
+			(3, :day, date_trunc('day', now(), 'UTC') - interval '20 days'), (4, :month, date_trunc('month', now(), 'UTC') - interval '3 months'),
+			(5, :month, date_trunc('month', now(), 'UTC')), (6, 0, now() - interval '60 days'), (7, 0, now() - interval '20 days')) AS v (n, budget, start);
+INSERT INTO triage.budget_reservations (tenant, job, fence, budget, period_start, amount, ticket, provider, reserved_at, expires_at, unsettled_since)
+	SELECT 'one', 1, 1, u.budget, u.period_start, 1, 1, 'p', now(), now(), now() FROM triage.budget_usage u WHERE u.spent = 3;
+SELECT is_empty('SELECT FROM triage.apply_retention() WHERE target = ''budget_usage''', 'what was taken from budgets is kept for ever');
+SELECT is((SELECT count(*) FROM triage.budget_usage), 7::bigint, '(all of it)');
+UPDATE triage.retention SET keep = '10 days' WHERE target = 'budget_usage';
+SELECT is((SELECT r.deleted FROM triage.apply_retention(1) r WHERE r.target = 'budget_usage'), 1::bigint, 'or as long as the administrator says, in batches');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 2::bigint, 'until nothing is left to delete');
+SELECT is((SELECT string_agg(u.spent::text, ' ' ORDER BY u.spent) FROM triage.budget_usage u), '2 3 5 7', 'not what ended since, nor what is not settled');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 0::bigint, 'and nothing more');
+SELECT triage.write_off('day');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'budget_usage'), 1::bigint, 'what was written off is settled');
 
 SELECT finish();
 ROLLBACK;

@@ -106,6 +106,7 @@ SELECT is(pg_temp.offered(pg_temp.issue('Vacation balance of my team is missing 
 SELECT is(count(*), 12::bigint, '(twelve more of the same category)') FROM generate_series(1, 12) g, LATERAL (SELECT pg_temp.issue('Vacation ' || g, pg_temp.cluster('far' || g))) f;
 SELECT pg_temp.issue('My vacation balance of the team') AS vacation \gset
 SELECT is(count(*), 10::bigint, 'ten at most') FROM triage.issue_candidates('default', :vacation) c;
+SELECT throws_ok(format('SELECT triage.issue_candidates(''default'', %s, %s)', :vacation, v.most), '22023', NULL, v.most || ' is no number of candidates') FROM (VALUES ('0'), ('-1'), ('NULL')) v (most);
 SELECT is((SELECT array_agg(c.name ORDER BY c.name) FROM triage.issue_candidates('default', :vacation) c WHERE c.name NOT LIKE 'far%' AND c.name IS NOT NULL),
 	'{any,category,same}', 'of ten places three are for the closest, whatever their category');
 

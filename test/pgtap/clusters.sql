@@ -403,8 +403,27 @@ SELECT pg_temp.answer('g1', :v, '[{"issue": 1, "cluster": "none"}]');
 SELECT pg_temp.cluster_of('g1') AS g1 \gset
 SELECT is((SELECT (s.cluster_name, s.other_name, round(s.score::numeric, 2))::text FROM triage.suggest_merges() s WHERE :g1 IN (s.cluster_id, s.other_id)), '("papa whiskey","papa whiskey lobster clam oyster",0.48)', 'clusters that are nearest to each other may be the same');
 SELECT is((SELECT count(*) FROM triage.suggest_merges(1)), 1::bigint, 'as many as are wanted');
+SELECT is(pg_temp.outcome(format('SELECT triage.suggest_merges(%s)', v.pairs)), '22023', v.pairs || ' pairs are no number of them') FROM (VALUES ('0'), ('-1'), ('NULL')) v (pairs);
 SELECT triage.merge_clusters(s.cluster_id, s.other_id), triage.unmerge_cluster(s.cluster_id) FROM triage.suggest_merges() s WHERE s.other_name = 'papa whiskey lobster clam oyster';
 SELECT is_empty('SELECT FROM triage.suggest_merges() s WHERE s.other_name = ''papa whiskey lobster clam oyster''', 'what a person parted is not suggested again');
+
+-- What the model was asked is kept for a month ----------------------------------------------------------------------------------------
+
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'asked_events'), 0::bigint, 'what the model was asked is kept for a while');
+SELECT count(*) AS asked FROM triage.cluster_events e WHERE e.event = 'asked' \gset
+SELECT count(*) AS others FROM triage.cluster_events e WHERE e.event <> 'asked' \gset
+ALTER TABLE triage.cluster_events DISABLE TRIGGER cluster_events_append_only;
+UPDATE triage.cluster_events SET created_at = created_at - interval '31 days';
+ALTER TABLE triage.cluster_events ENABLE TRIGGER cluster_events_append_only;
+SELECT pg_temp.ask('g9', 'quebec romeo papa whiskey lobster') AS v \gset
+SELECT is(pg_temp.outcome('DELETE FROM triage.cluster_events WHERE event <> ''asked'''), '42501', 'of what was decided nothing goes, be it ever so old');
+SELECT is((SELECT r.deleted FROM triage.apply_retention(1) r WHERE r.target = 'asked_events'), 1::bigint, 'what was asked goes in batches');
+SELECT is((SELECT r.deleted FROM triage.apply_retention() r WHERE r.target = 'asked_events'), :asked - 1::bigint, 'all that is old enough');
+SELECT ok((SELECT count(*) FILTER (WHERE e.event <> 'asked') >= :others AND bool_and(e.created_at > now() - interval '1 day') FILTER (WHERE e.event = 'asked') FROM triage.cluster_events e),
+	'and nothing else');
+SELECT is(pg_temp.outcome('DELETE FROM triage.cluster_events WHERE event = ''asked'''), '42501', 'what is younger cannot be deleted');
+SELECT pg_temp.answer('g9', :v, '[{"issue": 1, "cluster": "none"}]');
+SELECT isnt(pg_temp.cluster_of('g9'), NULL, 'an answer finds what it was asked');
 
 -- Erased: what is left of such issues reads alike, and they are not -------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(437);
+SELECT plan(438);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -19,6 +19,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, cate
 	VALUES ('default', pg_temp.ticket('a'), 1, 'billing', 'low', 1, 'x');
 INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, outcome) VALUES ('default', 1, 1, 'triage', 1, 'succeeded');
 INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR');
+INSERT INTO triage.provider_models (provider, asked_model, model) VALUES ('p', 'm', 'm-1');
 INSERT INTO triage.budgets (period, spend_limit, currency) VALUES ('day', 1, 'EUR');
 INSERT INTO triage.budget_usage (budget, period_start) SELECT id, '2026-01-01 00:00+00' FROM triage.budgets;
 INSERT INTO triage.budget_reservations SELECT 'default', 1, 1, id, '2026-01-01 00:00+00', 1, 1, 'p', now(), now() FROM triage.budgets;
@@ -207,6 +208,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('budget_reservations_pkey', $$INSERT INTO triage.budget_reservations SELECT * FROM triage.budget_reservations$$),
 	('budget_reservations_one_subject', $$UPDATE triage.budget_reservations SET session = 1$$),
 	('budget_reservations_amount', $$UPDATE triage.budget_reservations SET amount = -1$$),
+	('provider_models_pkey', $$INSERT INTO triage.provider_models SELECT * FROM triage.provider_models$$),
 	('model_prices_pkey', $$INSERT INTO triage.model_prices VALUES ('m', '*', '2026-01-01', 1, 1, 1, 1, 'EUR')$$),
 	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = ''$$),
 	('model_prices_model_pattern_length', $$UPDATE triage.model_prices SET model_pattern = repeat('x', 201)$$),

@@ -3,7 +3,7 @@
 -- A rule is a view of what breaks it, which must be empty.  At the end, objects that break each rule are made, to show
 -- that the rules see them.
 \ir prepare.psql
-SELECT plan(145);
+SELECT plan(146);
 -- definitions print schema-qualified
 SET LOCAL search_path = pg_catalog, public, pg_temp;
 
@@ -364,12 +364,21 @@ INSERT INTO pg_temp.expected_table VALUES
 		unsettled_since timestamp with time zone
 		session bigint
 		kind triage.job_kind NOT NULL DEFAULT 'triage'::triage.job_kind
-		cluster bigint$$),
+		cluster bigint
+		input_tokens bigint NOT NULL DEFAULT 0
+		output_tokens integer NOT NULL DEFAULT 0
+		raised numeric NOT NULL DEFAULT 0$$),
 	('budget_usage', $$budget bigint NOT NULL
 		period_start timestamp with time zone NOT NULL
 		reserved numeric NOT NULL DEFAULT 0
 		spent numeric NOT NULL DEFAULT 0
-		unsettled numeric NOT NULL DEFAULT 0$$),
+		unsettled numeric NOT NULL DEFAULT 0
+		excess numeric NOT NULL DEFAULT 0
+		excess_at timestamp with time zone$$),
+	('provider_models', $$provider text NOT NULL
+		asked_model text NOT NULL
+		model text NOT NULL
+		first_seen timestamp with time zone NOT NULL DEFAULT now()$$),
 	('budgets', $$tenant text
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		period triage.budget_period NOT NULL
@@ -625,7 +634,7 @@ INSERT INTO pg_temp.expected_view VALUES
 	('helpdesk_tickets', 'id title description priority category status conversation_id assigned_to created_by ai_assisted created_at updated_at '
 		'resolved_at deleted_at tenant_id'),
 	('ticket_timeline', 'tenant_id ticket_id happened_at kind entry_id actor visibility content details'),
-	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers'),
+	('budget_status', 'tenant period period_start resets_at currency spend_limit spent reserved unsettled remaining exhausted uncovered_providers excess excess_at'),
 	('provider_status', 'name api model rank enabled state since closed_until reason in_flight failures_in_a_row requests_per_minute tokens_per_minute calls last_success_at'),
 	('queue_stats', 'tenant_id kind pending running delayed oldest_due_seconds dead next_run_at'),
 	('worker_stats', 'pid type slot started_at in_flight claimed written retried failed stale runs_succeeded runs_throttled runs_account '
@@ -686,7 +695,7 @@ CREATE TEMP VIEW tenant_table AS
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'triage'::regnamespace AND c.relkind IN ('r', 'p');
 SELECT set_eq($$SELECT relname FROM tenant_table$$,
-	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers', 'retention', 'model_prices', 'budgets', 'budget_usage',
+	$$SELECT name FROM expected_table WHERE name NOT IN ('home', 'schema_version', 'worker_control', 'tenants', 'providers', 'retention', 'model_prices', 'provider_models', 'budgets', 'budget_usage',
 		'budget_reservations', 'event_consumers', 'event_generations')$$,
 	'every table is a tenant table, but for those that are global');
 

@@ -198,6 +198,7 @@ SELECT results_eq($$SELECT cluster_name FROM triage.top_clusters('issue_count', 
 SELECT is(pg_temp.outcome($$SELECT triage.top_clusters('name')$$), '22023', 'no other order');
 SELECT is(pg_temp.outcome($$SELECT triage.top_clusters(max_rows => 1001)$$), '22023', 'no larger page');
 SELECT is(pg_temp.outcome($$SELECT triage.top_clusters(after_value => 1)$$), '22023', 'a key is two values');
+SELECT is(pg_temp.outcome($$SELECT triage.top_clusters(after_value => 'NaN', after_id => 1)$$), '22023', 'nor one after what is no number');
 SELECT is_empty($$SELECT triage.top_clusters(max_rows => 0)$$, 'an empty page');
 SET LOCAL triage.tenant = 'other';
 SELECT results_eq($$SELECT cluster_name FROM triage.top_clusters('issue_count', only_visible => false)$$, $$VALUES ('elsewhere')$$,

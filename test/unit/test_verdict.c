@@ -344,6 +344,7 @@ good_replies_are_accepted_field_by_field(void)
 		CHECK_INT(result.usage.output_tokens, row->usage.output_tokens);
 		CHECK_INT(result.usage.cache_write_tokens, row->usage.cache_write_tokens);
 		CHECK_STR(result.model, row->model);
+		CHECK_STR(result.charged, strcmp(row->file, "router") == 0 ? "0.00021" : "");
 		CHECK_ROW(before, "good/%s.json", row->file);
 		verdict_free(&result.verdict);
 	}
@@ -441,6 +442,58 @@ usage_is_read_from_an_unusable_answer(void)
 		CHECK_INT(result.usage.output_tokens, 96);
 		CHECK_STR(result.model, USUAL_MODEL);
 		CHECK_ROW(before, "bad/%s.json", files[i]);
+	}
+}
+
+/* usage.cost, as it may be written, and what is made of it. */
+static const struct
+{
+	const char *cost;
+	const char *charged;
+}			charges[] = {
+	{"0.00021", "0.00021"}, {"0", "0"}, {"0.0", "0"}, {"-0.0", "0"}, {"3", "3"}, {"1.", "1."}, {"1.4e-05", "1.4e-05"}, {"1E2", "1E2"},
+	{"0.1234567890123456789012345678", "0.1234567890123456789012345678"},	/* no float has it */
+	{"1000000", "1000000"}, {"1000000.01", ""}, {"1e300", ""}, {"1e999", ""}, {"9223372036854775808", ""},
+	{"99999999999999999999999999999999999999999999", ""},
+	{"1e-13", "0"}, {"1e-999", "0"}, {"1e-99999999999", "0"},
+	{"0.12345678901234567890123456789012345678901234567890", ""},	/* more digits than there is room for */
+	{"-0.01", ""}, {"-1e300", ""}, {"\"0.01\"", ""}, {"null", ""}, {"true", ""}, {"{\"total\":1}", ""}, {"[1]", ""},
+};
+
+static void
+what_a_reply_says_it_cost(void)
+{
+	for (size_t i = 0; i < COUNT(charges); i++)
+	{
+		int			before = check_failures;
+		char		body[300];
+		VerdictResult result;
+
+		snprintf(body, sizeof(body), "{\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"cost\":%s}}", charges[i].cost);
+		verdict_parse(body, strlen(body), KIND_TRIAGE, &shop, &result);
+		CHECK_INT(result.usage.input_tokens, 4);
+		CHECK_STR(result.charged, charges[i].charged);
+		CHECK_ROW(before, "cost %s", charges[i].cost);
+	}
+}
+
+static void
+a_cost_that_is_no_json_makes_the_reply_unusable(void)
+{
+	static const char *const costs[] = {"NaN", "Infinity", "-Infinity", "0x10", "1,5"};
+
+	for (size_t i = 0; i < COUNT(costs); i++)
+	{
+		int			before = check_failures;
+		char		body[300];
+		VerdictResult result;
+
+		snprintf(body, sizeof(body), "{\"choices\":[],\"usage\":{\"prompt_tokens\":4,\"cost\":%s}}", costs[i]);
+		verdict_parse(body, strlen(body), KIND_TRIAGE, &shop, &result);
+		CHECK_INT(result.usage.input_tokens, -1);
+		CHECK_STR(result.charged, "");
+		CHECK_CONTAINS(result.reason, "not valid JSON");
+		CHECK_ROW(before, "cost %s", costs[i]);
 	}
 }
 
@@ -698,6 +751,8 @@ static const CheckTest tests[] = {
 	CHECK_TEST(bad_replies_are_classed_and_explained),
 	CHECK_TEST(every_recorded_reply_is_in_a_table),
 	CHECK_TEST(usage_is_read_from_an_unusable_answer),
+	CHECK_TEST(what_a_reply_says_it_cost),
+	CHECK_TEST(a_cost_that_is_no_json_makes_the_reply_unusable),
 	CHECK_TEST(unread_reply_says_nothing_of_usage),
 	CHECK_TEST(a_reply_cut_anywhere_is_unusable),
 	CHECK_TEST(limits_count_characters_and_not_bytes),

@@ -37,7 +37,7 @@ sub counts
 	my ($database) = @_;
 	return join ' ', map { "$_=" . sql($node, "SELECT count(*) FROM triage.$_", $database) }
 	  qw(tenants people ticket_categories prompts providers tickets ticket_comments ticket_history ticket_assignments ai_jobs
-	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices budgets budget_usage
+	  ai_dead_letters ai_runs ticket_ai_results role_tenants schema_version worker_control retention home model_prices provider_models budgets budget_usage
 	  ai_feedback events event_consumers event_generations
 	  comment_edits comment_attachments ticket_links imports import_errors
 	  organizations sync_sources sync_state sync_runs synced_tickets

@@ -66,7 +66,7 @@ INSERT INTO place (chapter, name)
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
 			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '
-				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket '
+				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer '
 				'issues_of_answer reword_issues extract_finished forget_quotes read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues '
 				'extraction_contradictions'),
 			(9, 'add_consumer read_events confirm_events drop_consumer'),

@@ -92,7 +92,7 @@ INSERT INTO pg_temp.callable
 			('admin', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all estimate_extraction extraction_contradictions'),
 			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
-				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
+				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '

@@ -103,7 +103,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			('owner', 'function', '', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
 				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
-				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			-- a program that reads the outbox, and needs nothing else
 			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 

@@ -105,7 +105,7 @@ AS $$
 			('comment_edits', 'erased', 'of those comments', 'old_content'),
 			('comment_edits', 'kept', 'who edited', 'edited_by session_role'),
 			('comment_attachments', 'erased', 'of those comments; the files are the application''s', 'file_url file_name'),
-			('comment_attachments', 'kept', 'a media type', 'file_type'),
+			('comment_attachments', 'kept', 'labels', 'source file_type'),
 			('ticket_history', 'erased', 'of those tickets, but for fields that hold ids, times and labels', 'old_value new_value'),
 			('ticket_history', 'kept', 'ids and labels', 'field changed_by session_role'),
 			('ticket_assignments', 'kept', 'ids', 'agent_id assigned_by'),

@@ -87,7 +87,7 @@ INSERT INTO place (chapter, name)
 			(15, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost sync_pace '
 				'sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets sync_store_tickets sync_try_tickets '
-				'sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			(6, 'set_syncing syncing check_commit'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),

@@ -84,7 +84,7 @@ INSERT INTO pg_temp.callable
 			('worker', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			('', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
 				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
-				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
 			('reader agent admin', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(437);
+SELECT plan(438);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -284,6 +284,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('comment_attachments_file_name_length', $$UPDATE triage.comment_attachments SET file_name = repeat('x', 501)$$),
 	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = ''$$),
 	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = repeat('x', 201)$$),
+	('comment_attachments_source_length', $$UPDATE triage.comment_attachments SET source = ''$$),
 	('comment_attachments_byte_size', $$UPDATE triage.comment_attachments SET byte_size = -1$$),
 
 	('ticket_links_pkey', $$INSERT INTO triage.ticket_links (id, ticket_id, kind, other_id) OVERRIDING SYSTEM VALUE

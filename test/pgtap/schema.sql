@@ -332,6 +332,7 @@ INSERT INTO pg_temp.expected_table VALUES
 	('comment_attachments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		comment_id bigint NOT NULL
+		source text NOT NULL DEFAULT 'api'::text
 		file_url text NOT NULL
 		file_name text NOT NULL
 		file_type text NOT NULL DEFAULT 'application/octet-stream'::text

@@ -63,6 +63,7 @@ DECLARE
 BEGIN
 	PERFORM triage.check_schema();
 	source := coalesce(source, 'api');
+	visibility := coalesce(visibility, 'public');
 	PERFORM triage.check_external_id(source, external_id, 'ticket_comments');
 	PERFORM triage.check_comment_text(content);
 
@@ -96,17 +97,32 @@ BEGIN
 					USING ERRCODE = 'no_data_found',
 						HINT = 'Tickets that were deleted, and those of other tenants, cannot be reached.';
 			END IF;
+			-- Nobody named: it is the actor who writes.  Where that is no person either, nobody is taken for the customer:
+			-- his reply would reopen the ticket.
+			IF author_id IS NULL AND author_role IS NULL THEN
+				SELECT p.id, p.role INTO author_id, author_role
+					FROM triage.people p
+					WHERE p.tenant_id = triage.current_tenant() AND p.id = triage.current_actor();
+				IF NOT FOUND AND visibility = 'public' THEN
+					RAISE EXCEPTION 'cannot tell who wrote the comment'
+						USING ERRCODE = 'invalid_parameter_value',
+							DETAIL = format('The actor "%s" is not known in triage.people.', left(triage.current_actor(), 200)),
+							HINT = 'Pass author_id or author_role, or set triage.actor to a person; triage.receive_reply() is for what a customer wrote.';
+				END IF;
+			END IF;
+			-- customers write no notes
 			IF author_id IS NOT NULL THEN
-				author_role := coalesce(author_role, triage.ensure_person(author_id));
+				author_role := coalesce(author_role, triage.ensure_person(author_id,
+					CASE visibility WHEN 'internal' THEN 'agent' ELSE 'customer' END::triage.person_role));
 				PERFORM triage.ensure_person(author_id, author_role);
 			END IF;
+			author_role := coalesce(author_role, 'agent');
 		END IF;
 
 		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source,
 				external_id)
-			VALUES (triage.current_tenant(), add_comment.ticket_id, add_comment.author_id,
-				coalesce(add_comment.author_role, 'customer'), coalesce(add_comment.visibility, 'public'),
-				add_comment.content, add_comment.source, add_comment.external_id)
+			VALUES (triage.current_tenant(), add_comment.ticket_id, add_comment.author_id, add_comment.author_role,
+				add_comment.visibility, add_comment.content, add_comment.source, add_comment.external_id)
 			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
 			RETURNING id INTO new_id;
 		IF new_id IS NOT NULL THEN
@@ -119,7 +135,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) IS
-	'adds a comment to a ticket and returns its id; a comment with this source and external_id is left as it is and its id returned; author_id: the application''s own id of the person, created on first sight; author_role: NULL takes that of a known author, else customer; visibility internal: a note the customer does not see; a customer''s public comment on a closed ticket goes to its follow-up ticket, which is created if none is open: receive_reply() tells which, and so does the comment''s ticket_id; raises P0002 when there is no such ticket, 55000 for another public comment on a closed ticket, 23514 when it is blank or above 1048576 bytes or external_id or source is empty or too long, 23505 when the external id is that of a comment on another ticket';
+	'adds a comment to a ticket and returns its id; a comment with this source and external_id is left as it is and its id returned; author_id: the application''s own id of the person, created on first sight, NULL with NULL as author_role is the actor; author_role: NULL takes that of a known author, else customer, or agent of a note; visibility internal: a note the customer does not see; a customer''s public comment on a closed ticket goes to its follow-up ticket, which is created if none is open: receive_reply() tells which, and so does the comment''s ticket_id; raises P0002 when there is no such ticket, 22023 when neither author nor role is given and the actor is nobody in people, unless it is a note, 55000 for another public comment on a closed ticket, 23514 when it is blank or above 1048576 bytes or external_id or source is empty or too long, 23505 when the external id is that of a comment on another ticket';
 REVOKE ALL ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.receive_reply(

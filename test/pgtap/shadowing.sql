@@ -23,7 +23,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, cate
 SELECT triage.add_consumer('trapped', all_tenants => true);
 UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
-SELECT triage.add_comment(:victim, 'x') AS comment \gset
+SELECT triage.add_comment(:victim, 'x', 'carl') AS comment \gset
 SELECT triage.load_taxonomy();
 SELECT triage.add_zendesk_source('acme', 'a@example.com', 'key', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
 

@@ -305,6 +305,27 @@ COMMENT ON FUNCTION triage.chat_tickets_before() IS
 	'trigger, before a chat session gets its origin ticket: locks the ticket and the session, and calls off the reply that the AI owes when the ticket is not the AI''s; raises nothing';
 REVOKE ALL ON FUNCTION triage.chat_tickets_before() FROM PUBLIC;
 
+-- Without its ticket a session would be the AI's, and answered again.
+CREATE FUNCTION triage.chat_tickets_deleted() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- whoever takes away the link alone wants the session to go on
+	IF EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = OLD.tenant_id AND t.id = OLD.ticket_id) THEN
+		RETURN NULL;
+	END IF;
+	UPDATE triage.chat_sessions s SET status = 'resolved'
+		WHERE s.tenant_id = OLD.tenant_id AND s.id = OLD.session_id AND s.status = 'active';
+	UPDATE triage.chat_sessions s SET status = 'archived'
+		WHERE s.tenant_id = OLD.tenant_id AND s.id = OLD.session_id AND s.status = 'resolved';
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.chat_tickets_deleted() IS
+	'trigger, after the link of a session with its origin ticket is deleted: archives the session when the ticket is gone; raises nothing';
+REVOKE ALL ON FUNCTION triage.chat_tickets_deleted() FROM PUBLIC;
+
 CREATE FUNCTION triage.tickets_chat() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -353,6 +374,10 @@ BEGIN
 	CREATE OR REPLACE TRIGGER chat_tickets_before
 		BEFORE INSERT ON triage.chat_tickets
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_tickets_before();
+	CREATE OR REPLACE TRIGGER chat_tickets_deleted
+		AFTER DELETE ON triage.chat_tickets
+		FOR EACH ROW WHEN (OLD.relation = 'origin')
+		EXECUTE FUNCTION triage.chat_tickets_deleted();
 	CREATE OR REPLACE TRIGGER chat_sessions_before
 		BEFORE UPDATE ON triage.chat_sessions
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_sessions_before();

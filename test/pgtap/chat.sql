@@ -450,6 +450,11 @@ SELECT triage.post_message(:off, 'anybody?') AS off1 \gset
 SELECT is(pg_temp.ticket_of(:off) || ', ' || pg_temp.owed(:off), 'open human waiting, none', 'and a message goes to people at once');
 
 -- deleting
+SELECT triage.start_session('carl', true) AS lost \gset
+SELECT triage.post_message(:lost, 'help') AS lost1 \gset
+DELETE FROM triage.tickets WHERE id = pg_temp.origin(:lost);
+SELECT is((SELECT s.status || ' ' || pg_temp.owed(s.id) FROM triage.chat_sessions s WHERE s.id = :lost), 'archived none', 'a session whose ticket is deleted for good is over, and not the AI''s again');
+SELECT is(pg_temp.told(format('SELECT triage.post_message(%s, ''hello?'')', :lost)), '55000 chat session N is archived and takes no message', 'nobody answers there');
 SELECT triage.start_session('carl', true) AS x \gset
 INSERT INTO triage.chat_messages (session_id, content) VALUES (:x, 'x');
 SELECT triage.attach_file(max(m.id), 'https://x/', 'x') AS xa FROM triage.chat_messages m WHERE m.session_id = :x \gset

@@ -269,7 +269,7 @@ CREATE FUNCTION triage.post_message(
 	metadata jsonb DEFAULT NULL,
 	language text DEFAULT NULL)
 	RETURNS bigint
-	LANGUAGE plpgsql
+	LANGUAGE plpgsql SECURITY DEFINER			-- else a bot of the application's own could not speak
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

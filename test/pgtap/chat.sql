@@ -472,6 +472,14 @@ CREATE ROLE regress_triage_chat_reader;
 SELECT triage.grant_access('regress_triage_chat_agent', 'agent'), triage.grant_access('regress_triage_chat_reader', 'reader');
 SELECT triage.set_chat_settings('{"bot_enabled": true, "reply_delay_ms": 0}');
 SET LOCAL ROLE regress_triage_chat_agent;
+SELECT triage.start_session('dora', true) AS y \gset
+SELECT is(pg_temp.told(format(c.command, :y)), c.told, c.command)
+	FROM (VALUES ('INSERT INTO triage.chat_messages (session_id, role, content) VALUES (%s, ''assistant'', ''x'')', '42501 role "regress_triage_chat_agent" may not write what the AI says'),
+		('INSERT INTO triage.chat_messages (session_id, content, run_id) VALUES (%s, ''x'', 1)', '42501 role "regress_triage_chat_agent" may not write what the AI says'),
+		('UPDATE triage.chat_sessions SET context_start = 1 WHERE id = %s', '42501 role "regress_triage_chat_agent" may not set context_start of chat session N'),
+		('INSERT INTO triage.chat_sessions (context_start) VALUES (%s)', '42501 role "regress_triage_chat_agent" may not set context_start of chat session N'),
+		('SELECT triage.post_message(%s, ''I am a bot of the shop'', ''assistant'')', 'ok'),
+		('UPDATE triage.chat_sessions SET metadata = ''{"x": 1}'' WHERE id = %s', 'ok')) c (command, told);
 SELECT triage.start_session('dora', true) AS z \gset
 SELECT triage.post_message(:z, 'help me with the parrot') AS z1 \gset
 INSERT INTO triage.chat_messages (session_id, content) VALUES (:z, 'please');

@@ -114,13 +114,13 @@ BEGIN
 	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
 		RAISE EXCEPTION 'role "%" may not write what the AI says', current_user
 			USING ERRCODE = 'insufficient_privilege',
-				HINT = 'A bot of the application''s own speaks through triage.post_message(); run_id is written by triage only.';
+				HINT = 'A bot of the application''s own speaks through triage.post_message(); run_id and comment_id are written by triage only.';
 	END IF;
 	RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION triage.chat_messages_guard() IS
-	'trigger, before a message of role assistant, or one with a run, is inserted: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
+	'trigger, before a message of role assistant, or one with a run or a comment, is inserted: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
 REVOKE ALL ON FUNCTION triage.chat_messages_guard() FROM PUBLIC;
 
 CREATE FUNCTION triage.chat_messages_after() RETURNS trigger
@@ -405,7 +405,7 @@ BEGIN
 	-- a customer's message does not pay for it
 	CREATE OR REPLACE TRIGGER chat_messages_guard
 		BEFORE INSERT ON triage.chat_messages
-		FOR EACH ROW WHEN (NEW.role = 'assistant' OR NEW.run_id IS NOT NULL)
+		FOR EACH ROW WHEN (NEW.role = 'assistant' OR NEW.run_id IS NOT NULL OR NEW.comment_id IS NOT NULL)
 		EXECUTE FUNCTION triage.chat_messages_guard();
 	CREATE OR REPLACE TRIGGER chat_messages_after
 		AFTER INSERT ON triage.chat_messages

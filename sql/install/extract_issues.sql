@@ -62,7 +62,7 @@ BEGIN
 				FROM triage.chat_tickets o
 				JOIN triage.chat_messages m ON m.tenant_id = o.tenant_id AND m.session_id = o.session_id
 				WHERE o.tenant_id = content_versions.tenant_id AND o.ticket_id = ANY (content_versions.ticket_ids)
-					AND o.relation = 'origin')
+					AND o.relation = 'origin' AND m.comment_id IS NULL)
 		-- 52 bits: a program that reads JSON numbers as double keeps them all
 		SELECT p.id, mod(sum(p.hash & 4503599627370495), 4503599627370496)::bigint
 			FROM part p

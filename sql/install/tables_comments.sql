@@ -69,6 +69,10 @@ BEGIN
 	CREATE OR REPLACE TRIGGER ticket_comments_edited
 		AFTER UPDATE OF content ON triage.ticket_comments
 		FOR EACH ROW WHEN (OLD.content IS DISTINCT FROM NEW.content) EXECUTE FUNCTION triage.ticket_comments_edited();
+	CREATE OR REPLACE TRIGGER ticket_comments_changed
+		AFTER UPDATE OF content, visibility ON triage.ticket_comments
+		FOR EACH ROW WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.visibility <> NEW.visibility)
+		EXECUTE FUNCTION triage.ticket_comments_changed();
 	CREATE OR REPLACE TRIGGER comment_edits_append_only
 		BEFORE UPDATE OR DELETE ON triage.comment_edits
 		FOR EACH ROW EXECUTE FUNCTION triage.comment_edits_append_only();

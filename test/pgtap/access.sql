@@ -37,7 +37,7 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
 			('admin', 'check_integrity orphans'),
-			('', 'install_comment_tables install_ticket_views lock_comment follow_up'),
+			('', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
 			('admin', 'create_tenant set_provider drop_provider check_provider_endpoint origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
 				'open_gate doctor apply_retention schedule_maintenance unschedule_maintenance maintenance_jobs purge_run_details check_pg_cron '

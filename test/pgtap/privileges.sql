@@ -151,7 +151,7 @@ ROLLBACK TO landlord;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
-		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'tickets_tagged', 'post_message',
+		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'ticket_comments_changed', 'tickets_tagged', 'post_message',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'purge_deleted', 'erase_person',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',

@@ -303,6 +303,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		metadata jsonb
 		client_id text
 		run_id bigint
+		comment_id bigint
 		created_at timestamp with time zone NOT NULL DEFAULT now()
 		search tsvector DEFAULT to_tsvector(triage.ts_config(language), "left"(content, 100000))$$),
 	('chat_sessions', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()

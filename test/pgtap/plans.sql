@@ -150,6 +150,7 @@ END
 $$;
 SELECT is(pg_temp.walked(f.filter, 100), pg_temp.walked(f.filter, NULL), 'and none is missed or doubled on the way: ' || f.filter)
 	FROM (VALUES ('statuses => ''{review}'', priorities => ''{urgent}'''), ('statuses => ''{open}'', categories => ''{billing}'''), ('include_finished => false, categories => ''{none}''')) f (filter);
+SELECT is(pg_temp.outcome('SELECT triage.list_tickets(max_examined => 0)'), '22023', 'none at all is no bound');
 -- The page is of the best among the newest thousand, and so costs what they cost.
 SELECT is((SELECT count(*) FROM triage.search_tickets('order', 1000)), 1000::bigint, 'a common word has more matches than are ranked');
 SELECT cmp_ok(c.read, '<=', 10 * 1000::bigint, 'a page of them: not ten times what is ranked')

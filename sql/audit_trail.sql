@@ -42,7 +42,7 @@ SELECT h.changed_by FROM triage.ticket_history h WHERE h.tenant_id = 'audit' ORD
 -- an internal comment changes nothing on the ticket; a customer's on a resolved one reopens it
 SET triage.actor = 'tester';
 SELECT triage.add_comment(pg_temp.ticket('a'), 'note', visibility => 'internal') > 0,
-	triage.add_comment(pg_temp.ticket('a'), 'still wrong') > 0;
+	triage.add_comment(pg_temp.ticket('a'), 'still wrong', author_role => 'customer') > 0;
 SELECT field, old_value, new_value, changed_by FROM pg_temp.history OFFSET 8;
 
 -- append-only

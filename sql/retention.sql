@@ -22,7 +22,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, cate
 	SELECT 'retention', pg_temp.ticket('t1'), 1, 'billing', 'low', 1, 'answer ' || i, now() - i * interval '100 days',
 			CASE WHEN i > 0 THEN now() - (i - 1) * interval '100 days' END
 		FROM generate_series(0, 5) AS i;
-SELECT triage.add_comment(pg_temp.ticket('t5'), 'hello') > 0, triage.delete_ticket(pg_temp.ticket('t5')) > 0, triage.delete_ticket(pg_temp.ticket('t6')) > 0;
+SELECT triage.add_comment(pg_temp.ticket('t5'), 'hello', author_role => 'customer') > 0, triage.delete_ticket(pg_temp.ticket('t5')) > 0, triage.delete_ticket(pg_temp.ticket('t6')) > 0;
 UPDATE triage.tickets SET deleted_at = now() - interval '200 days' WHERE tenant_id = 'retention' AND external_id = 't5';
 CREATE VIEW pg_temp.kept AS
 	SELECT (SELECT count(*) FROM triage.ai_runs r WHERE r.tenant_id = 'retention') AS runs,

@@ -105,7 +105,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			('owner', 'function', '', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
 				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
-				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			-- a program that reads the outbox, and needs nothing else
 			('consumer', 'function', 'EXECUTE', 'read_events confirm_events'),
 
@@ -172,8 +172,8 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('owner', 'function', '', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions '
 				'enqueue_extraction request_extraction changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle '
-				'quote_in_ticket issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
-			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up'),
+				'quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
+			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;

@@ -2,7 +2,8 @@
 --
 -- A session is a conversation with a customer; the ticket opened from it is its origin ticket, at most one.  The messages
 -- of a session are the thread of its origin ticket: they are not copied into comments, and what a customer's comment does
--- to a ticket (reopening, the wait) a user's message does too.  The rules are kept by triggers (chat_rules.sql), so that a
+-- to a ticket (reopening, the wait) a user's message does too.  A public comment on the ticket is said in the session, as a
+-- message that follows what becomes of it.  The rules are kept by triggers (chat_rules.sql), so that a
 -- plain INSERT into chat_messages does all that post_message() does.
 --
 -- Locks are taken in the order ticket, session, job: who writes to a session has locked its origin ticket before.
@@ -269,7 +270,7 @@ CREATE FUNCTION triage.post_message(
 	metadata jsonb DEFAULT NULL,
 	language text DEFAULT NULL)
 	RETURNS bigint
-	LANGUAGE plpgsql
+	LANGUAGE plpgsql SECURITY DEFINER			-- else a bot of the application's own could not speak
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -414,14 +415,18 @@ BEGIN
 					SELECT jsonb_agg(jsonb_build_object('id', a.id, 'file_url', a.file_url, 'file_name', a.file_name,
 							'file_type', a.file_type, 'byte_size', a.byte_size) ORDER BY a.id)
 						FROM triage.chat_attachments a
-						WHERE a.tenant_id = tenant AND a.message_id = p.id), '[]')
+						WHERE a.tenant_id = tenant AND a.message_id = p.id), '[]') || coalesce((
+					SELECT jsonb_agg(jsonb_build_object('id', b.id, 'file_url', b.file_url, 'file_name', b.file_name,
+							'file_type', b.file_type, 'byte_size', b.byte_size) ORDER BY b.id)
+						FROM triage.comment_attachments b
+						WHERE b.tenant_id = tenant AND b.comment_id = p.comment_id), '[]')
 			FROM triage.chat_messages p
 			WHERE p.tenant_id = tenant AND p.id = ANY (page)
 			ORDER BY p.id;
 END
 $$;
 COMMENT ON FUNCTION triage.conversation(bigint, bigint, int, bigint) IS
-	'the messages of a chat session, oldest first: the last max_rows (0 to 1000) of them, or of those before before_id, or the first after after_id; within a session ids grow in the order of commits, so asking for what comes after the last id seen misses nothing; attachments: an array of id, file_url, file_name, file_type, byte_size; raises P0002 when there is no such session, 22023 when max_rows is out of range or both ids are given';
+	'the messages of a chat session, the public comments on its ticket among them, oldest first: the last max_rows (0 to 1000) of them, or of those before before_id, or the first after after_id; within a session ids grow in the order of commits, so asking for what comes after the last id seen misses nothing; attachments: an array of id, file_url, file_name, file_type, byte_size; raises P0002 when there is no such session, 22023 when max_rows is out of range or both ids are given';
 REVOKE ALL ON FUNCTION triage.conversation(bigint, bigint, int, bigint) FROM PUBLIC;
 
 -- With the owner's rights and without dynamic SQL, as search_tickets() and for the same reason; and as there, a plan for

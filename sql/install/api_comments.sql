@@ -63,6 +63,7 @@ DECLARE
 BEGIN
 	PERFORM triage.check_schema();
 	source := coalesce(source, 'api');
+	visibility := coalesce(visibility, 'public');
 	PERFORM triage.check_external_id(source, external_id, 'ticket_comments');
 	PERFORM triage.check_comment_text(content);
 
@@ -96,17 +97,32 @@ BEGIN
 					USING ERRCODE = 'no_data_found',
 						HINT = 'Tickets that were deleted, and those of other tenants, cannot be reached.';
 			END IF;
+			-- Nobody named: it is the actor who writes.  Where that is no person either, nobody is taken for the customer:
+			-- his reply would reopen the ticket.
+			IF author_id IS NULL AND author_role IS NULL THEN
+				SELECT p.id, p.role INTO author_id, author_role
+					FROM triage.people p
+					WHERE p.tenant_id = triage.current_tenant() AND p.id = triage.current_actor();
+				IF NOT FOUND AND visibility = 'public' THEN
+					RAISE EXCEPTION 'cannot tell who wrote the comment'
+						USING ERRCODE = 'invalid_parameter_value',
+							DETAIL = format('The actor "%s" is not known in triage.people.', left(triage.current_actor(), 200)),
+							HINT = 'Pass author_id or author_role, or set triage.actor to a person; triage.receive_reply() is for what a customer wrote.';
+				END IF;
+			END IF;
+			-- customers write no notes
 			IF author_id IS NOT NULL THEN
-				author_role := coalesce(author_role, triage.ensure_person(author_id));
+				author_role := coalesce(author_role, triage.ensure_person(author_id,
+					CASE visibility WHEN 'internal' THEN 'agent' ELSE 'customer' END::triage.person_role));
 				PERFORM triage.ensure_person(author_id, author_role);
 			END IF;
+			author_role := coalesce(author_role, 'agent');
 		END IF;
 
 		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source,
 				external_id)
-			VALUES (triage.current_tenant(), add_comment.ticket_id, add_comment.author_id,
-				coalesce(add_comment.author_role, 'customer'), coalesce(add_comment.visibility, 'public'),
-				add_comment.content, add_comment.source, add_comment.external_id)
+			VALUES (triage.current_tenant(), add_comment.ticket_id, add_comment.author_id, add_comment.author_role,
+				add_comment.visibility, add_comment.content, add_comment.source, add_comment.external_id)
 			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
 			RETURNING id INTO new_id;
 		IF new_id IS NOT NULL THEN
@@ -119,7 +135,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) IS
-	'adds a comment to a ticket and returns its id; a comment with this source and external_id is left as it is and its id returned; author_id: the application''s own id of the person, created on first sight; author_role: NULL takes that of a known author, else customer; visibility internal: a note the customer does not see; a customer''s public comment on a closed ticket goes to its follow-up ticket, which is created if none is open: receive_reply() tells which, and so does the comment''s ticket_id; raises P0002 when there is no such ticket, 55000 for another public comment on a closed ticket, 23514 when it is blank or above 1048576 bytes or external_id or source is empty or too long, 23505 when the external id is that of a comment on another ticket';
+	'adds a comment to a ticket and returns its id; a comment with this source and external_id is left as it is and its id returned; author_id: the application''s own id of the person, created on first sight, NULL with NULL as author_role is the actor; author_role: NULL takes that of a known author, else customer, or agent of a note; visibility internal: a note the customer does not see; a customer''s public comment on a closed ticket goes to its follow-up ticket, which is created if none is open: receive_reply() tells which, and so does the comment''s ticket_id; raises P0002 when there is no such ticket, 22023 when neither author nor role is given and the actor is nobody in people, unless it is a note, 55000 for another public comment on a closed ticket, 23514 when it is blank or above 1048576 bytes or external_id or source is empty or too long, 23505 when the external id is that of a comment on another ticket';
 REVOKE ALL ON FUNCTION triage.add_comment(bigint, text, text, triage.person_role, triage.comment_visibility, text, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.receive_reply(
@@ -463,12 +479,68 @@ COMMENT ON FUNCTION triage.follow_up(bigint, text, text, text) IS
 	'part of ticket_comments_before(): locks the newest open follow-up of a closed ticket, or creates one with its requester, subject, language, priority and category and that text; returns its id; raises what an INSERT raises';
 REVOKE ALL ON FUNCTION triage.follow_up(bigint, text, text, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.say_in_chat(tenant_id text, ticket_id bigint, comment_id bigint, author_role triage.person_role,
+	author_id text, content text, created_at timestamptz)
+	RETURNS boolean
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	-- archived is final: what is said after it stands on the ticket only
+	INSERT INTO triage.chat_messages (tenant_id, session_id, role, author_id, content, language, comment_id, created_at)
+		SELECT s.tenant_id, s.id,
+				CASE author_role WHEN 'customer' THEN 'user' WHEN 'ai' THEN 'assistant' WHEN 'system' THEN 'system'
+					ELSE 'agent' END::triage.message_role,
+				author_id, triage.message_text(content), s.language, comment_id, created_at
+			FROM triage.chat_tickets o
+			JOIN triage.chat_sessions s ON s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status <> 'archived'
+			WHERE o.tenant_id = say_in_chat.tenant_id AND o.ticket_id = say_in_chat.ticket_id AND o.relation = 'origin';
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION triage.say_in_chat(text, bigint, bigint, triage.person_role, text, text, timestamptz) IS
+	'part of ticket_comments_after(): writes a public comment into the session that its ticket began as; arguments: those of the comment; returns whether there is such a session that is not archived; raises nothing';
+REVOKE ALL ON FUNCTION triage.say_in_chat(text, bigint, bigint, triage.person_role, text, text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION triage.message_text(content text) RETURNS text
+	LANGUAGE sql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN octet_length(content) > 262144 THEN triage.sync_fit(content, 262144) ELSE content END
+$$;
+COMMENT ON FUNCTION triage.message_text(text) IS
+	'a comment''s text as a chat message has it: of more than 262144 bytes the beginning; raises nothing';
+REVOKE ALL ON FUNCTION triage.message_text(text) FROM PUBLIC;
+
+CREATE FUNCTION triage.ticket_comments_changed() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NEW.visibility = 'public' THEN
+		UPDATE triage.chat_messages m SET content = triage.message_text(NEW.content)
+			WHERE m.tenant_id = NEW.tenant_id AND m.comment_id = NEW.id;
+	ELSE
+		DELETE FROM triage.chat_messages m WHERE m.tenant_id = NEW.tenant_id AND m.comment_id = NEW.id;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.ticket_comments_changed() IS
+	'trigger, after the text or the visibility of a comment was changed: the message that shows it in a conversation follows, or goes when the comment became internal; raises nothing';
+REVOKE ALL ON FUNCTION triage.ticket_comments_changed() FROM PUBLIC;
+
 CREATE FUNCTION triage.ticket_comments_after() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NEW.visibility <> 'public' OR triage.syncing() THEN
+		RETURN NULL;
+	END IF;
+	-- What is said on the ticket of a conversation is said in it, and does to both what a message does.
+	IF triage.say_in_chat(NEW.tenant_id, NEW.ticket_id, NEW.id, NEW.author_role, NEW.author_id, NEW.content, NEW.created_at) THEN
 		RETURN NULL;
 	END IF;
 
@@ -501,5 +573,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ticket_comments_after() IS
-	'trigger, after a comment is inserted: a customer''s public comment reopens a pending, on_hold or resolved ticket and starts the wait; an agent''s public reply ends the wait, is the first response, and makes people the handler; that of the AI ends the wait where the handler is ai';
+	'trigger, after a comment is inserted: a public one on the ticket of a conversation is shown there, and does what a message does; else a customer''s public comment reopens a pending, on_hold or resolved ticket and starts the wait; an agent''s public reply ends the wait, is the first response, and makes people the handler; that of the AI ends the wait where the handler is ai';
 REVOKE ALL ON FUNCTION triage.ticket_comments_after() FROM PUBLIC;

@@ -204,7 +204,7 @@ BEGIN
 	-- Whoever changes tickets now commits before this does, or goes on after it and finds the consumer: so a copy of the
 	-- tables that is taken after this, and the events, are the whole between them.
 	-- Not EXCLUSIVE: whoever has only locked a ticket so far need not end first, and could not, with his comment waiting.
-	LOCK TABLE triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
+	LOCK TABLE triage.ticket_comments, triage.chat_messages, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	LOCK TABLE triage.event_consumers IN SHARE ROW EXCLUSIVE MODE;
 	IF EXISTS (
 		SELECT FROM triage.event_consumers c

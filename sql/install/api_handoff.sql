@@ -823,6 +823,9 @@ AS $$
 					c.content
 				FROM triage.ticket_comments c
 				WHERE c.tenant_id = ticket_talk.tenant_id AND c.ticket_id = ticket_talk.ticket_id
+					-- its conversation shows it, at its place
+					AND NOT EXISTS (
+						SELECT FROM triage.chat_messages m WHERE m.tenant_id = c.tenant_id AND m.comment_id = c.id)
 				ORDER BY c.created_at DESC, c.id DESC
 				LIMIT max_items)
 			UNION ALL

@@ -342,6 +342,7 @@ DECLARE
 	job record;
 	source_table regclass;
 	key record;
+	key_text text;
 	list text;
 	sort text;
 	after text;
@@ -350,12 +351,15 @@ BEGIN
 	source_table := job.source_table::regclass;
 	-- found anew: the table may have changed since the last batch
 	PERFORM triage.import_columns(source_table, job.columns, job.target);
-	SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type, t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b' AS plain
+	SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type, t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b' AS plain,
+			t.typcategory = 'D' AS dated
 		INTO key
 		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 		WHERE a.attrelid = source_table AND a.attname = job.columns ->> 'external_id';
+	-- A date as JSON has it: as text it reads as the session's DateStyle says, and another session may go on.
+	key_text := format(CASE WHEN key.dated THEN 'to_jsonb(h.%I) #>> ''{}''' ELSE 'h.%I::text' END, key.attname);
 	SELECT string_agg(CASE
-			WHEN m.key = 'external_id' THEN format('h.%I::text AS external_id', m.value #>> '{}')
+			WHEN m.key = 'external_id' THEN key_text || ' AS external_id'
 			WHEN jsonb_typeof(m.value) = 'array' THEN format('jsonb_strip_nulls(to_jsonb((SELECT f FROM (SELECT %s) f))) AS %I',
 				(SELECT string_agg(format('h.%I', e), ', ') FROM jsonb_array_elements_text(m.value) e), m.key)
 			-- nobody, nowhere, never: an empty text is no id, no address and no time
@@ -369,7 +373,7 @@ BEGIN
 				WHERE a.attrelid = source_table AND a.attname = m.value #>> '{}') c ON true
 		WHERE m.value <> '[]';
 	-- An extension's type may sort otherwise than its operator of that name on our search_path compares.
-	sort := CASE WHEN key.plain THEN format('h.%I', key.attname) ELSE format('h.%I::text COLLATE "C"', key.attname) END;
+	sort := CASE WHEN key.plain THEN format('h.%I', key.attname) ELSE format('(%s) COLLATE "C"', key_text) END;
 	after := CASE WHEN job.last_key IS NULL THEN format('h.%I IS NOT NULL', key.attname)
 		ELSE format('%s > $1::%s', sort, CASE WHEN key.plain THEN key.type ELSE 'text' END) END;
 	-- with ties: rows that share a key, by mistake, must not be torn apart

@@ -23,7 +23,8 @@ BEGIN
 		FROM (SELECT t.tenant_id, t.id FROM triage.tickets t
 				WHERE t.deleted_at < deleted_before AND (purge_tickets.tenant IS NULL OR t.tenant_id = purge_tickets.tenant)
 				LIMIT max_rows FOR UPDATE SKIP LOCKED) l;
-	-- A session's messages are its ticket's thread.  One that goes on in another ticket stays, and is over.
+	-- A session's messages are its ticket's thread.  One that goes on in another ticket stays; a
+	-- trigger archives it.
 	DELETE FROM triage.chat_sessions s
 		USING triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
 		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
@@ -31,14 +32,6 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM triage.chat_tickets l
 				WHERE l.tenant_id = s.tenant_id AND l.session_id = s.id
 					AND (l.tenant_id, l.ticket_id) NOT IN (SELECT u.tenant_id, u.id FROM unnest(of_tenants, ids) u (tenant_id, id)));
-	UPDATE triage.chat_sessions s SET status = 'resolved'
-		FROM triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
-		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
-			AND s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status = 'active';
-	UPDATE triage.chat_sessions s SET status = 'archived'
-		FROM triage.chat_tickets o, unnest(of_tenants, ids) d (tenant_id, id)
-		WHERE o.tenant_id = d.tenant_id AND o.ticket_id = d.id AND o.relation = 'origin'
-			AND s.tenant_id = o.tenant_id AND s.id = o.session_id AND s.status = 'resolved';
 	-- a cluster that nobody has named yet carries what one of these tickets was said to be about
 	SELECT array_agg(l.tenant_id), array_agg(l.id) INTO cluster_tenants, cluster_ids
 		FROM (SELECT c.tenant_id, c.id FROM triage.issue_clusters c
@@ -105,7 +98,7 @@ AS $$
 			('comment_edits', 'erased', 'of those comments', 'old_content'),
 			('comment_edits', 'kept', 'who edited', 'edited_by session_role'),
 			('comment_attachments', 'erased', 'of those comments; the files are the application''s', 'file_url file_name'),
-			('comment_attachments', 'kept', 'a media type', 'file_type'),
+			('comment_attachments', 'kept', 'labels', 'source file_type'),
 			('ticket_history', 'erased', 'of those tickets, but for fields that hold ids, times and labels', 'old_value new_value'),
 			('ticket_history', 'kept', 'ids and labels', 'field changed_by session_role'),
 			('ticket_assignments', 'kept', 'ids', 'agent_id assigned_by'),

@@ -112,10 +112,11 @@ BEGIN
 		RAISE EXCEPTION 'the draft of result % was erased', result_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'triage.add_comment writes another reply.';
 	END IF;
-	-- where it came from: the source and the result, which also keeps it from being there twice
+	-- Without an external id: a comment that came in under that source and this number is not what is sent here.  The lock
+	-- and ai_feedback keep the draft from being sent twice.
 	sent_as := triage.add_comment(ticket, final_text, author_id => person,
 		author_role => (SELECT p.role FROM triage.people p WHERE p.id = person AND p.tenant_id = triage.current_tenant()),
-		source => 'draft', external_id => result_id::text);
+		source => 'draft');
 	INSERT INTO triage.ai_feedback AS f (tenant_id, result_id, person_id, verdict, comment_id, similarity)
 		VALUES (triage.current_tenant(), edit_draft.result_id, person,
 			CASE WHEN final_text = draft THEN 'accepted' ELSE 'edited' END::triage.feedback_verdict, sent_as,
@@ -126,7 +127,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.edit_draft(bigint, text, text) IS
-	'sends the draft of a ticket''s current result with another wording: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict edited with the similarity of both texts (accepted, if nothing was changed); person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank text or a person who is no agent';
+	'sends the draft of a ticket''s current result with another wording: a public comment of the agent, with source draft, and records the verdict edited with the similarity of both texts (accepted, if nothing was changed); person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank text or a person who is no agent';
 REVOKE ALL ON FUNCTION triage.edit_draft(bigint, text, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.accept_draft(result_id bigint, person_id text DEFAULT NULL) RETURNS bigint
@@ -141,7 +142,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.accept_draft(bigint, text) IS
-	'sends the draft of a ticket''s current result as it is: a public comment of the agent, with source draft and the result''s id as external_id, and records the verdict accepted; person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank draft or a person who is no agent';
+	'sends the draft of a ticket''s current result as it is: a public comment of the agent, with source draft, and records the verdict accepted; person_id: the agent, NULL is the actor, created on first sight; returns the comment''s id; raises P0002 when there is no such result or its ticket is deleted, 55000 when the result is superseded, its draft was sent already, erased, or rejected by this person, or the ticket is closed, 23514 for a blank draft or a person who is no agent';
 REVOKE ALL ON FUNCTION triage.accept_draft(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.reject_draft(result_id bigint, reason text DEFAULT NULL, person_id text DEFAULT NULL) RETURNS void

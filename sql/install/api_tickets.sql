@@ -604,7 +604,8 @@ CREATE FUNCTION triage.list_tickets(
 	after_created_at timestamptz DEFAULT NULL,
 	after_id bigint DEFAULT NULL,
 	max_rows int DEFAULT 50,
-	tags text[] DEFAULT NULL)
+	tags text[] DEFAULT NULL,
+	max_examined int DEFAULT NULL)
 	RETURNS TABLE (
 		id bigint,
 		public_id uuid,
@@ -631,6 +632,9 @@ DECLARE
 	filters text := '';
 	source text := 'triage.tickets';
 	tagged bigint[];
+	edge_at timestamptz;
+	edge_id bigint;
+	found_rows bigint;
 BEGIN
 	PERFORM triage.check_schema();
 	IF max_rows IS NULL OR max_rows NOT BETWEEN 0 AND 1000 THEN
@@ -641,12 +645,35 @@ BEGIN
 		RAISE EXCEPTION 'after_created_at and after_id must name a row together'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Pass created_at and id of the last row of the page before, or neither.';
+	ELSIF max_examined < 1 THEN
+		RAISE EXCEPTION 'max_examined must be positive, not %', max_examined
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL sets no limit.';
 	END IF;
 
 	-- Dynamic, but of constant pieces: the values are parameters.  A filter that is not asked for must not be in the
 	-- query ("x IS NULL OR ..." is no index condition), and the plan must be made for this call's values.
 	IF after_id IS NOT NULL THEN
 		filters := filters || ' AND (t.created_at, t.id) < ($1, $2)';
+	END IF;
+	IF assignee IS NOT NULL THEN
+		filters := filters || ' AND t.assignee_id = $6';
+	END IF;
+	IF requester IS NOT NULL THEN
+		filters := filters || ' AND t.requester_id = $7';
+	END IF;
+	-- the words of the predicate of tickets_open and tickets_mine: open tickets are few beside the finished ones
+	IF NOT include_finished OR NOT statuses && '{resolved,closed}' THEN
+		filters := filters || ' AND t.deleted_at IS NULL AND t.status NOT IN (''resolved'', ''closed'')';
+	END IF;
+	-- So far it is all in an index.  What follows is looked for ticket by ticket, down to the one where it is enough.
+	IF max_examined IS NOT NULL THEN
+		EXECUTE 'SELECT t.created_at, t.id FROM triage.tickets t WHERE t.tenant_id = $9' || filters ||
+			' ORDER BY t.created_at DESC, t.id DESC LIMIT 1 OFFSET $10'
+			INTO edge_at, edge_id
+			USING after_created_at, after_id, NULL, NULL, NULL, assignee, requester, NULL, triage.current_tenant(), max_examined - 1;
+		IF edge_id IS NOT NULL THEN
+			filters := filters || ' AND (t.created_at, t.id) >= ($12, $13)';
+		END IF;
 	END IF;
 	IF statuses IS NOT NULL THEN
 		filters := filters || ' AND t.status = ANY ($3)';
@@ -656,12 +683,6 @@ BEGIN
 	END IF;
 	IF categories IS NOT NULL THEN
 		filters := filters || ' AND t.category = ANY ($5)';
-	END IF;
-	IF assignee IS NOT NULL THEN
-		filters := filters || ' AND t.assignee_id = $6';
-	END IF;
-	IF requester IS NOT NULL THEN
-		filters := filters || ' AND t.requester_id = $7';
 	END IF;
 	IF unassigned THEN
 		filters := filters || ' AND t.assignee_id IS NULL';
@@ -675,10 +696,6 @@ BEGIN
 	IF tagged IS NOT NULL THEN
 		source := '(SELECT * FROM triage.tickets g WHERE g.tenant_id = $9 AND g.id = ANY ($11) OFFSET 0)';
 	END IF;
-	-- the words of the predicate of tickets_open and tickets_mine: open tickets are few beside the finished ones
-	IF NOT include_finished OR NOT statuses && '{resolved,closed}' THEN
-		filters := filters || ' AND t.status NOT IN (''resolved'', ''closed'')';
-	END IF;
 
 	RETURN QUERY EXECUTE
 		'SELECT p.id, p.public_id, p.subject, p.status, p.priority, p.category, p.assignee_id, p.requester_id,
@@ -690,12 +707,18 @@ BEGIN
 			JOIN triage.ai_state a ON a.tenant_id = p.tenant_id AND a.ticket_id = p.id
 			ORDER BY p.created_at DESC, p.id DESC'
 		USING after_created_at, after_id, statuses, priorities, categories, assignee, requester, max_rows,
-			triage.current_tenant(), tags, tagged;
+			triage.current_tenant(), tags, tagged, edge_at, edge_id;
+	GET DIAGNOSTICS found_rows = ROW_COUNT;
+	IF edge_id IS NOT NULL AND found_rows < max_rows THEN
+		id := edge_id;
+		created_at := edge_at;
+		RETURN NEXT;
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[]) IS
-	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_created_at and after_id: created_at and id of the last row of the page before; max_rows: 0 to 1000; tags: only those that have all of these; deleted tickets are not listed; raises 22023 when max_rows is out of range or only one of the two keys is given';
-REVOKE ALL ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[], int) IS
+	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_created_at and after_id: created_at and id of the last row of the page before; max_rows: 0 to 1000; tags: only those that have all of these; max_examined: look at so many tickets at most, NULL as many as it takes; where that ends a page before it is full, one more row comes last, which has id and created_at only, to go on after; deleted tickets are not listed; raises 22023 when max_rows is out of range, max_examined not positive, or only one of the two keys is given';
+REVOKE ALL ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[], int) FROM PUBLIC;
 
 -- Waiting ------------------------------------------------------------------------------------------------------------
 

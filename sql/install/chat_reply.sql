@@ -62,8 +62,12 @@ BEGIN
 									FROM (SELECT a.id, a.file_name, a.file_type
 											FROM triage.chat_attachments a
 											WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id
-											ORDER BY a.id
-											LIMIT most_files) f), '') AS text
+										UNION ALL
+										SELECT b.id, b.file_name, b.file_type
+											FROM triage.comment_attachments b
+											WHERE b.tenant_id = m.tenant_id AND b.comment_id = m.comment_id
+										ORDER BY id
+										LIMIT most_files) f), '') AS text
 						FROM triage.chat_messages m
 						WHERE m.tenant_id = read_chat_reply.tenant_id AND m.session_id = read_chat_reply.session_id
 							AND m.id = ANY (question || ARRAY (

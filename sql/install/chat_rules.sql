@@ -105,6 +105,24 @@ COMMENT ON FUNCTION triage.chat_messages_before() IS
 	'trigger, before a chat message is inserted: locks the origin ticket and the session, and gives the message an id above those of the session''s other messages; raises P0002 when there is no such session, 55000 when it is archived or its ticket is closed or deleted';
 REVOKE ALL ON FUNCTION triage.chat_messages_before() FROM PUBLIC;
 
+-- Whoever acts with the owner's rights is one of the functions: the trigger itself runs with those of who writes.
+CREATE FUNCTION triage.chat_messages_guard() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+		RAISE EXCEPTION 'role "%" may not write what the AI says', current_user
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = 'A bot of the application''s own speaks through triage.post_message(); run_id and comment_id are written by triage only.';
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION triage.chat_messages_guard() IS
+	'trigger, before a message of role assistant, or one with a run or a comment, is inserted: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
+REVOKE ALL ON FUNCTION triage.chat_messages_guard() FROM PUBLIC;
+
 CREATE FUNCTION triage.chat_messages_after() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -260,6 +278,23 @@ COMMENT ON FUNCTION triage.chat_sessions_before() IS
 	'trigger, before a chat session is updated: sets updated_at, and ended_at as the status asks; raises 23514 for a transition other than active to resolved and back, and resolved to archived';
 REVOKE ALL ON FUNCTION triage.chat_sessions_before() FROM PUBLIC;
 
+CREATE FUNCTION triage.chat_sessions_guard() RETURNS trigger
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+		RAISE EXCEPTION 'role "%" may not set context_start of chat session %', current_user, NEW.id
+			USING ERRCODE = 'insufficient_privilege',
+				HINT = 'What the AI is shown begins anew when the customer writes after the session or its ticket was resolved.';
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION triage.chat_sessions_guard() IS
+	'trigger, before context_start of a chat session is set: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
+REVOKE ALL ON FUNCTION triage.chat_sessions_guard() FROM PUBLIC;
+
 CREATE FUNCTION triage.chat_sessions_over() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -315,6 +350,27 @@ COMMENT ON FUNCTION triage.chat_tickets_before() IS
 	'trigger, before a chat session gets its origin ticket: locks the ticket and the session, and calls off the reply that the AI owes when the ticket is not the AI''s; raises 23514 when the ticket is closed_by_client, which end_session() alone makes of a conversation';
 REVOKE ALL ON FUNCTION triage.chat_tickets_before() FROM PUBLIC;
 
+-- Without its ticket a session would be the AI's, and answered again.
+CREATE FUNCTION triage.chat_tickets_deleted() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- whoever takes away the link alone wants the session to go on
+	IF EXISTS (SELECT FROM triage.tickets t WHERE t.tenant_id = OLD.tenant_id AND t.id = OLD.ticket_id) THEN
+		RETURN NULL;
+	END IF;
+	UPDATE triage.chat_sessions s SET status = 'resolved'
+		WHERE s.tenant_id = OLD.tenant_id AND s.id = OLD.session_id AND s.status = 'active';
+	UPDATE triage.chat_sessions s SET status = 'archived'
+		WHERE s.tenant_id = OLD.tenant_id AND s.id = OLD.session_id AND s.status = 'resolved';
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION triage.chat_tickets_deleted() IS
+	'trigger, after the link of a session with its origin ticket is deleted: archives the session when the ticket is gone; raises nothing';
+REVOKE ALL ON FUNCTION triage.chat_tickets_deleted() FROM PUBLIC;
+
 CREATE FUNCTION triage.tickets_chat() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -356,6 +412,11 @@ BEGIN
 	CREATE OR REPLACE TRIGGER chat_messages_before
 		BEFORE INSERT ON triage.chat_messages
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_messages_before();
+	-- a customer's message does not pay for it
+	CREATE OR REPLACE TRIGGER chat_messages_guard
+		BEFORE INSERT ON triage.chat_messages
+		FOR EACH ROW WHEN (NEW.role = 'assistant' OR NEW.run_id IS NOT NULL OR NEW.comment_id IS NOT NULL)
+		EXECUTE FUNCTION triage.chat_messages_guard();
 	CREATE OR REPLACE TRIGGER chat_messages_after
 		AFTER INSERT ON triage.chat_messages
 		REFERENCING NEW TABLE AS new_messages
@@ -363,6 +424,17 @@ BEGIN
 	CREATE OR REPLACE TRIGGER chat_tickets_before
 		BEFORE INSERT OR UPDATE ON triage.chat_tickets
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_tickets_before();
+	CREATE OR REPLACE TRIGGER chat_tickets_deleted
+		AFTER DELETE ON triage.chat_tickets
+		FOR EACH ROW WHEN (OLD.relation = 'origin')
+		EXECUTE FUNCTION triage.chat_tickets_deleted();
+	CREATE OR REPLACE TRIGGER chat_sessions_guard_insert
+		BEFORE INSERT ON triage.chat_sessions
+		FOR EACH ROW WHEN (NEW.context_start IS NOT NULL) EXECUTE FUNCTION triage.chat_sessions_guard();
+	CREATE OR REPLACE TRIGGER chat_sessions_guard_update
+		BEFORE UPDATE OF context_start ON triage.chat_sessions
+		FOR EACH ROW WHEN (OLD.context_start IS DISTINCT FROM NEW.context_start)
+		EXECUTE FUNCTION triage.chat_sessions_guard();
 	CREATE OR REPLACE TRIGGER chat_sessions_before
 		BEFORE UPDATE ON triage.chat_sessions
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_sessions_before();

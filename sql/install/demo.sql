@@ -873,7 +873,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'From 50 on every status and every way to be handled is among them.';
 	END IF;
 	-- in the order of whoever writes a message or a comment; from here on nobody else's ticket can come in
-	LOCK TABLE triage.people, triage.chat_messages, triage.ticket_comments, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
+	LOCK TABLE triage.people, triage.ticket_comments, triage.chat_messages, triage.tickets IN SHARE ROW EXCLUSIVE MODE;
 	PERFORM triage.check_place_for_demo();
 
 	-- those that are on and no others, so that what somebody has switched off stays off

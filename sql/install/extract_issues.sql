@@ -62,7 +62,7 @@ BEGIN
 				FROM triage.chat_tickets o
 				JOIN triage.chat_messages m ON m.tenant_id = o.tenant_id AND m.session_id = o.session_id
 				WHERE o.tenant_id = content_versions.tenant_id AND o.ticket_id = ANY (content_versions.ticket_ids)
-					AND o.relation = 'origin')
+					AND o.relation = 'origin' AND m.comment_id IS NULL)
 		-- 52 bits: a program that reads JSON numbers as double keeps them all
 		SELECT p.id, mod(sum(p.hash & 4503599627370495), 4503599627370496)::bigint
 			FROM part p
@@ -612,6 +612,19 @@ COMMENT ON FUNCTION triage.reword_issues(text, bigint, jsonb) IS
 	'part of store_extract_issues(): gives issues that a person put into their cluster the words in which the answer has them now; returns nothing; raises nothing';
 REVOKE ALL ON FUNCTION triage.reword_issues(text, bigint, jsonb) FROM PUBLIC;
 
+CREATE FUNCTION triage.issue_customer(tenant_id text, ticket_id bigint) RETURNS text
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce('org:' || p.organization_id, 'person:' || t.requester_id, 'email:' || lower(t.requester_email))
+		FROM triage.tickets t
+		LEFT JOIN triage.people p ON p.tenant_id = t.tenant_id AND p.id = t.requester_id
+		WHERE t.tenant_id = issue_customer.tenant_id AND t.id = issue_customer.ticket_id
+$$;
+COMMENT ON FUNCTION triage.issue_customer(text, bigint) IS
+	'part of store_extract_issues(), and of the trigger of tickets when the requester changes: who reports a ticket''s issues, for counting customers: the requester''s organization, else the requester, else the address; NULL: not known; raises nothing';
+REVOKE ALL ON FUNCTION triage.issue_customer(text, bigint) FROM PUBLIC;
+
 CREATE FUNCTION triage.store_extract_issues(tenant_id text, ticket_id bigint, session_id bigint, cluster_id bigint, run_id bigint,
 	version bigint, provider text, model text, answer jsonb)
 	RETURNS void
@@ -622,11 +635,8 @@ AS $$
 DECLARE
 	ticket record;
 BEGIN
-	SELECT t.created_at, coalesce('org:' || p.organization_id, 'person:' || t.requester_id,
-			'email:' || lower(t.requester_email)) AS customer
-		INTO ticket
+	SELECT t.created_at, triage.issue_customer(t.tenant_id, t.id) AS customer INTO ticket
 		FROM triage.tickets t
-		LEFT JOIN triage.people p ON p.tenant_id = t.tenant_id AND p.id = t.requester_id
 		WHERE t.tenant_id = store_extract_issues.tenant_id AND t.id = store_extract_issues.ticket_id;
 	PERFORM triage.reword_issues(store_extract_issues.tenant_id, store_extract_issues.ticket_id, answer);
 

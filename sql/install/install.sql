@@ -44,11 +44,14 @@ BEGIN
 	IF present THEN
 		-- First what writers lock first, in their order: each of the statements below wants a lock on one more table, and
 		-- with the locks of an earlier one would meet theirs.
+		IF to_regclass('triage.ticket_comments') IS NOT NULL THEN
+			LOCK TABLE triage.ticket_comments IN EXCLUSIVE MODE;
+		END IF;
 		IF to_regclass('triage.chat_attachments') IS NOT NULL AND to_regclass('triage.chat_messages') IS NOT NULL THEN
 			LOCK TABLE triage.chat_attachments, triage.chat_messages IN EXCLUSIVE MODE;
 		END IF;
-		IF to_regclass('triage.ticket_comments') IS NOT NULL AND to_regclass('triage.tickets') IS NOT NULL THEN
-			LOCK TABLE triage.ticket_comments, triage.tickets IN EXCLUSIVE MODE;
+		IF to_regclass('triage.tickets') IS NOT NULL THEN
+			LOCK TABLE triage.tickets IN EXCLUSIVE MODE;
 		END IF;
 		SELECT max(v.version) INTO found_version FROM triage.schema_version v;
 		IF found_version > current_version THEN

@@ -770,20 +770,9 @@ BEGIN
 				WHERE p.erased_at IS NULL
 				ORDER BY e.n
 			ON CONFLICT ON CONSTRAINT ticket_comments_external_id_key DO NOTHING
-			RETURNING id, external_id),
-		files AS (
-			INSERT INTO triage.comment_attachments (tenant_id, comment_id, file_url, file_name, file_type, byte_size)
-				SELECT tenant, m.id, f.value ->> 'content_url', left(f.value ->> 'file_name', 500),
-						CASE WHEN f.value ->> 'content_type' ~ '^[^[:cntrl:]]{1,200}$' THEN f.value ->> 'content_type' ELSE 'application/octet-stream' END,
-						CASE WHEN f.value ->> 'size' ~ '^[0-9]{1,18}$' THEN (f.value ->> 'size')::bigint END
-					FROM made m
-					JOIN jsonb_array_elements(comments) e (value) ON e.value ->> 'id' = m.external_id
-					CROSS JOIN LATERAL jsonb_array_elements(
-						CASE jsonb_typeof(e.value -> 'attachments') WHEN 'array' THEN e.value -> 'attachments' ELSE '[]' END) f (value)
-					-- what is no plain address of a file is left out
-					WHERE f.value ->> 'content_url' ~ '^https?://[^[:space:][:cntrl:]]+$' AND length(f.value ->> 'content_url') <= 2000
-						AND f.value ->> 'file_name' ~ '^[^[:cntrl:]]+$')
+			RETURNING id)
 		SELECT array_agg(m.id) INTO added FROM made m;
+	PERFORM triage.sync_store_files(tenant, source, ticket_id, comments);
 	-- since when the customer waits follows from all comments of the ticket
 	UPDATE triage.tickets t
 		SET first_response_at = least(t.first_response_at, a.first_at),
@@ -803,6 +792,49 @@ $$;
 COMMENT ON FUNCTION triage.sync_store_comments(text, text, bigint, jsonb) IS
 	'part of store_sync_comments(): writes comments of a ticket, and works out since when it waits; returns how many were new or changed; raises what a comment that does not fit raises';
 REVOKE ALL ON FUNCTION triage.sync_store_comments(text, text, bigint, jsonb) FROM PUBLIC;
+
+-- A file that was redacted at the source is not named there any more.  Those that were attached here stay, and a comment
+-- whose text was taken away here gets none.
+CREATE FUNCTION triage.sync_store_files(tenant text, source text, ticket_id bigint, comments jsonb) RETURNS void
+	LANGUAGE plpgsql
+	SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	WITH comment AS MATERIALIZED (
+			SELECT c.id, f.files
+				FROM jsonb_array_elements(comments) e (value)
+				CROSS JOIN LATERAL (
+					SELECT k.id, k.ticket_id, k.content FROM triage.ticket_comments k
+						WHERE k.tenant_id = tenant AND k.source = sync_store_files.source
+							AND k.external_id BETWEEN e.value ->> 'id' AND e.value ->> 'id'
+						ORDER BY k.external_id LIMIT 1) c
+				CROSS JOIN LATERAL (
+					SELECT CASE jsonb_typeof(e.value -> 'attachments') WHEN 'array' THEN e.value -> 'attachments' ELSE '[]' END) f (files)
+				WHERE c.ticket_id = sync_store_files.ticket_id AND c.content NOT IN ('[removed]', '[erased]')),
+		gone AS (
+			DELETE FROM triage.comment_attachments a
+				USING comment c
+				WHERE a.tenant_id = tenant AND a.comment_id = c.id AND a.source = sync_store_files.source
+					AND NOT c.files @> jsonb_build_array(jsonb_build_object('content_url', a.file_url)))
+	INSERT INTO triage.comment_attachments (tenant_id, comment_id, source, file_url, file_name, file_type, byte_size)
+		SELECT tenant, c.id, sync_store_files.source, f.value ->> 'content_url', left(f.value ->> 'file_name', 500),
+				CASE WHEN f.value ->> 'content_type' ~ '^[^[:cntrl:]]{1,200}$' THEN f.value ->> 'content_type' ELSE 'application/octet-stream' END,
+				CASE WHEN f.value ->> 'size' ~ '^[0-9]{1,18}$' THEN (f.value ->> 'size')::bigint END
+			FROM comment c
+			CROSS JOIN LATERAL jsonb_array_elements(c.files) WITH ORDINALITY f (value, n)
+			-- what is no plain address of a file is left out
+			WHERE f.value ->> 'content_url' ~ '^https?://[^[:space:][:cntrl:]]+$' AND length(f.value ->> 'content_url') <= 2000
+				AND f.value ->> 'file_name' ~ '^[^[:cntrl:]]+$'
+				AND NOT EXISTS (
+					SELECT FROM triage.comment_attachments a
+						WHERE a.tenant_id = tenant AND a.comment_id = c.id AND a.file_url = f.value ->> 'content_url')
+			ORDER BY c.id, f.n;
+END
+$$;
+COMMENT ON FUNCTION triage.sync_store_files(text, text, bigint, jsonb) IS
+	'part of sync_store_comments(): makes the files that came with comments of a ticket those that the source names now; returns nothing; raises what a file that does not fit raises';
+REVOKE ALL ON FUNCTION triage.sync_store_files(text, text, bigint, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION triage.sync_comment_text(comment jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE

@@ -43,12 +43,15 @@ BEGIN
 		metadata   jsonb,
 		client_id  text,
 		run_id     bigint,
+		comment_id bigint,
 		created_at timestamptz NOT NULL DEFAULT now(),
 		search     tsvector GENERATED ALWAYS AS (to_tsvector(triage.ts_config(language), left(content, 100000))) STORED,
 		CONSTRAINT chat_messages_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT chat_messages_client_id_key UNIQUE (tenant_id, session_id, client_id),
 		CONSTRAINT chat_messages_session_fkey FOREIGN KEY (tenant_id, session_id)
 			REFERENCES triage.chat_sessions (tenant_id, id) ON DELETE CASCADE,
+		CONSTRAINT chat_messages_comment_fkey FOREIGN KEY (tenant_id, comment_id)
+			REFERENCES triage.ticket_comments (tenant_id, id) ON DELETE CASCADE,
 		CONSTRAINT chat_messages_author_fkey FOREIGN KEY (tenant_id, author_id) REFERENCES triage.people (tenant_id, id),
 		CONSTRAINT chat_messages_content_length CHECK (octet_length(content) <= 262144),
 		CONSTRAINT chat_messages_content_not_empty CHECK (content ~ '\S'),
@@ -58,6 +61,8 @@ BEGIN
 	CREATE INDEX IF NOT EXISTS chat_messages_session ON triage.chat_messages (tenant_id, session_id, id);
 	CREATE INDEX IF NOT EXISTS chat_messages_author ON triage.chat_messages (tenant_id, author_id)
 		WHERE author_id IS NOT NULL;
+	CREATE INDEX IF NOT EXISTS chat_messages_comment ON triage.chat_messages (tenant_id, comment_id)
+		WHERE comment_id IS NOT NULL;
 	CREATE INDEX IF NOT EXISTS chat_messages_search ON triage.chat_messages USING gin (search);
 
 	CREATE TABLE IF NOT EXISTS triage.chat_attachments (
@@ -144,6 +149,7 @@ BEGIN
 			('chat_messages', 'metadata', 'data beside the text, an object; of the AI''s message: action, confidence, provider, model'),
 			('chat_messages', 'client_id', 'the application''s own id of the message, by which it is stored once a session'),
 			('chat_messages', 'run_id', 'the call that gave the AI''s message; no foreign key, runs may be purged'),
+			('chat_messages', 'comment_id', 'the public comment on its ticket that it shows here, and whose text it has; null: it was written here'),
 			('chat_messages', 'created_at', 'when it was written'),
 			('chat_messages', 'search', 'its words, for search_messages()'),
 			('chat_attachments', 'id', 'grows in the order of writing'),

@@ -26,6 +26,7 @@ BEGIN
 		tenant_id  text NOT NULL DEFAULT triage.current_tenant(),
 		id         bigint GENERATED ALWAYS AS IDENTITY,
 		comment_id bigint NOT NULL,
+		source     text NOT NULL DEFAULT 'api',
 		file_url   text NOT NULL,
 		file_name  text NOT NULL,
 		file_type  text NOT NULL DEFAULT 'application/octet-stream',
@@ -42,6 +43,7 @@ BEGIN
 		CONSTRAINT comment_attachments_file_name_printable CHECK (file_name !~ '[[:cntrl:]]'),
 		CONSTRAINT comment_attachments_file_type_length CHECK (length(file_type) BETWEEN 1 AND 200),
 		CONSTRAINT comment_attachments_file_type_printable CHECK (file_type !~ '[[:cntrl:]]'),
+		CONSTRAINT comment_attachments_source_length CHECK (length(source) BETWEEN 1 AND 100),
 		CONSTRAINT comment_attachments_byte_size CHECK (byte_size >= 0));
 	CREATE INDEX IF NOT EXISTS comment_attachments_comment ON triage.comment_attachments (tenant_id, comment_id, id);
 
@@ -67,6 +69,10 @@ BEGIN
 	CREATE OR REPLACE TRIGGER ticket_comments_edited
 		AFTER UPDATE OF content ON triage.ticket_comments
 		FOR EACH ROW WHEN (OLD.content IS DISTINCT FROM NEW.content) EXECUTE FUNCTION triage.ticket_comments_edited();
+	CREATE OR REPLACE TRIGGER ticket_comments_changed
+		AFTER UPDATE OF content, visibility ON triage.ticket_comments
+		FOR EACH ROW WHEN (OLD.content IS DISTINCT FROM NEW.content OR OLD.visibility <> NEW.visibility)
+		EXECUTE FUNCTION triage.ticket_comments_changed();
 	CREATE OR REPLACE TRIGGER comment_edits_append_only
 		BEFORE UPDATE OR DELETE ON triage.comment_edits
 		FOR EACH ROW EXECUTE FUNCTION triage.comment_edits_append_only();
@@ -85,6 +91,7 @@ BEGIN
 	COMMENT ON TABLE triage.comment_attachments IS 'files that belong to comments; the files themselves are kept elsewhere';
 	COMMENT ON COLUMN triage.comment_attachments.id IS 'grows in the order of writing';
 	COMMENT ON COLUMN triage.comment_attachments.comment_id IS 'the comment it belongs to';
+	COMMENT ON COLUMN triage.comment_attachments.source IS 'api: attached here; else the source that the comment came with it from';
 	COMMENT ON COLUMN triage.comment_attachments.file_url IS 'where the file is: a URL or a path; none that a browser would execute (javascript:, data: and the like)';
 	COMMENT ON COLUMN triage.comment_attachments.file_name IS 'as people see it';
 	COMMENT ON COLUMN triage.comment_attachments.file_type IS 'media type, as the uploader said it; not checked';

@@ -297,7 +297,7 @@ BEGIN
 			('extracted_issues', 'representative_quote', 'the customer''s words, as the model copied them; null: none'),
 			('extracted_issues', 'quote_verified', 'the quote occurs in the ticket, see quote_occurs(); false: it does not, or there is none'),
 			('extracted_issues', 'confidence', 'how sure the model says it is, 0 to 1; not calibrated; null: not said'),
-			('extracted_issues', 'customer', 'who reports it, for counting: org: and the organization''s id, else person: and the requester''s, else email: and the address; erased: and a ticket''s id after erase_person(); null: nobody known'),
+			('extracted_issues', 'customer', 'who reports it, for counting: org: and the id of the organization that the requester had when the issue was last found or the requester changed, else person: and the requester''s, else email: and the address; erased: and a ticket''s id after erase_person(); null: nobody known'),
 			('extracted_issues', 'fingerprint', 'of category, subcategory and summary, see issue_fingerprint()'),
 			('extracted_issues', 'assigned_by', 'how it came to its cluster; null: it is in none'),
 			('extracted_issues', 'assignment_score', 'the score it came there with; null: none was needed'),

@@ -80,7 +80,7 @@ BEGIN
 						WHERE f.tenant_id = m.tenant_id AND f.message_id = m.id))
 			FROM triage.chat_tickets o
 			JOIN triage.chat_messages m ON m.tenant_id = o.tenant_id AND m.session_id = o.session_id
-			WHERE o.relation = 'origin'
+			WHERE o.relation = 'origin' AND m.comment_id IS NULL
 		UNION ALL
 		SELECT e.tenant_id, e.ticket_id, e.created_at, 'escalation', e.id, e.created_by, NULL, e.reason,
 				jsonb_build_object('cause', e.cause, 'session_id', e.session_id, 'session_role', e.session_role)
@@ -115,7 +115,7 @@ BEGIN
 	COMMENT ON VIEW triage.ticket_timeline IS 'all that happened to a ticket, one entry a row; ask by ticket_id, by tenant_id too where row security does not bind, and order by happened_at, entry_id';
 	COMMENT ON COLUMN triage.ticket_timeline.ticket_id IS 'the ticket';
 	COMMENT ON COLUMN triage.ticket_timeline.happened_at IS 'when it happened';
-	COMMENT ON COLUMN triage.ticket_timeline.kind IS 'created, comment, message (of the conversation that the ticket began as), change (of a column), assignment, escalation, ai_result or link';
+	COMMENT ON COLUMN triage.ticket_timeline.kind IS 'created, comment, message (of the conversation that the ticket began as; a comment that is shown there is a comment), change (of a column), assignment, escalation, ai_result or link';
 	COMMENT ON COLUMN triage.ticket_timeline.entry_id IS 'id of the row it is about, in the table of its kind';
 	COMMENT ON COLUMN triage.ticket_timeline.actor IS 'who did it: a person''s id or an actor; of an ai_result and of the AI''s message: triage; null: not known';
 	COMMENT ON COLUMN triage.ticket_timeline.visibility IS 'of a comment: whether the customer sees it; else null';

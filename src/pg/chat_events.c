@@ -157,6 +157,9 @@ triage_chat_messages_event(PG_FUNCTION_ARGS)
 	find_ticket(&event, ORIGIN_OF_SESSION, event.session_id);
 	initStringInfo(&labels);
 	add_label(&labels, "role", label_column(trigger, "role"));
+	/* what shows a comment on the ticket is told of twice, for those who read conversations and for those who read tickets */
+	if (id_column(trigger, "comment_id") != 0)
+		appendStringInfo(&labels, ",\"comment\":" INT64_FORMAT, id_column(trigger, "comment_id"));
 	write_one(&event, &labels);
 	SPI_finish();
 	return PointerGetDatum(NULL);

@@ -48,12 +48,17 @@ deletion_changed(const TicketShape *shape, TupleTableSlot *old, TupleTableSlot *
 }
 
 void
-extraction_compare(ExtractionChanges *changes, const TicketShape *shape, TupleTableSlot *old, TupleTableSlot *new, bool edited)
+extraction_compare(ExtractionChanges *changes, const TicketShape *shape, TupleTableSlot *old, TupleTableSlot *new,
+				   const bool *differs)
 {
 	Datum		status = new->tts_values[shape->attno[COL_STATUS] - 1];
 
-	if (edited)
+	if (differs[shape->attno[COL_SUBJECT] - 1] || differs[shape->attno[COL_DESCRIPTION] - 1])
 		add(&changes->edited, &changes->any_edited, shape, old, new);
+	/* an erasure says itself what becomes of them */
+	if (!ticket_text_is_erased &&
+		(differs[shape->attno[COL_REQUESTER_ID] - 1] || differs[shape->attno[COL_REQUESTER_EMAIL] - 1]))
+		add(&changes->moved, &changes->any_moved, shape, old, new);
 	if (deletion_changed(shape, old, new))
 		add(&changes->hidden, &changes->any_hidden, shape, old, new);
 	/* a copy is looked at when sync says so */
@@ -80,6 +85,12 @@ extraction_follow(ExtractionChanges *changes)
 						   "UPDATE triage.extracted_issues i SET superseded_at = u.deleted_at FROM u "
 						   "WHERE i.tenant_id = u.tenant_id AND i.ticket_id = u.id "
 						   "AND i.superseded_at IS NOT DISTINCT FROM u.was_deleted_at", NULL, 0);
+	if (changes->any_moved)
+		rows_execute_fresh(&changes->moved,
+						   "UPDATE triage.extracted_issues i SET customer = n.customer "
+						   "FROM (SELECT u.tenant_id, u.id, triage.issue_customer(u.tenant_id, u.id) AS customer FROM u) n "
+						   "WHERE i.tenant_id = n.tenant_id AND i.ticket_id = n.id "
+						   "AND i.customer IS DISTINCT FROM n.customer", NULL, 0);
 	if (changes->any_ended)
 		rows_execute_fresh(&changes->ended,
 						   "SELECT triage.extract_finished(u.tenant_id, array_agg(u.id ORDER BY u.id)) FROM u "

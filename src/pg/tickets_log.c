@@ -341,8 +341,7 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 	if (changed(old, new, shape->attno[COL_HANDLER] - 1) &&
 		ticket_handed_over != DatumGetInt64(column_of(new, shape, COL_ID)))
 		key_add(&changes->taken_over, new, shape);
-	extraction_compare(&changes->extraction, shape, old, new, changes->differs[shape->attno[COL_SUBJECT] - 1] ||
-					   changes->differs[shape->attno[COL_DESCRIPTION] - 1]);
+	extraction_compare(&changes->extraction, shape, old, new, changes->differs);
 	was_live = is_live(shape, old);
 	live = is_live(shape, new);
 	if (was_live && !live)

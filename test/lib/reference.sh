@@ -44,7 +44,7 @@ INSERT INTO place (chapter, name)
 				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
 			(6, 'check_integrity'),
-			(7, 'check_comment_text check_custom_fields check_external_id check_file_url check_tags follow_up follow_ups '
+			(7, 'check_comment_text check_custom_fields check_external_id check_file_url check_tags follow_up follow_ups say_in_chat message_text '
 				'install_comment_tables install_ticket_views lock_comment orphans tickets_tagged'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(10, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),
@@ -66,7 +66,7 @@ INSERT INTO place (chapter, name)
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
 			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '
-				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket '
+				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer '
 				'issues_of_answer reword_issues extract_finished forget_quotes read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues '
 				'extraction_contradictions'),
 			(9, 'add_consumer read_events confirm_events drop_consumer'),
@@ -87,7 +87,7 @@ INSERT INTO place (chapter, name)
 			(15, 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			(7, 'install_sync_tables install_sync_views check_zendesk_source check_sync_source health_sync doctor_sync sync_lost sync_pace '
 				'sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets sync_store_tickets sync_try_tickets '
-				'sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			(6, 'set_syncing syncing check_commit'),
 			(7, 'install_records_tables purge_tickets erase_tickets import_guesses import_words import_read import_sieve import_try '
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),

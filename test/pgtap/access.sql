@@ -37,7 +37,7 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
 				'unlink_tickets follow_ups check_external_id check_comment_text check_file_url check_tags check_custom_fields'),
 			('admin', 'check_integrity orphans'),
-			('', 'install_comment_tables install_ticket_views lock_comment follow_up'),
+			('', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
 			('', 'set_provider drop_provider check_provider_endpoint set_output_limit'),
 			('admin', 'create_tenant origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '
@@ -85,7 +85,7 @@ INSERT INTO pg_temp.callable
 			('worker', 'claim_sync next_sync store_sync_tickets store_sync_comments fail_sync revive_sync take_over_sync'),
 			('', 'install_sync_tables install_sync_views add_zendesk_source drop_source check_zendesk_source check_sync_source '
 				'health_sync doctor_sync sync_lost sync_pace sync_fit sync_wait sync_errors sync_store_people sync_normal_tickets '
-				'sync_store_tickets sync_try_tickets sync_store_comments sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
+				'sync_store_tickets sync_try_tickets sync_store_comments sync_store_files sync_comment_text sync_try_comments sync_extract fail_sync_comments'),
 			('admin worker', 'escalate_unanswered'),
 			('worker', 'read_summarize lock_summarize store_summarize give_up_summarize escalate_for follow_chat_reply'),
 			('reader agent admin', 'mining_settings_of quote_occurs plain_summary issue_fingerprint analyzed_at'),
@@ -93,7 +93,7 @@ INSERT INTO pg_temp.callable
 			('admin', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all estimate_extraction extraction_contradictions'),
 			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
-				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
+				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '
 				'open_ticket_of reason_text check_escalation hand_to_people agent_spoke take_over_for mark_turn handoff_cause '

@@ -451,6 +451,11 @@ SELECT triage.post_message(:off, 'anybody?') AS off1 \gset
 SELECT is(pg_temp.ticket_of(:off) || ', ' || pg_temp.owed(:off), 'open human waiting, none', 'and a message goes to people at once');
 
 -- deleting
+SELECT triage.start_session('carl', true) AS lost \gset
+SELECT triage.post_message(:lost, 'help') AS lost1 \gset
+DELETE FROM triage.tickets WHERE id = pg_temp.origin(:lost);
+SELECT is((SELECT s.status || ' ' || pg_temp.owed(s.id) FROM triage.chat_sessions s WHERE s.id = :lost), 'archived none', 'a session whose ticket is deleted for good is over, and not the AI''s again');
+SELECT is(pg_temp.told(format('SELECT triage.post_message(%s, ''hello?'')', :lost)), '55000 chat session N is archived and takes no message', 'nobody answers there');
 SELECT triage.start_session('carl', true) AS x \gset
 INSERT INTO triage.chat_messages (session_id, content) VALUES (:x, 'x');
 SELECT triage.attach_file(max(m.id), 'https://x/', 'x') AS xa FROM triage.chat_messages m WHERE m.session_id = :x \gset
@@ -461,6 +466,67 @@ SELECT is((SELECT count(*) FROM triage.chat_messages m WHERE m.session_id = :x) 
 	'a session''s messages, files, links and jobs go with it [seed 169] [seed 176] [seed 193]');
 SELECT is((SELECT count(*) FROM triage.tickets t WHERE t.id = :xt), 1::bigint, 'its ticket stays [seed 181]');
 
+-- One thread: what is said on the ticket is said in the conversation ---------------------------------------------------------------
+
+SELECT triage.set_chat_settings('{"bot_enabled": true, "reply_delay_ms": 0}');
+INSERT INTO triage.people (id, role) VALUES ('ann', 'agent') ON CONFLICT DO NOTHING;
+CREATE FUNCTION pg_temp.thread(session bigint) RETURNS text
+	LANGUAGE sql
+AS $$
+	SELECT string_agg(format('%s %s: %s', c.role, c.author_id, c.content), ' | ' ORDER BY c.id) FROM triage.conversation(session) c
+$$;
+SELECT triage.start_session('carl', true) AS one \gset
+SELECT triage.post_message(:one, 'My printer burns') AS f;
+SELECT pg_temp.origin(:one) AS one_ticket \gset
+SELECT triage.add_consumer('threads', '{chat.message_posted,comment.created}');
+SELECT triage.add_comment(:one_ticket, 'Use water', 'ann') AS said \gset
+SELECT is(pg_temp.thread(:one), 'user carl: My printer burns | agent ann: Use water', 'an agent''s public comment is part of the conversation');
+SELECT is(pg_temp.ticket_of(:one) || ', ' || pg_temp.owed(:one), 'in_progress human answered, none', 'and stops the bot, as a message does');
+SELECT results_eq($$SELECT e.topic::text, e.labels FROM triage.events e ORDER BY e.id$$, format($$VALUES ('chat.message_posted'::text, '{"role": "agent", "comment": %s}'::jsonb),
+	('comment.created', '{"visibility": "public", "author_role": "agent"}')$$, :said), 'whoever hears of both can tell that they are one');
+SELECT triage.drop_consumer('threads');
+SELECT is((SELECT concat_ws(' ', o.messages, o.last_role, o.last_message, o.waiting_since IS NULL) FROM triage.chat_overview o WHERE o.id = :one), '2 agent Use water t', 'the overview shows it');
+SELECT is((SELECT string_agg(s.content, ',') FROM triage.search_messages('water', in_session => :one) s), 'Use water', 'the search finds it');
+SELECT is((SELECT string_agg(l.kind || ' ' || l.content, ' | ' ORDER BY l.kind, l.entry_id) FROM triage.ticket_timeline l WHERE l.ticket_id = :one_ticket AND l.kind IN ('comment', 'message')),
+	'comment Use water | message My printer burns', 'the timeline has each text once');
+SELECT triage.add_comment(:one_ticket, 'He has no contract', 'ann', visibility => 'internal') AS f;
+SELECT is(pg_temp.thread(:one), 'user carl: My printer burns | agent ann: Use water', 'a note is not said to the customer');
+SELECT triage.attach_to_comment(:said, 'https://files.example/water.pdf', 'water.pdf') AS f;
+SELECT is((SELECT c.attachments -> 0 ->> 'file_name' FROM triage.conversation(:one) c ORDER BY c.id DESC LIMIT 1), 'water.pdf', 'a file of the comment is there, too');
+SELECT triage.edit_comment(:said, 'Use sand', 'ann');
+SELECT is(pg_temp.thread(:one), 'user carl: My printer burns | agent ann: Use sand', 'an edit follows');
+-- two speakers of one time: notes come first, whose place among the messages nobody knows
+SELECT is((SELECT array_to_string(r.speakers, ' ') || ': ' || array_to_string(r.texts, ' | ') FROM triage.read_summarize('default', :one_ticket, NULL, NULL) r),
+	'note customer agent: He has no contract | My printer burns | Use sand', 'a summary is made of each text once');
+SELECT triage.hand_back_to_ai(:one_ticket) AS f;
+SELECT is(pg_temp.owed(:one), 'none', 'handed back, the bot has nothing to answer: the agent has');
+SELECT triage.post_message(:one, 'It is hot sand now') AS f;
+SELECT is(pg_temp.spoken(:one), E'customer agent customer: My printer burns | Use sand\n[file: water.pdf, application/octet-stream] | It is hot sand now', 'it is told what the agent said when the customer goes on');
+-- the customer's
+SELECT triage.receive_reply(:one_ticket, 'And it smells', 'carl', 'email', 'thread-1') AS f;
+SELECT is(pg_temp.owed(:one), 'fence 1 waits', 'a customer''s comment asks the bot anew');
+SELECT is(pg_temp.spoken(:one) LIKE '%| And it smells', true, 'with what was said last');
+SELECT triage.receive_reply(:one_ticket, 'And it smells', 'carl', 'email', 'thread-1') AS f;
+SELECT is((SELECT count(*) FROM triage.conversation(:one)), 4::bigint, 'delivered twice it is said once');
+SELECT triage.add_comment(:one_ticket, 'From another bot', author_role => 'ai') AS f;
+SELECT is(pg_temp.owed(:one), 'none', 'and another machine''s comment answers it');
+SELECT triage.end_session(:one) AS f;
+SELECT triage.receive_reply(:one_ticket, 'It burns again', 'carl') AS f;
+SELECT is((SELECT s.status || ', ' || pg_temp.ticket_of(s.id) || ', ' || pg_temp.spoken(s.id) FROM triage.chat_sessions s WHERE s.id = :one),
+	'active, open ai waiting, customer: It burns again', 'a comment opens session and ticket again, and what was settled before is left out');
+SELECT triage.redact_comment(:said, 'ann');
+SELECT is(pg_temp.thread(:one) LIKE 'user carl: My printer burns | agent ann: [removed] | user carl: It is hot sand now |%', true, 'a redaction follows');
+UPDATE triage.ticket_comments SET visibility = 'internal' WHERE id = :said;
+SELECT is_empty(format('SELECT FROM triage.chat_messages m WHERE m.comment_id = %s', :said), 'what became a note is taken out of the conversation');
+SELECT triage.add_comment(:one_ticket, repeat('ä', 200000), 'ann') AS long \gset
+SELECT is((SELECT octet_length(m.content) <= 262144 AND m.content LIKE '%ä…' FROM triage.chat_messages m WHERE m.comment_id = :long), true, 'of a comment that is too long for a message its beginning is said');
+DELETE FROM triage.ticket_comments WHERE id = :long;
+SELECT is_empty(format('SELECT FROM triage.chat_messages m WHERE m.comment_id = %s', :long), 'a comment that is deleted takes it along');
+SELECT triage.end_session(:one), triage.archive_session(:one) \g /dev/null
+SELECT count(*) AS before FROM triage.chat_messages m WHERE m.session_id = :one \gset
+SELECT is(pg_temp.told(format('SELECT triage.add_comment(%s, ''For the files'', ''ann'')', :one_ticket)), 'ok', 'archived is final');
+SELECT is((SELECT count(*) FROM triage.chat_messages m WHERE m.session_id = :one), :before::bigint, 'a comment stays on the ticket then');
+
 -- as the application's role ----------------------------------------------------------------------------------------------------------
 
 CREATE ROLE regress_triage_chat_agent;
@@ -468,6 +534,17 @@ CREATE ROLE regress_triage_chat_reader;
 SELECT triage.grant_access('regress_triage_chat_agent', 'agent'), triage.grant_access('regress_triage_chat_reader', 'reader');
 SELECT triage.set_chat_settings('{"bot_enabled": true, "reply_delay_ms": 0}');
 SET LOCAL ROLE regress_triage_chat_agent;
+SELECT triage.start_session('dora', true) AS y \gset
+SELECT triage.add_comment(pg_temp.origin(:y), 'I can wait', 'dora') AS yc \gset
+SELECT is(pg_temp.thread(:y), 'user dora: I can wait', 'an agent''s role writes comments into conversations');
+SELECT is(pg_temp.told(format(c.command, :y)), c.told, c.command)
+	FROM (VALUES ('INSERT INTO triage.chat_messages (session_id, role, content) VALUES (%s, ''assistant'', ''x'')', '42501 role "regress_triage_chat_agent" may not write what the AI says'),
+		('INSERT INTO triage.chat_messages (session_id, content, run_id) VALUES (%s, ''x'', 1)', '42501 role "regress_triage_chat_agent" may not write what the AI says'),
+		('INSERT INTO triage.chat_messages (session_id, content, comment_id) VALUES (%s, ''x'', 1)', '42501 role "regress_triage_chat_agent" may not write what the AI says'),
+		('UPDATE triage.chat_sessions SET context_start = 1 WHERE id = %s', '42501 role "regress_triage_chat_agent" may not set context_start of chat session N'),
+		('INSERT INTO triage.chat_sessions (context_start) VALUES (%s)', '42501 role "regress_triage_chat_agent" may not set context_start of chat session N'),
+		('SELECT triage.post_message(%s, ''I am a bot of the shop'', ''assistant'')', 'ok'),
+		('UPDATE triage.chat_sessions SET metadata = ''{"x": 1}'' WHERE id = %s', 'ok')) c (command, told);
 SELECT triage.start_session('dora', true) AS z \gset
 SELECT triage.post_message(:z, 'help me with the parrot') AS z1 \gset
 INSERT INTO triage.chat_messages (session_id, content) VALUES (:z, 'please');

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(438);
+SELECT plan(440);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -286,6 +286,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('comment_attachments_file_name_length', $$UPDATE triage.comment_attachments SET file_name = repeat('x', 501)$$),
 	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = ''$$),
 	('comment_attachments_file_type_length', $$UPDATE triage.comment_attachments SET file_type = repeat('x', 201)$$),
+	('comment_attachments_source_length', $$UPDATE triage.comment_attachments SET source = ''$$),
 	('comment_attachments_byte_size', $$UPDATE triage.comment_attachments SET byte_size = -1$$),
 
 	('ticket_links_pkey', $$INSERT INTO triage.ticket_links (id, ticket_id, kind, other_id) OVERRIDING SYSTEM VALUE
@@ -353,6 +354,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('chat_messages_client_id_key', $$INSERT INTO triage.chat_messages (session_id, role, content, client_id) SELECT pg_temp.session('a'), 'system', 'x', 'a'$$),
 	-- an INSERT meets the trigger first, which says that the session does not exist
 	('chat_messages_session_fkey', $$UPDATE triage.chat_messages SET session_id = pg_temp.session('foreign') WHERE content = 'a'$$),
+	('chat_messages_comment_fkey', $$INSERT INTO triage.chat_messages (session_id, role, content, comment_id) SELECT pg_temp.session('a'), 'system', 'x', 0$$),
 	('chat_messages_author_fkey', $$INSERT INTO triage.chat_messages (session_id, role, content, author_id) SELECT pg_temp.session('a'), 'system', 'x', 'olga'$$),
 	('chat_messages_content_length', $$INSERT INTO triage.chat_messages (session_id, role, content) SELECT pg_temp.session('a'), 'system', repeat('x', 262145)$$),
 	('chat_messages_content_not_empty', $$INSERT INTO triage.chat_messages (session_id, role, content) SELECT pg_temp.session('a'), 'system', E' \n'$$),

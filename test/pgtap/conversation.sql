@@ -172,7 +172,7 @@ SELECT is(pg_temp.outcome(c.command), '42501', 'an agent''s role: no ' || c.comm
 RESET ROLE;
 -- gone with its ticket
 SELECT triage.create_ticket('x', 'x') AS gone \gset
-SELECT triage.edit_comment(triage.add_comment(:gone, 'x'), 'y');
+SELECT triage.edit_comment(triage.add_comment(:gone, 'x', 'carl'), 'y');
 DELETE FROM triage.tickets WHERE id = :gone;
 SELECT is_empty('SELECT FROM triage.comment_edits e WHERE NOT EXISTS (SELECT FROM triage.ticket_comments c WHERE c.id = e.comment_id)', '[seed 90] a ticket''s comments and their edits go with it');
 
@@ -213,10 +213,35 @@ SELECT is_empty(format('SELECT FROM triage.comment_attachments a WHERE a.comment
 SELECT triage.delete_ticket(:a);
 SELECT is(pg_temp.outcome(format('SELECT triage.edit_comment(%s, ''x'')', :c)), 'P0002', 'comments of a deleted ticket are out of reach');
 
+-- Who wrote it ------------------------------------------------------------------------------------------------------------------------
+
+SELECT triage.create_ticket('w', 'x', 'carl', external_id => 'w', request_triage => false) AS w \gset
+SELECT triage.resolve_ticket(:w) AS f;
+CREATE FUNCTION pg_temp.wrote(comment bigint) RETURNS text
+	LANGUAGE sql
+AS $$
+	SELECT concat_ws(' ', c.author_id, c.author_role, t.status) FROM triage.ticket_comments c JOIN triage.tickets t ON t.id = c.ticket_id WHERE c.id = comment
+$$;
+SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, ''x'')', :w)),
+	'22023 | cannot tell who wrote the comment | Pass author_id or author_role, or set triage.actor to a person; triage.receive_reply() is for what a customer wrote.',
+	'a reply of nobody is not taken for the customer''s');
+SELECT is((SELECT t.status FROM triage.tickets t WHERE t.id = :w), 'resolved', 'and reopens nothing');
+SET LOCAL triage.actor = 'newcomer';
+SELECT is(pg_temp.outcome(format('SELECT triage.add_comment(%s, ''x'')', :w)), '22023', 'nor is that of an actor who is not known');
+SELECT is(pg_temp.wrote(triage.add_comment(:w, 'x', visibility => 'internal')), 'agent resolved', 'a note without author is an agent''s');
+SELECT is(pg_temp.wrote(triage.add_comment(:w, 'x', 'newcomer', visibility => 'internal')), 'newcomer agent resolved', 'and an author of a note who is not known, too');
+SET LOCAL triage.actor = 'ann';
+SELECT is(pg_temp.wrote(triage.add_comment(:w, 'x')), 'ann agent resolved', 'without author it is the actor''s');
+SET LOCAL triage.actor = 'carl';
+SELECT is(pg_temp.wrote(triage.add_comment(:w, 'x')), 'carl customer open', 'whoever that is');
+RESET triage.actor;
+SELECT is(pg_temp.wrote(triage.add_comment(:w, 'x', 'stranger')), 'stranger customer open', 'a named author who is not known is created as a customer');
+SELECT is(pg_temp.wrote((triage.receive_reply(:w, 'x')).comment_id), 'customer open', 'a visitor''s reply has a function of its own');
+
 -- Another tenant's --------------------------------------------------------------------------------------------------------------------
 
 SELECT triage.create_tenant('other');
-SELECT triage.add_comment(triage.create_ticket('x', 'x'), 'mine') AS mine \gset
+SELECT triage.add_comment(triage.create_ticket('x', 'x'), 'mine', 'carl') AS mine \gset
 SET LOCAL triage.tenant = 'other';
 SELECT is(pg_temp.outcome(format(c.command, :mine)), 'P0002', c.command || ', of another tenant, even as the owner')
 	FROM (VALUES ('SELECT triage.edit_comment(%s, ''x'')'), ('SELECT triage.redact_comment(%s)'), ('SELECT triage.attach_to_comment(%s, ''x'', ''x'')')) c (command);

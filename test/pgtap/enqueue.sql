@@ -93,7 +93,7 @@ UPDATE triage.tickets SET subject = subject, description = description WHERE ext
 SELECT is(pg_temp.job('a'), 'fence 5 attempts 3 medium leased', 'the same text again does not');
 UPDATE triage.tickets SET status = 'pending', priority = 'high', category = 'billing', tags = '{x}', language = 'en', custom_fields = '{"a": 1}' WHERE external_id = 'a';
 SELECT triage.assign_ticket(pg_temp.ticket('a'), 'ann') AS version \gset
-SELECT triage.add_comment(pg_temp.ticket('a'), 'hello') AS comment \gset
+SELECT triage.add_comment(pg_temp.ticket('a'), 'hello', 'carl') AS comment \gset
 SELECT is(pg_temp.job('a'), 'fence 5 attempts 3 medium leased', 'nor do status, agent, labels, tags or a comment');
 UPDATE triage.ai_jobs SET lease_until = NULL, run_at = now() + interval '1 hour' WHERE ticket_id = pg_temp.ticket('a');
 SELECT is(pg_temp.job('a'), 'fence 5 attempts 3 medium delayed', '(a job that waits after a failure)');

@@ -97,6 +97,12 @@ SELECT triage.add_comment(pg_temp.ticket('e'), 'VICTIMX was here', 'carl');
 SET LOCAL triage.tenant = 'other';
 SELECT pg_temp.leave_traces('carl', 'NAMESAKEX', 'o');
 RESET triage.tenant;
+SELECT triage.start_session('eve', true) AS hers \gset
+SELECT triage.post_message(:hers, 'Hello');
+SELECT triage.escalate_session(:hers, 'policy') AS with_people \gset
+DELETE FROM triage.ai_jobs WHERE ticket_id = :with_people;
+SELECT triage.add_comment(l.ticket_id, 'VICTIMX says so in a conversation of hers, too', 'carl') FROM triage.chat_tickets l WHERE l.session_id = :hers;
+SELECT is((SELECT count(*) FROM triage.chat_messages m WHERE m.comment_id IS NOT NULL AND m.content ~ 'VICTIMX says'), 1::bigint, '(which is kept twice)');
 SELECT triage.request_triage(pg_temp.ticket('c mail'));
 CREATE TABLE public.seen AS SELECT now() AS at, r.* FROM triage.ai_runs r;
 
@@ -124,7 +130,7 @@ SELECT is((SELECT count(*) FROM triage.ai_jobs j WHERE j.ticket_id = pg_temp.tic
 SELECT count(*) AS history FROM triage.ticket_history \gset
 
 SELECT set_has($$SELECT relation, erased FROM triage.erase_person('carl') WHERE erased > 0$$,
-	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 3), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 2), ('ai_runs', 2),
+	$$VALUES ('tickets'::text, 3::bigint), ('ticket_comments', 4), ('ticket_ai_results', 1), ('ticket_history', 2), ('ai_dead_letters', 2), ('ai_runs', 2),
 		('import_errors', 1), ('people', 1), ('extracted_issues', 2),
 		('issue_clusters', 1), ('cluster_events', 3)$$, '[seed 91] it tells how much it erased where');
 SELECT is_empty('SELECT pg_temp.places(''VICTIMX'')', 'nothing is left of the person''s text');

@@ -21,7 +21,7 @@ SELECT is_empty('SELECT FROM triage.events', 'while nobody wants events, none ar
 SELECT triage.add_consumer('files', '{comment.created}');
 SELECT triage.create_ticket('x', 'x', external_id => 'f');
 SELECT is_empty('SELECT FROM triage.events', 'while nobody wants a topic, nothing of it is');
-SELECT triage.add_comment(pg_temp.ticket('f'), 'x');
+SELECT triage.add_comment(pg_temp.ticket('f'), 'x', 'carl');
 SELECT results_eq('SELECT topic::text FROM triage.events', $$VALUES ('comment.created')$$, 'what is wanted is');
 SELECT triage.drop_consumer('files');
 
@@ -151,7 +151,7 @@ SELECT triage.add_consumer('own');
 SELECT triage.create_ticket('x', 'x');
 SET LOCAL triage.tenant = 'two';
 SELECT triage.add_consumer('own', '{comment.created}');
-SELECT triage.add_comment(triage.create_ticket('x', 'x'), 'x');
+SELECT triage.add_comment(triage.create_ticket('x', 'x'), 'x', 'carl');
 SELECT pg_temp.committed();
 SELECT is(pg_temp.got('own'), 'two comment.created', 'a consumer gets its tenant''s events, of its topics');
 SELECT is(pg_temp.got('every'), 'one ticket.created, two ticket.created, two comment.created', 'one of all tenants gets all');
@@ -196,7 +196,7 @@ CREATE ROLE regress_triage_app;
 SELECT triage.grant_access('regress_triage_app', 'agent');
 SET LOCAL ROLE regress_triage_app;
 SELECT triage.create_ticket('by the app', 'x', external_id => 'app');
-SELECT triage.add_comment(pg_temp.ticket('app'), 'x');
+SELECT triage.add_comment(pg_temp.ticket('app'), 'x', 'carl');
 RESET ROLE;
 SELECT is((SELECT string_agg(e.topic::text, ' ' ORDER BY e.id) FROM triage.events e WHERE e.ticket_id = pg_temp.ticket('app')), 'ticket.created comment.created',
 	'what a role does that may write no events is told');

@@ -133,6 +133,15 @@ SELECT triage.create_ticket('x', 'x', external_id => 'nobody') \g /dev/null
 SELECT pg_temp.look(n, pg_temp.answer(pg_temp.issue('x'))) FROM unnest('{person,mail,nobody}'::text[]) n \g /dev/null
 SELECT results_eq($$SELECT t.external_id, i.customer FROM triage.extracted_issues i JOIN triage.tickets t ON t.id = i.ticket_id WHERE t.external_id IN ('person', 'mail', 'nobody') ORDER BY 1$$,
 	$$VALUES ('mail', 'email:joe@example.com'), ('nobody', NULL), ('person', 'person:carl')$$, 'the customer is the organization, else the person, else the address');
+SAVEPOINT requesters;
+SELECT triage.update_ticket(t.id, c.changes) FROM (VALUES ('person', '{"requester_id": "olaf"}'::jsonb), ('mail', '{"requester_email": "ann@example.com"}'), ('nobody', '{"requester_id": "carl"}')) c (ticket, changes)
+	JOIN triage.tickets t ON t.external_id = c.ticket \g /dev/null
+SELECT results_eq($$SELECT t.external_id, i.customer FROM triage.extracted_issues i JOIN triage.tickets t ON t.id = i.ticket_id WHERE t.external_id IN ('person', 'mail', 'nobody') ORDER BY 1$$,
+	$$VALUES ('mail', 'email:ann@example.com'), ('nobody', 'person:carl'), ('person', 'org:acme')$$, 'and follows when the ticket gets another requester');
+SELECT is_empty($$SELECT c.detail FROM triage.check_integrity() c$$, 'counted for that one');
+UPDATE triage.tickets SET requester_email = NULL WHERE external_id = 'mail';
+SELECT is((SELECT i.customer FROM triage.extracted_issues i WHERE i.ticket_id = pg_temp.ticket('mail')), NULL, 'or for nobody');
+ROLLBACK TO requesters;
 
 -- an answer outside the taxonomy or its limits stores nothing at all
 SELECT is(pg_temp.outcome(format('SELECT pg_temp.look(''a'', pg_temp.answer(pg_temp.issue(''new''), %L))', v.issue)), v.state, v.what)

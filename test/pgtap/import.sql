@@ -210,6 +210,35 @@ SELECT is(pg_temp.import('''public.times'''), '1/0/3', 'a ticket that begins or 
 SELECT is((SELECT string_agg(DISTINCT e.state || ' ' || e.message, ',') FROM triage.import_errors e WHERE e.row_key IN ('b', 'c', 'd')), '22008 a date of it is infinite', 'and it says why');
 SELECT is((SELECT t.created_at FROM triage.tickets t WHERE t.source = 'times'), '0044-03-15 BC'::timestamptz, 'an old one is not');
 
+-- Keys that are dates, and a session that writes them otherwise ----------------------------------------------------------------------
+
+CREATE DOMAIN public.a_day AS date;
+CREATE FUNCTION pg_temp.by_day(type text) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	import bigint;
+BEGIN
+	EXECUTE format('CREATE TABLE public.by_%s (key %1$s, title text)', type);
+	EXECUTE format('INSERT INTO public.by_%s SELECT d::date, ''day '' || d::date FROM generate_series(timestamp ''2024-01-01'', ''2024-02-20'', ''1 day'') d', type);
+	SET LOCAL datestyle = 'SQL, DMY';
+	import := triage.import_start('tickets', ('public.by_' || type)::regclass, '{"external_id": "key"}', '{}', type, NULL, false, 7);
+	PERFORM triage.import_batch(import);
+	SET LOCAL datestyle = 'ISO, MDY';
+	PERFORM triage.import_batch(import);
+	SET LOCAL datestyle = 'German, DMY';
+	WHILE triage.import_batch(import) LOOP
+		SET LOCAL datestyle = 'SQL, MDY';
+	END LOOP;
+	SET LOCAL datestyle = 'ISO, MDY';
+	RETURN (SELECT format('%s/%s/%s %s', i.rows_imported, i.rows_skipped, i.rows_failed, min(t.external_id))
+		FROM triage.imports i JOIN triage.tickets t ON t.source = type WHERE i.id = import GROUP BY i.id, i.tenant_id);
+END
+$$;
+SELECT is(pg_temp.by_day(t.type), t.read, 'a key of type ' || t.type || ' is gone on with under another DateStyle')
+	FROM (VALUES ('date', '51/0/0 2024-01-01'), ('a_day', '51/0/0 2024-01-01'), ('timestamp', '51/0/0 2024-01-01T00:00:00')) t (type, read);
+SELECT is(pg_temp.import('''public.by_date'', ''{"external_id": "key"}'', source => ''date'''), '0/51/0', 'and what is here is known again');
+
 -- What syncing suspends, and what not -------------------------------------------------------------------------------------------------
 
 SELECT t.id AS closed FROM triage.tickets t WHERE t.external_id = 'c5' \gset

@@ -16,7 +16,7 @@ SELECT triage.create_ticket('printer', 'jams', 'carl', external_id => 'a') AS a 
 SELECT triage.create_ticket('paper', 'none', 'carl', external_id => 'b') AS b \gset
 SELECT triage.assign_ticket(:a, 'ann'), triage.assign_ticket(:a, 'bob'), triage.unassign_ticket(:a), triage.assign_ticket(:a, 'ann');
 SELECT triage.edit_comment(triage.add_comment(:a, 'x', 'carl'), 'y'), triage.add_comment(:a, 'x', 'ann', 'agent');
-SELECT triage.attach_to_comment(triage.add_comment(:a, 'z'), '/x', 'x'), triage.link_tickets(:a, 'related', :b);
+SELECT triage.attach_to_comment(triage.add_comment(:a, 'z', 'carl'), '/x', 'x'), triage.link_tickets(:a, 'related', :b);
 SELECT triage.resolve_ticket(:a), triage.reopen_ticket(:a), triage.close_ticket(:a), triage.add_comment(:a, 'again', 'carl');
 INSERT INTO triage.tickets (external_id, description, status, assignee_id) VALUES ('c', 'x', 'closed', 'ann'), ('d', 'x', 'review', NULL);
 SELECT triage.create_ticket('x', 'x', external_id => 'e') AS e \gset

@@ -117,6 +117,40 @@ SELECT cmp_ok(pg_temp.queue_cost(s.query), '<=', 200::numeric, s.name || ': of a
 -- result makes, so what is rare among the open ones is looked for among all of them.
 SELECT cmp_ok(c.read, '<=', :open_tickets + 10 * c.returned + 50, 'a rare combination among open tickets reads the open ones at most [seed 84]')
 	FROM pg_temp.cost('SELECT * FROM triage.list_tickets(statuses => ''{review}'', priorities => ''{urgent}'', categories => ''{feature_request}'')') c;
+-- Whoever does not want to wait for that says how many may be looked at, and goes on from where it ended.
+SELECT cmp_ok(c.read, '<=', 2 * 200 + 10 * c.returned + 50, 'a bound is kept: one look for its end, one for the tickets')
+	FROM (VALUES ('statuses => ''{review}'', priorities => ''{urgent}'', categories => ''{feature_request}'''), ('statuses => ''{closed}'', categories => ''{none}'''),
+			('assignee => ''agent3'', categories => ''{none}''')) f (filter),
+		LATERAL pg_temp.cost(format('SELECT * FROM triage.list_tickets(%s, max_examined => 200)', f.filter)) c;
+CREATE FUNCTION pg_temp.walked(filter text, bound int) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	page record;
+	ids bigint[] := '{}';
+	pages int := 0;
+	went_on boolean := true;
+	at timestamptz;
+	last bigint;
+BEGIN
+	WHILE went_on LOOP
+		went_on := false;
+		pages := pages + 1;
+		FOR page IN EXECUTE format('SELECT * FROM triage.list_tickets(%s, max_rows => 7, max_examined => %L, after_created_at => %L, after_id => %L)', filter, bound, at, last) LOOP
+			at := page.created_at;
+			last := page.id;
+			went_on := true;
+			IF page.subject IS NOT NULL THEN
+				ids := ids || page.id;
+			END IF;
+		END LOOP;
+	END LOOP;
+	RETURN format('%s %s', CASE WHEN bound IS NULL THEN pages > 0 ELSE pages > 2 END, ids);
+END
+$$;
+SELECT is(pg_temp.walked(f.filter, 100), pg_temp.walked(f.filter, NULL), 'and none is missed or doubled on the way: ' || f.filter)
+	FROM (VALUES ('statuses => ''{review}'', priorities => ''{urgent}'''), ('statuses => ''{open}'', categories => ''{billing}'''), ('include_finished => false, categories => ''{none}''')) f (filter);
+SELECT is(pg_temp.outcome('SELECT triage.list_tickets(max_examined => 0)'), '22023', 'none at all is no bound');
 -- The page is of the best among the newest thousand, and so costs what they cost.
 SELECT is((SELECT count(*) FROM triage.search_tickets('order', 1000)), 1000::bigint, 'a common word has more matches than are ranked');
 SELECT cmp_ok(c.read, '<=', 10 * 1000::bigint, 'a page of them: not ten times what is ranked')

@@ -151,11 +151,11 @@ ROLLBACK TO landlord;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p
 	WHERE p.pronamespace = 'triage'::regnamespace AND p.prosecdef AND p.proname NOT IN (
 		'check_schema', 'tickets_after_insert', 'tickets_after_update', 'ticket_comments_before', 'ticket_comments_after',
-		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'tickets_tagged',
+		'edit_comment', 'redact_comment', 'attach_to_comment', 'ticket_comments_edited', 'ticket_comments_changed', 'tickets_tagged', 'post_message',
 		'search_tickets', 'create_tenant', 'request_triage', 'cancel_job', 'retry_failed', 'pause', 'resume', 'reprioritise',
 		'purge_deleted', 'erase_person',
 		'apply_retention', 'set_budget', 'drop_budget', 'write_off',
-		'chat_messages_before', 'chat_messages_after', 'chat_sessions_over', 'chat_tickets_before', 'tickets_chat', 'search_messages',
+		'chat_messages_before', 'chat_messages_after', 'chat_sessions_over', 'chat_tickets_before', 'chat_tickets_deleted', 'tickets_chat', 'search_messages',
 		'read_chat_reply', 'lock_chat_reply', 'store_chat_reply', 'give_up_chat_reply',
 		'claim_jobs', 'complete_job', 'fail_job', 'reap_jobs', 'worker_start', 'worker_stop', 'worker_counters', 'adopt', 'home_refusal',
 		'accept_draft', 'edit_draft', 'reject_draft', 'correct_result', 'ai_feedback_event', 'chat_sessions_event', 'chat_messages_event', 'ticket_escalations_event',

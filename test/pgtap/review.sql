@@ -43,7 +43,7 @@ SELECT is(triage.ai_assisted(pg_temp.ticket('a')), false, 'a ticket with a draft
 SELECT is((SELECT concat_ws(' ', i.result_id = :a, i.draft_verdict) FROM triage.inbox i JOIN triage.ticket_ai_results r ON r.ticket_id = i.id WHERE r.id = :a), 't', 'the inbox names the result, which nobody has looked at');
 SELECT triage.accept_draft(:a, 'ann') AS sent \gset
 SELECT is((SELECT concat_ws(' ', i.result_id = :a, i.draft_verdict) FROM triage.inbox i JOIN triage.ticket_ai_results r ON r.ticket_id = i.id WHERE r.id = :a), 't accepted', 'and what became of its draft');
-SELECT is(pg_temp.comment(:sent), format('public agent ann draft %s: Dear Carl, please turn the printer off and on again.', :a),
+SELECT is(pg_temp.comment(:sent), 'public agent ann draft : Dear Carl, please turn the printer off and on again.',
 	'an accepted draft is the agent''s public comment, and says where it came from [seed 121]');
 SELECT is((SELECT (f.verdict, f.person_id, f.comment_id, f.similarity, f.corrections)::text FROM triage.ai_feedback f WHERE f.result_id = :a),
 	format('(accepted,ann,%s,1.000,{})', :sent), 'and the verdict is on record');
@@ -54,11 +54,20 @@ SELECT is(pg_temp.told(format(c.command, :a)), '55000 the draft of result N was 
 		('SELECT triage.edit_draft(%s, ''x'', ''bob'')'), ('SELECT triage.reject_draft(%s, ''x'', ''bob'')')) AS c (command);
 SELECT is((SELECT count(*) FROM triage.ticket_comments c WHERE c.ticket_id = pg_temp.ticket('a')), 1::bigint, 'there is one comment');
 
+-- what came in under the same source and the result's number is another comment
+SELECT pg_temp.answered('i') AS i \gset
+SELECT triage.set_syncing(true);
+INSERT INTO triage.ticket_comments (ticket_id, author_role, content, source, external_id) VALUES (pg_temp.ticket('i'), 'agent', 'imported', 'draft', :i);
+SELECT triage.set_syncing(false);
+SELECT triage.accept_draft(:i, 'ann') AS sent \gset
+SELECT is(pg_temp.comment(:sent), 'public agent ann draft : Dear Carl, please turn the printer off and on again.', 'a comment that was imported is not taken for the draft');
+SELECT is((SELECT count(*) FROM triage.ticket_comments c WHERE c.ticket_id = pg_temp.ticket('i')), 2::bigint, 'which is sent beside it');
+
 -- Editing ------------------------------------------------------------------------------------------------------------
 
 SELECT pg_temp.answered('e') AS e \gset
 SELECT triage.edit_draft(:e, 'Dear Carl, please turn the printer off. Ann', 'boss') AS sent \gset
-SELECT is(pg_temp.comment(:sent), format('public admin boss draft %s: Dear Carl, please turn the printer off. Ann', :e), 'an edited draft is sent in its last wording');
+SELECT is(pg_temp.comment(:sent), 'public admin boss draft : Dear Carl, please turn the printer off. Ann', 'an edited draft is sent in its last wording');
 SELECT is((SELECT (f.verdict, f.similarity)::text FROM triage.ai_feedback f WHERE f.result_id = :e), '(edited,0.778)', 'with how much was left of it');
 SELECT is(triage.ai_assisted(pg_temp.ticket('e')), true, 'that is ai_assisted, too [seed 53]');
 SELECT pg_temp.answered('same') AS same \gset

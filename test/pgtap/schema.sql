@@ -303,6 +303,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		metadata jsonb
 		client_id text
 		run_id bigint
+		comment_id bigint
 		created_at timestamp with time zone NOT NULL DEFAULT now()
 		search tsvector DEFAULT to_tsvector(triage.ts_config(language), "left"(content, 100000))$$),
 	('chat_sessions', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
@@ -332,6 +333,7 @@ INSERT INTO pg_temp.expected_table VALUES
 	('comment_attachments', $$tenant_id text NOT NULL DEFAULT triage.current_tenant()
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		comment_id bigint NOT NULL
+		source text NOT NULL DEFAULT 'api'::text
 		file_url text NOT NULL
 		file_name text NOT NULL
 		file_type text NOT NULL DEFAULT 'application/octet-stream'::text

@@ -23,7 +23,7 @@ INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, ticket_version, cate
 SELECT triage.add_consumer('trapped', all_tenants => true);
 UPDATE triage.event_consumers SET seen = '1:1:';
 INSERT INTO triage.events (tenant_id, generation, xid, topic, actor) VALUES ('default', 1, '3', 'ticket.created', 'ann');
-SELECT triage.add_comment(:victim, 'x') AS comment \gset
+SELECT triage.add_comment(:victim, 'x', 'carl') AS comment \gset
 SELECT triage.load_taxonomy();
 SELECT triage.add_zendesk_source('acme', 'a@example.com', 'key', requests_per_minute => 1000000, comment_requests_per_minute => 1000000);
 
@@ -213,6 +213,7 @@ INSERT INTO pg_temp.call VALUES
 	('SELECT triage.set_mining_settings(''{"min_issues": 3}''::pg_catalog.jsonb)', '42501'),
 	-- first, so that there is a session for what follows
 	('SELECT triage.post_message(triage.start_session(''p''::pg_catalog.text, true), ''x''::pg_catalog.text, ''user'', NULL, ''c''::pg_catalog.text)', 'ok'),
+	('SELECT triage.add_comment(l.ticket_id, ''x''::pg_catalog.text, ''p''::pg_catalog.text) FROM triage.chat_tickets l WHERE l.relation OPERATOR(pg_catalog.=) ''origin''', 'ok'),
 	('SELECT triage.search_messages(''parrot''::pg_catalog.text)', 'ok'),
 	('SELECT triage.read_chat_reply(''default''::pg_catalog.text, NULL, 1, NULL)', 'ok'),
 	('SELECT triage.lock_chat_reply(''{default}'', ''{1}'', ''{1}'', ''{NULL}'', ''{1}'')', 'ok'),

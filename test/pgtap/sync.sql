@@ -315,8 +315,13 @@ SELECT alike((SELECT error FROM triage.sync_runs ORDER BY id DESC LIMIT 1), '% l
 SELECT triage.edit_comment(c.id, 'edited here') FROM triage.ticket_comments c WHERE external_id = '902';
 SELECT triage.redact_comment(c.id) FROM triage.ticket_comments c WHERE external_id = '910';
 SELECT pg_temp.quote('k1', c.content) FROM triage.ticket_comments c WHERE external_id = '900';
+SELECT triage.attach_to_comment(c.id, '/uploads/mine.txt', 'mine.txt') FROM triage.ticket_comments c WHERE external_id = '900';
 UPDATE triage.synced_tickets SET comments_due_at = clock_timestamp() WHERE ticket_id = pg_temp.ticket('k1');
-SELECT pg_temp.comments('k1', '{}', pg_temp.c('900', 600, '{"author_id": "2", "body": "Try ▇▇"}'), pg_temp.c('901', 700, '{"public": true, "author_id": "2", "body": "A note"}'), pg_temp.c('902', 800), pg_temp.c('910', 1, '{"body": "resurrected"}'));
+SELECT pg_temp.comments('k1', '{}', pg_temp.c('900', 600, '{"author_id": "2", "body": "Try ▇▇"}'), pg_temp.c('901', 700, '{"public": true, "author_id": "2", "body": "A note"}'),
+	pg_temp.c('902', 800, '{"attachments": [{"file_name": "redacted.txt", "content_url": "https://files.example/redacted.txt"}]}'),
+	pg_temp.c('910', 1, '{"body": "resurrected", "attachments": [{"file_name": "y.png", "content_url": "https://files.example/y.png"}]}'));
+SELECT results_eq('SELECT c.external_id, a.file_name, a.source FROM triage.comment_attachments a JOIN triage.ticket_comments c ON c.id = a.comment_id ORDER BY 1, 2',
+	$$VALUES ('900'::text, 'mine.txt'::text, 'api'::text), ('902', 'redacted.txt', 'zendesk')$$, 'a file that was redacted there goes here, one that came up since comes, and those attached here stay');
 SELECT results_eq('SELECT external_id, content, visibility::text FROM triage.ticket_comments WHERE external_id IN (''900'', ''901'', ''902'', ''910'') ORDER BY 1',
 	$$VALUES ('900'::text, 'Try ▇▇'::text, 'public'::text), ('901', 'A note', 'public'), ('902', 'edited here', 'public'), ('910', '[removed]', 'public')$$,
 	'what was redacted or shown there follows; what was edited or removed here stays');

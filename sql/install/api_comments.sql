@@ -64,7 +64,6 @@ BEGIN
 	PERFORM triage.check_schema();
 	source := coalesce(source, 'api');
 	PERFORM triage.check_external_id(source, external_id, 'ticket_comments');
-	PERFORM triage.check_comment_text(content);
 
 	FOR i IN 1 .. 3 LOOP				-- as in create_ticket
 		IF external_id IS NOT NULL THEN
@@ -369,6 +368,7 @@ BEGIN
 	IF triage.syncing() THEN
 		RETURN NEW;
 	END IF;
+	PERFORM triage.check_comment_text(NEW.content);
 	-- the lock keeps the ticket from being closed while the comment is on its way, and is the one that _after needs
 	SELECT t.status INTO ticket
 		FROM triage.tickets t

@@ -38,7 +38,8 @@ BEGIN
 	END IF;
 	IF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'triage' AND e.extowner = me) THEN
 		RAISE EXCEPTION 'only the owner of extension "triage" can install its tables'
-			USING ERRCODE = 'insufficient_privilege';
+			USING ERRCODE = 'insufficient_privilege', HINT = format('Its owner is role "%s".',
+				(SELECT pg_get_userbyid(e.extowner) FROM pg_extension e WHERE e.extname = 'triage'));
 	END IF;
 	IF present THEN
 		-- First what writers lock first, in their order: each of the statements below wants a lock on one more table, and

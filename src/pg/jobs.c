@@ -71,7 +71,8 @@ check_arguments(int max_jobs, int64 lease_ms, const char *provider)
 	if (max_jobs < 1 || max_jobs > QUEUE_MAX_BATCH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of jobs must be between 1 and %d, not %d", QUEUE_MAX_BATCH, max_jobs)));
+				 errmsg("number of jobs must be between 1 and %d, not %d", QUEUE_MAX_BATCH, max_jobs),
+				 errhint("Claim again when these are done.")));
 	if (lease_ms < 1000 || lease_ms > SECS_PER_DAY * INT64CONST(1000))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -80,7 +81,8 @@ check_arguments(int max_jobs, int64 lease_ms, const char *provider)
 	if (*provider == '\0' || strlen(provider) >= sizeof(((Job *) NULL)->provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name of the provider must have 1 to 63 bytes")));
+				 errmsg("name of the provider must have 1 to 63 bytes"),
+				 errhint("It stands in the runs; a row of triage.providers of that name says what its model costs.")));
 }
 
 /* What is used up yields no rows, like a queue without due jobs; what can never be called is an error. */
@@ -124,7 +126,8 @@ check_kinds(ArrayType *kinds)
 	if (distinct == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("kinds must name a kind of job at least")));
+				 errmsg("kinds must name a kind of job at least"),
+				 errhint("SELECT enum_range(NULL::triage.job_kind) has them all.")));
 	return distinct == KIND_COUNT;
 }
 
@@ -335,7 +338,10 @@ triage_complete_job(PG_FUNCTION_ARGS)
 	bool		stored;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence and answer must not be null")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("job_id, fence and answer must not be null"),
+				 errhint("Pass what claim_jobs() returned; a call without an answer is for fail_job().")));
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
@@ -389,12 +395,16 @@ triage_fail_job(PG_FUNCTION_ARGS)
 	const char *fate;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job_id, fence, class and message must not be null")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("job_id, fence, class and message must not be null"),
+				 errhint("Pass what claim_jobs() returned, and say what went wrong.")));
 	class = DatumGetCString(DirectFunctionCall1(enum_out, PG_GETARG_DATUM(2)));
 	if (!outcome_parse(class, &outcome) || outcome == OUTCOME_SUCCEEDED || outcome == OUTCOME_STALE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a job cannot fail with class %s", class)));
+				 errmsg("a job cannot fail with class %s", class),
+				 errhint("Class transient is tried again, bad_request and refused are not; an answer is for complete_job().")));
 	config_connect();
 	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{

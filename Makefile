@@ -125,7 +125,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
 	redact retry similarity states untrusted utf8 verdict zendesk zendesk_page
 NET = authorization loop pool secret transfer transport
-PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state endpoint erase events events_notify gate gate_status guc home \
+PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state encoding endpoint erase events events_notify gate gate_status guc home \
 	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store sync sync_queue syncing tenant ticket_events tickets_extract tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield

@@ -24,6 +24,10 @@ SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', repeat('x', 104
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket(repeat('x', 999), 'd')$$);
 SELECT * FROM pg_temp.outcome($$INSERT INTO triage.tickets (subject, description) VALUES ('', ' ')$$);
 SELECT * FROM pg_temp.outcome($$INSERT INTO triage.tickets (description) VALUES (repeat('x', 1048577))$$);
+SELECT * FROM pg_temp.outcome($$INSERT INTO triage.tickets (subject, description) VALUES (repeat(U&'\00E4', 999), 'd')$$);
+SELECT * FROM pg_temp.outcome($$UPDATE triage.tickets SET subject = '', description = E'\t' WHERE id = pg_temp.ticket('a')$$);
+SELECT * FROM pg_temp.outcome($$INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (pg_temp.ticket('a'), ' ')$$);
+SELECT * FROM pg_temp.outcome($$INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (pg_temp.ticket('a'), repeat('x', 1048577))$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', convert_from('\xc328', 'UTF8'))$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', E'a\u0000b')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.update_ticket(pg_temp.ticket('a'), '{"subject": "a\u0000b"}')$$);
@@ -89,6 +93,19 @@ SELECT * FROM pg_temp.outcome($$SELECT triage.wait_for_triage(triage.create_tick
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT * FROM pg_temp.outcome($$SELECT triage.wait_for_triage(pg_temp.ticket('a'))$$);
 COMMIT;
+
+-- the protocol of an external worker
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(0)$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(129)$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, '1 ms')$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, provider => '')$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, kinds => '{}')$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.claim_jobs(1, kinds => '{gardening}')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.complete_job(1, 1, NULL)$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.fail_job(1, 1, 'transient', NULL)$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.fail_job(1, 1, 'succeeded', 'x')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.run_pending(0)$$);
+SELECT triage.complete_job(-1, 1, '{}') AS no_such_job, triage.fail_job(-1, 1, 'transient', 'x') AS nor_to_fail;
 
 -- tenants
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_tenant('bad_input')$$);

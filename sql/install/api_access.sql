@@ -36,7 +36,7 @@ AS $$
 				'escalate_session escalate_ticket take_over_session hand_back_to_ai request_summary request_session_summary'),
 			('agent', 'function', 'EXECUTE',
 				'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket '
-				'delete_ticket add_comment request_triage lock_ticket check_tenant check_category check_ticket_text '
+				'delete_ticket add_comment request_triage lock_ticket check_tenant check_category '
 				'check_ticket_changes ensure_person ensure_agent'),
 			('agent', 'function', 'EXECUTE', 'accept_draft edit_draft reject_draft correct_result'),
 			('agent', 'relation', 'INSERT, UPDATE', 'tickets people'),

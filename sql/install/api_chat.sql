@@ -84,7 +84,6 @@ BEGIN
 		IF subject !~ '\S' THEN
 			subject := NULL;
 		END IF;
-		PERFORM triage.check_ticket_text(subject, '');
 		-- Nothing was said yet: triage is asked for when the first message becomes the description.
 		previous := coalesce(current_setting('triage.auto_triage', true), 'on');
 		PERFORM set_config('triage.auto_triage', 'off', true);

@@ -65,7 +65,6 @@ BEGIN
 	source := coalesce(source, 'api');
 	visibility := coalesce(visibility, 'public');
 	PERFORM triage.check_external_id(source, external_id, 'ticket_comments');
-	PERFORM triage.check_comment_text(content);
 
 	FOR i IN 1 .. 3 LOOP				-- as in create_ticket
 		IF external_id IS NOT NULL THEN
@@ -385,6 +384,7 @@ BEGIN
 	IF triage.syncing() THEN
 		RETURN NEW;
 	END IF;
+	PERFORM triage.check_comment_text(NEW.content);
 	-- the lock keeps the ticket from being closed while the comment is on its way, and is the one that _after needs
 	SELECT t.status INTO ticket
 		FROM triage.tickets t

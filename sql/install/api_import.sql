@@ -500,7 +500,7 @@ BEGIN
 			created_at, updated_at, first_response_at, resolved_at, closed_at, deleted_at)
 		SELECT tenant, import_store_tickets.source, x.external_id, x.requester_id, x.requester_email, x.language,
 				-- the whole of it is kept where there is room
-				CASE WHEN length(x.subject) > 998 THEN left(x.subject, 997) || '…' ELSE coalesce(x.subject, '') END,
+				CASE WHEN length(x.subject) > 998 THEN left(x.subject, 995) || '...' ELSE coalesce(x.subject, '') END,
 				CASE WHEN length(x.subject) > 998 THEN concat_ws(E'\n\n', x.subject, x.description) ELSE coalesce(x.description, '') END,
 				CASE jsonb_typeof(x.custom_fields)
 					WHEN 'string' THEN (x.custom_fields #>> '{}')::jsonb

@@ -36,31 +36,6 @@ COMMENT ON FUNCTION triage.lock_ticket(bigint, int) IS
 	'locks a ticket of the current tenant until the transaction ends; expected_version: the version the caller read, NULL accepts any; returns the current version; raises P0002 when there is no such ticket, 40001 when its version is another one';
 REVOKE ALL ON FUNCTION triage.lock_ticket(bigint, int) FROM PUBLIC;
 
-CREATE FUNCTION triage.check_ticket_text(subject text, description text) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	-- the table says the same; said here first for the sake of the hint, and so that a text is not logged as a failing row
-	IF subject !~ '\S' AND description !~ '\S' THEN
-		RAISE EXCEPTION 'a ticket needs a subject or a description'
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_text_not_empty',
-				HINT = 'Give at least one of them a character that is not white space.';
-	ELSIF length(subject) > 998 THEN
-		RAISE EXCEPTION 'subject is too long: % characters', length(subject)
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_subject_length',
-				HINT = 'A subject holds at most 998 characters; put the rest into the description.';
-	ELSIF octet_length(description) > 1048576 THEN
-		RAISE EXCEPTION 'description is too long: % bytes', octet_length(description)
-			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_description_length',
-				HINT = 'A description holds at most 1048576 bytes; add longer texts as comments.';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION triage.check_ticket_text(text, text) IS
-	'checks the texts of a ticket before they are stored; returns nothing; raises 23514 when both are blank, or the subject exceeds 998 characters, or the description 1048576 bytes';
-REVOKE ALL ON FUNCTION triage.check_ticket_text(text, text) FROM PUBLIC;
-
 -- What the foreign key says, said so that a mistyped triage.tenant is recognised.
 CREATE FUNCTION triage.check_tenant() RETURNS void
 	LANGUAGE plpgsql STABLE
@@ -210,7 +185,6 @@ BEGIN
 
 		IF i = 1 THEN
 			PERFORM triage.check_tenant();
-			PERFORM triage.check_ticket_text(subject, description);
 			PERFORM triage.check_category(category);
 			PERFORM triage.check_tags(tags);
 			PERFORM triage.check_custom_fields(custom_fields);
@@ -321,13 +295,9 @@ BEGIN
 		RETURN new_version;
 	END IF;
 
-	SELECT t.subject, t.description, t.status, t.category INTO old
+	SELECT t.status, t.category INTO old
 		FROM triage.tickets t
 		WHERE t.id = update_ticket.ticket_id AND t.tenant_id = triage.current_tenant();
-	IF changes ? 'subject' OR changes ? 'description' THEN
-		PERFORM triage.check_ticket_text(coalesce(changes ->> 'subject', old.subject),
-			coalesce(changes ->> 'description', old.description));
-	END IF;
 	IF changes ->> 'resolution' IS NOT NULL
 		AND coalesce((changes ->> 'status')::triage.ticket_status, old.status) NOT IN ('resolved', 'closed')
 	THEN

@@ -253,7 +253,7 @@ AS $$
 				'We smiled too. It goes on the list, behind things that hurt more, we hope you agree.',
 				'Progress bar exceeds 100 % during large imports.'),
 			('bug_report', 'medium', 4, 'Search finds nothing with an umlaut',
-				'"Muller" finds her, "Müller" does not, although that is how it is spelled in the list. Began with {version}.',
+				'"Muller" finds her, but not with the two dots, although that is how it is spelled in the list. Began with {version}.',
 				'Thank you for both spellings. We can follow it here and have passed it on; until it is mended the search without the dots finds both.',
 				'Search does not find names with an umlaut since {version}.'),
 			('bug_report', 'medium', 5, 'Discount is applied twice',

@@ -251,7 +251,7 @@ BEGIN
 	WHILE octet_length(fits) > most_bytes - 3 LOOP
 		fits := left(fits, least(length(fits) - 1, (length(fits)::bigint * (most_bytes - 3) / octet_length(fits))::int));
 	END LOOP;
-	RETURN fits || '…';
+	RETURN fits || '...';
 END
 $$;
 COMMENT ON FUNCTION triage.sync_fit(text, int) IS
@@ -330,7 +330,7 @@ AS $$
 						CASE WHEN x.priority IS NULL AND x.t ->> 'priority' IS NOT NULL THEN 'the priority is not known here' END,
 						CASE WHEN x.tags <> coalesce(x.t -> 'tags', '[]') THEN 'tags were cut' END,
 						CASE WHEN length(x.t ->> 'subject') > 998 THEN 'the subject was cut, and stands before the description' END,
-						CASE WHEN right(x.description, 1) = '…' AND octet_length(x.description) > 1048000 THEN 'the description was cut' END,
+						CASE WHEN right(x.description, 3) = '...' AND octet_length(x.description) > 1048000 THEN 'the description was cut' END,
 						CASE WHEN x.custom_fields IS NULL THEN 'custom fields were left out: they are too large' END], NULL)), '[]'))),
 				-- of a deleted one nothing more is known
 				'copied', CASE WHEN x.deleted THEN '{"deleted": true}' ELSE jsonb_build_object('status', x.status, 'priority', coalesce(x.priority, 'medium'), 'requester_id', x.requester_id,
@@ -365,7 +365,7 @@ AS $$
 						FROM (SELECT CASE WHEN length(v.t ->> 'subject') > 998 THEN concat_ws(E'\n\n', v.t ->> 'subject', v.t ->> 'description')
 									ELSE coalesce(v.t ->> 'description', '') END AS full_text) w) d
 				CROSS JOIN LATERAL (
-					SELECT CASE WHEN length(v.t ->> 'subject') > 998 THEN left(v.t ->> 'subject', 997) || '…'
+					SELECT CASE WHEN length(v.t ->> 'subject') > 998 THEN left(v.t ->> 'subject', 995) || '...'
 								WHEN coalesce(v.t ->> 'subject', '') !~ '\S' AND d.description !~ '\S' THEN 'Ticket ' || v.id
 								ELSE coalesce(v.t ->> 'subject', '') END AS subject) s
 				ORDER BY v.id, v.generated_at DESC, v.updated_at DESC, v.n DESC) x
@@ -727,14 +727,14 @@ BEGIN
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING;
 
 	-- At the source a comment is redacted or hidden and not edited.  What was edited, removed or erased here stays so; but
-	-- what was redacted there goes here, too, and the text before it.
+	-- what was redacted there (with U+2587) goes here, too, and the text before it.
 	WITH given AS (
 			SELECT e.value ->> 'id' AS external_id, triage.sync_comment_text(e.value) AS content,
 					CASE WHEN e.value -> 'public' = 'false' THEN 'internal' ELSE 'public' END::triage.comment_visibility AS visibility
 				FROM jsonb_array_elements(comments) e (value)),
 		known AS (
 			SELECT DISTINCT ON (c.id) c.id, g.visibility,
-					CASE WHEN c.content NOT IN ('[removed]', '[erased]') AND (g.content ~ '▇' OR NOT EXISTS (
+					CASE WHEN c.content NOT IN ('[removed]', '[erased]') AND (position('\xe29687'::bytea IN convert_to(g.content, 'UTF8')) > 0 OR NOT EXISTS (
 							SELECT FROM triage.comment_edits d
 								WHERE d.tenant_id = tenant AND d.comment_id = c.id AND d.edited_by <> sync_store_comments.source))
 						THEN g.content ELSE c.content END AS content

@@ -187,7 +187,8 @@ start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 	if (IsBinaryUpgrade)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no triage worker runs in binary upgrade mode")));
+				 errmsg("no triage worker runs in binary upgrade mode"),
+				 errhint("Try again when pg_upgrade is done.")));
 	if (!wake_start_worker(MyDatabaseId, args, handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

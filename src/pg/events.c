@@ -329,7 +329,8 @@ triage_emit_event(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("an event has a tenant and a topic")));
+				 errmsg("an event has a tenant and a topic"),
+				 errhint("Pass both to triage.emit_event().")));
 	event.topic = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	if (!events_wanted(event.topic))
 		PG_RETURN_VOID();

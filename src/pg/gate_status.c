@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "pg/encoding.h"
 #include "pg/gate_table.h"
 #include "pg/shmem.h"
 #include "utils/builtins.h"
@@ -84,7 +85,7 @@ describe_state(const Gate *gate, int64 now_ms, Datum *values, bool *nulls)
 	put_time(&values[2], &nulls[2], closed_until);
 	nulls[3] = reason == NULL;
 	if (reason)
-		values[3] = CStringGetTextDatum(pg_any_to_server(reason, strlen(reason), PG_UTF8));
+		values[3] = CStringGetTextDatum(encoding_from_utf8(reason, strlen(reason)));
 }
 
 /* (base_url text, model text, secret text): a row when the account's gate is in shared memory */

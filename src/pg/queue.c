@@ -518,10 +518,25 @@ job_set_kind(Job *job, const char *name)
 				 errhint("Restart the server, or reconnect if the library is not preloaded, to have the library of the installed version loaded.")));
 }
 
+/* Outside a transaction nothing can be converted: then ASCII is all that is kept. */
+static char *
+as_utf8(const char *text)
+{
+	char	   *plain;
+
+	if (IsTransactionState() || GetDatabaseEncoding() == PG_UTF8)
+		return pg_server_to_any(text, strlen(text), PG_UTF8);
+	plain = pstrdup(text);
+	for (char *c = plain; *c; c++)
+		if (IS_HIGHBIT_SET(*c))
+			*c = '?';
+	return plain;
+}
+
 void
 job_set_text(char *field, size_t size, const char *text)
 {
-	char	   *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
+	char	   *utf8 = as_utf8(text);
 	size_t		len = utf8_clip(utf8, strlen(utf8), size - 1);
 
 	memcpy(field, utf8, len);

@@ -7,6 +7,7 @@
 #include "core/quote.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "pg/encoding.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(triage_quote_occurs);
@@ -15,9 +16,7 @@ PG_FUNCTION_INFO_V1(triage_plain_summary);
 static char *
 utf8_argument(text *value)
 {
-	char	   *plain = text_to_cstring(value);
-
-	return pg_server_to_any(plain, strlen(plain), PG_UTF8);
+	return encoding_to_utf8(text_to_cstring(value));
 }
 
 static void

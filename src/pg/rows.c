@@ -7,8 +7,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "pg/encoding.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "utils/builtins.h"
@@ -75,7 +75,7 @@ rows_add_text(Rows *rows, const char *utf8)
 	if (utf8 == NULL)
 		rows_add(rows, (Datum) 0, true);
 	else
-		rows_add_server_text(rows, pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+		rows_add_server_text(rows, encoding_from_utf8(utf8, strlen(utf8)));
 }
 
 void

@@ -5,8 +5,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
 #include "nodes/parsenodes.h"
+#include "pg/encoding.h"
 #include "pg/spi_util.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -98,14 +98,13 @@ spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list args)
 Datum
 spi_text(const char *utf8)
 {
-	return CStringGetTextDatum(pg_any_to_server(utf8, strlen(utf8), PG_UTF8));
+	return CStringGetTextDatum(encoding_from_utf8(utf8, strlen(utf8)));
 }
 
 char *
 spi_utf8(Datum value, size_t *len)
 {
-	char	   *server = TextDatumGetCString(value);
-	char	   *utf8 = pg_server_to_any(server, strlen(server), PG_UTF8);
+	char	   *utf8 = encoding_to_utf8(TextDatumGetCString(value));
 
 	*len = strlen(utf8);
 	return utf8;

@@ -25,7 +25,7 @@ extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, lon
 /* Plans, executes, forgets.  The arguments' types follow. */
 extern uint64 spi_execute_fresh(const char *sql, Datum *values, int nargs,...);
 extern uint64 spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list types);
-/* UTF-8 from below as text in the server's encoding, and back, palloc'd; each raises for what the other has no character for. */
+/* UTF-8 from below as text in the server's encoding (encoding.h), and back, palloc'd. */
 extern Datum spi_text(const char *utf8);
 extern char *spi_utf8(Datum value, size_t *len);
 /* bigint[] */

@@ -7,11 +7,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
+#include "pg/encoding.h"
 #include "pg/prices.h"
 #include "pg/spi_util.h"
 #include "pg/sync_queue.h"
@@ -23,8 +21,6 @@
 
 /* The lease is the time-out and 30 seconds: what is not written by then would be stale. */
 #define WRITE_MARGIN_MS 25000
-/* Bytes converted at a time, where the server's encoding is another. */
-#define CONVERSION_PART 65536
 
 bool
 sync_queue_has_sources(void)
@@ -134,58 +130,11 @@ sync_queue_next(void)
 	return null ? DT_NOEND : next;
 }
 
-/* As much of UTF-8 as the server's encoding has characters for; returns how many bytes of it that was. */
-static int
-convert_front(Oid proc, const char *utf8, int len, StringInfo out)
-{
-	/* what it may grow to, and a NUL; a part at a time, for all of it would be four times the page */
-	int			part = Min(len, CONVERSION_PART);
-	int			done;
-
-	enlargeStringInfo(out, part * MAX_CONVERSION_GROWTH + 1);
-	done = pg_do_encoding_conversion_buf(proc, PG_UTF8, GetDatabaseEncoding(), (unsigned char *) utf8, part,
-										 (unsigned char *) out->data + out->len, part * MAX_CONVERSION_GROWTH + 1, true);
-	out->len += (int) strlen(out->data + out->len);
-	return done;
-}
-
-/*
- * Nobody here wrote what is copied: what the server has no character for becomes a question mark, where an error would
- * stop the stream for good.
- */
-static char *
-to_server(const char *utf8, int len)
-{
-	int			encoding = GetDatabaseEncoding();
-	StringInfoData out;
-	Oid			proc;
-
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
-		return pg_any_to_server(utf8, len, PG_UTF8);
-	proc = FindDefaultConversionProc(PG_UTF8, encoding);
-	if (!OidIsValid(proc))
-		return pg_any_to_server(utf8, len, PG_UTF8);
-	initStringInfo(&out);
-	while (len > 0)
-	{
-		int			done = convert_front(proc, utf8, len, &out);
-
-		if (done == 0)
-		{
-			appendStringInfoChar(&out, '?');
-			done = Min(pg_utf_mblen((const unsigned char *) utf8), len);
-		}
-		utf8 += done;
-		len -= done;
-	}
-	return out.data;
-}
-
 /* Without a copy that outlives the conversion: a page has tens of megabytes. */
 static Datum
 page_as_jsonb(const Buf *page)
 {
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(to_server(page->data, (int) page->len)));
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(encoding_from_utf8(page->data, page->len)));
 }
 
 static Datum
@@ -250,7 +199,7 @@ sync_queue_fail(const SyncCall *call)
 		nulls[4] = 'n';
 	values[5] = CStringGetTextDatum(outcome_name(result->outcome));
 	values[6] = status_or_null(call, &nulls[6]);
-	values[7] = CStringGetTextDatum(to_server(result->reason, (int) strlen(result->reason)));
+	values[7] = CStringGetTextDatum(encoding_from_utf8(result->reason, strlen(result->reason)));
 	values[8] = Int64GetDatum(result->retry_after_ms);
 	nulls[8] = result->retry_after_ms < 0 ? 'n' : ' ';
 	values[9] = BoolGetDatum(result->cursor_rejected);

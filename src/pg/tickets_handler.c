@@ -67,7 +67,8 @@ triage_set_handler(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("tenant, ticket and handler must not be null")));
+					 errmsg("tenant, ticket and handler must not be null"),
+					 errhint("Call triage.escalate_ticket() or triage.hand_back_to_ai() instead.")));
 	for (int i = 0; i < 4; i++)
 	{
 		values[i] = PG_GETARG_DATUM(i);

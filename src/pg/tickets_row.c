@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
@@ -24,6 +25,10 @@
 
 /* Longest part of a description that is searched, in characters: a tsvector must stay below 1 MB. */
 #define SEARCHED_DESCRIPTION 100000
+
+/* As the table says. */
+#define SUBJECT_MAX 998			/* characters */
+#define DESCRIPTION_MAX 1048576 /* bytes */
 
 PG_FUNCTION_INFO_V1(triage_tickets_before);
 
@@ -111,6 +116,51 @@ text_search_config(Datum language, bool null)
 	known_config = strlcpy(known_language, name, sizeof(known_language)) < sizeof(known_language) ? config : InvalidOid;
 	known_null = null;
 	return config;
+}
+
+/* Blank for sure: white space of other scripts is left to the table. */
+static bool
+is_blank(const char *string)
+{
+	return string[strspn(string, " \t\n\v\f\r")] == '\0';
+}
+
+/*
+ * The table says the same, without a hint and with the whole row in its DETAIL, which would take the text to the log.
+ */
+static void
+check_texts(const Row *row)
+{
+	bool		subject_null,
+				description_null;
+	Datum		subject = get(row, COL_SUBJECT, &subject_null);
+	Datum		description = get(row, COL_DESCRIPTION, &description_null);
+	char	   *line;
+	size_t		length;
+
+	if (subject_null || description_null)
+		return;					/* NOT NULL refuses the row */
+	length = toast_raw_datum_size(description) - VARHDRSZ;
+	if (length > DESCRIPTION_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("description is too long: %zu bytes", length),
+				 errhint("A description holds at most %d bytes; add longer texts as comments.", DESCRIPTION_MAX),
+				 errtableconstraint(row->rel, "tickets_description_length")));
+	line = TextDatumGetCString(subject);
+	length = pg_mbstrlen(line);
+	if (length > SUBJECT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("subject is too long: %zu characters", length),
+				 errhint("A subject holds at most %d characters; put the rest into the description.", SUBJECT_MAX),
+				 errtableconstraint(row->rel, "tickets_subject_length")));
+	if (is_blank(line) && is_blank(TextDatumGetCString(description)))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("a ticket needs a subject or a description"),
+				 errhint("Give at least one of them a character that is not white space."),
+				 errtableconstraint(row->rel, "tickets_text_not_empty")));
 }
 
 static void
@@ -232,6 +282,7 @@ before_insert(Row *row, TimestampTz now)
 	bool		null;
 	Datum		value;
 
+	check_texts(row);
 	follow_assignee(row);
 	check_resolution(NULL, row, status);
 	follow_status(row, status, now);
@@ -296,7 +347,10 @@ before_update(const Row *old, Row *row, TimestampTz now)
 	mark_manual(old, row, COL_CATEGORY, COL_CATEGORY_IS_MANUAL);
 	mark_manual(old, row, COL_PRIORITY, COL_PRIORITY_IS_MANUAL);
 	if (differs(old, row, COL_SUBJECT) || differs(old, row, COL_DESCRIPTION) || differs(old, row, COL_LANGUAGE))
+	{
+		check_texts(row);
 		set_search(row);
+	}
 	else if (differs(old, row, COL_SEARCH))
 	{
 		value = get(old, COL_SEARCH, &null);

@@ -4,6 +4,7 @@
 
 project_files | grep -v '^test/data/' | xargs grep -InE '/(work|root|home)/' | none 'no paths of somebody'"'"'s machine'
 project_files | grep -v '^test/data/' | xargs grep -InE '\b(T[O]DO|F[I]XME)\b' | grep -v '^test/lib/suites.sh' | none 'nothing left to do later'
+LC_ALL=C grep -n '[^ -~[:space:]]' sql/install/*.sql triage.control | none 'the install script is ASCII: a server reads it in the database'"'"'s encoding'
 awk 'length > 120 { print FILENAME ":" FNR ": " length " characters" }' CHANGELOG.md 2>&1 | none 'lines of CHANGELOG.md have at most 120 characters'
 project_files | grep -E '\.(c|h|sql|sh|pl|pm|md|json)$' | grep -vE '^(test/data|expected|test/isolation/expected)/' |
 	xargs grep -nE '[[:blank:]]+$' | none 'no white space at the ends of lines'

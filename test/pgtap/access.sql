@@ -29,7 +29,7 @@ INSERT INTO pg_temp.callable
 			('reader agent admin', 'current_actor check_schema written_here search_tickets list_tickets wait_for_triage worker_counters '
 				'health run_stats explain_ticket explain_job explain_results explain_runs prompt_sha256 hold_reason'),
 			('agent admin', 'create_ticket update_ticket assign_ticket unassign_ticket resolve_ticket close_ticket reopen_ticket delete_ticket '
-				'add_comment request_triage lock_ticket check_tenant check_category check_ticket_text check_ticket_changes ensure_person ensure_agent'),
+				'add_comment request_triage lock_ticket check_tenant check_category check_ticket_changes ensure_person ensure_agent'),
 			('reader agent admin', 'tickets_tagged'),
 			('reader agent admin', 'report_html report_backlog report_backlog_section report_cluster_facts report_clusters_section report_costs report_curve report_days report_key report_keys report_latency report_mix_section report_outcomes_section report_period report_quotes report_trend report_volume report_volume_section '
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),

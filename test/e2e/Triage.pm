@@ -24,6 +24,14 @@ our @EXPORT = qw(
 my $POLL_SECONDS = 0.03;
 my $TIMEOUT = $PostgreSQL::Test::Utils::timeout_default;
 
+# What ends a program goes to its output too, not to its log alone; what a session of background_psql() is asked and says,
+# to neither.
+$SIG{__DIE__} = sub { diag("died: $_[0]") unless $^S // 1 };
+{
+	no warnings qw(once redefine);
+	*PostgreSQL::Test::BackgroundPsql::note = sub { };
+}
+
 ################################################ servers ################################################
 
 # start_server(NAME, preload => 1, conf => "...", model => $model): a running server with the extension in database

@@ -62,6 +62,7 @@ tap_file()						# tap_file NAME FILE STATUS
 	if [ -n "$trouble" ]; then
 		failed=$((failed + 1))
 		echo "FAILED: $name: $trouble" >>"$details"
+		last_words "$file" >>"$details"
 		[ "$not_ok" -gt 0 ] || tail -40 "$file" | sed 's/^/  /' >>"$details"
 	fi
 	if [ "$not_ok" -gt 0 ]; then
@@ -71,6 +72,12 @@ tap_file()						# tap_file NAME FILE STATUS
 		return 1
 	fi
 	[ -z "$trouble" ]
+}
+
+# What a program died of, if it said so: Triage.pm has it say so, and tap_run when its time was over.
+last_words()					# last_words FILE
+{
+	awk '/^# (died: |stopped after )|^Bail out!/ { show = 12 } /^# (Tests were run|Looks like)/ { show = 0 } show-- > 0' "$1" | sed 's/^/  /'
 }
 
 tap_program()					# tap_program NAME COMMAND...

@@ -374,7 +374,7 @@ cluster_run()					# cluster_run NAME FILE
 	tap_run "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
 		PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
 		TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
-		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" TREE_BIN="$TREE_BIN" \
+		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-120}" TREE_BIN="$TREE_BIN" \
 		PG_CONFIG="$TREE_BIN/pg_config" perl "$file"
 }
 
@@ -508,7 +508,7 @@ suite_sanitized()
 	suite_regress
 	suite_pgtap
 	suite_isolation
-	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
+	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 TIME_FACTOR=10 suite_e2e
 	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
 		[ ! -e "$log" ] || ! grep -qE 'runtime error:|AddressSanitizer' "$log" || report failed "${log##*/} shows an error that a sanitizer saw" "$log" 200

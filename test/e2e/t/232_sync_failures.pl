@@ -21,10 +21,15 @@ sub last_is
 	return;
 }
 
+# From the failure that was recorded last to the next request; a moment passes between the two clocks that are read.
 sub seconds_to_wait
 {
 	my ($stream) = @_;
-	return sql($node, "SELECT extract(epoch FROM next_run_at - clock_timestamp()) FROM triage.sync_state WHERE stream = '$stream'");
+	return sql($node, <<SQL);
+SELECT extract(epoch FROM s.next_run_at - r.finished_at)::numeric(9, 1)
+	FROM triage.sync_state s, (SELECT finished_at FROM triage.sync_runs WHERE stream = '$stream' AND outcome <> 'succeeded' ORDER BY id DESC LIMIT 1) r
+	WHERE s.stream = '$stream'
+SQL
 }
 
 # One request of the stream meets the fault; then it goes on.

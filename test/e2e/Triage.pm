@@ -16,13 +16,24 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  start_server sql start_sql sql_error sqlstate wait_for wait_until
-  start_model use_model add_tickets id_of
-  worker_pid wait_for_worker all_done ledger_is_sound sent_equals_runs log_since log_position
+  start_server sql start_sql hold_lock sql_error sqlstate wait_for wait_until bound within
+  start_model use_model add_tickets id_of $HELD
+  worker_pid wait_for_worker kill_worker all_done ledger_is_sound sent_equals_runs log_since log_position
 );
+
+# A latency that no test lives to see the end of: such an answer comes when the test says $model->release.
+our $HELD = 600000;
 
 my $POLL_SECONDS = 0.03;
 my $TIMEOUT = $PostgreSQL::Test::Utils::timeout_default;
+
+# What ends a program goes to its output too, not to its log alone; what a session of background_psql() is asked and says,
+# to neither.
+$SIG{__DIE__} = sub { diag("died: $_[0]") unless $^S // 1 };
+{
+	no warnings qw(once redefine);
+	*PostgreSQL::Test::BackgroundPsql::note = sub { };
+}
 
 ################################################ servers ################################################
 
@@ -73,6 +84,21 @@ sub start_sql
 		IPC::Run::finish($psql) or die "$statement: $err\n";
 		chomp $out;
 		return $out;
+	};
+}
+
+# hold_lock(NODE, STATEMENT): runs it in a transaction that stays open, with its locks, until the code returned is called.
+sub hold_lock
+{
+	my ($node, $statement, $database) = @_;
+	my $session = $node->background_psql($database // 'postgres');
+
+	$session->query_safe('BEGIN');
+	$session->query_safe($statement);
+	return sub {
+		$session->query_safe('COMMIT');
+		$session->quit;
+		return;
 	};
 }
 
@@ -134,6 +160,23 @@ sub wait_for
 		$option{limit});
 }
 
+# Seconds that were promised, of a server that sanitizers do not slow down.
+sub bound { return $_[0] * ($ENV{TIME_FACTOR} // 1) }
+
+# within(SECONDS, NAME, CODE): CODE does it and returns how long it took, by the clocks of those who did it.  What else
+# runs on the machine makes that longer and never shorter, so the bound is the one that was promised, and an attempt that
+# missed it is made again, twice at most: who is too slow misses it each time.
+sub within
+{
+	my ($promised, $name, $attempt) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $seconds = bound($promised);
+	my @took;
+
+	do { push @took, $attempt->() } until $took[-1] <= $seconds || @took == 3;
+	return ok($took[-1] <= $seconds, sprintf('%s, within %g s (%s)', $name, $seconds, join(', ', map { sprintf '%.3f', $_ } @took)));
+}
+
 sub log_position
 {
 	my ($node) = @_;
@@ -161,6 +204,17 @@ sub wait_for_worker
 	return wait_for($node,
 		"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND datname = current_database()",
 		$wanted // 1, 'number of workers', database => $database);
+}
+
+# kill -9; until the server has noticed, it still looks as if nothing had happened.
+sub kill_worker
+{
+	my ($node) = @_;
+	my $pid = worker_pid($node);
+
+	kill 'KILL', $pid;
+	return wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND pid <> $pid", 1,
+		'the server recovers and a worker is back');
 }
 
 ################################################ tickets ################################################
@@ -314,6 +368,8 @@ sub config
 	return $self->ask(POST => '/config', join('&', map { "$_=$settings{$_}" } sort keys %settings));
 }
 
+# What is being waited for is answered now; settings for what comes after.
+sub release  { my ($self, %settings) = @_; return $self->config(%settings, release => 1) }
 sub reset    { return $_[0]->ask(POST => '/reset') }
 sub stats    { return JSON::PP::decode_json($_[0]->ask(GET => '/stats')) }
 sub requests { return $_[0]->stats->{requests} }
@@ -328,6 +384,17 @@ sub log
 	my @lines = map { my @f = split ' '; { at_ms => $f[1], token => $f[2], status => $f[3], kind => $f[4] } }
 	  split /\n/, $self->ask(GET => '/log');
 	return grep { !defined $token || $_->{token} eq "TOKEN-$token" } @lines;
+}
+
+# A time of the log, in seconds since 1970.
+sub epoch { my ($self, $at_ms) = @_; return $self->stats->{started_at_us} / 1e6 + $at_ms / 1000 }
+
+# When the caller of the token's request, the first that was cut off, was seen to be gone.
+sub cut_off_at
+{
+	my ($self, $token) = @_;
+	my ($at_ms) = Triage::wait_until(sub { return $self->ask(GET => '/gone') =~ /^(\S+) TOKEN-$token$/m ? $1 : 0 }, "the end of the call of $token");
+	return $self->epoch($at_ms);
 }
 
 sub wait_for_requests

@@ -108,6 +108,7 @@ typedef struct Plan
 typedef struct LogLine
 {
 	int64_t		at_us;
+	int64_t		gone_us;		/* who asked went away before the answer; 0: did not */
 	int			status;
 	const char *kind;
 	char		token[TOKEN_SIZE];
@@ -121,6 +122,7 @@ typedef struct Conn
 	size_t		sent;
 	bool		busy;			/* a request is being answered */
 	bool		thinking;		/* counted in in_flight */
+	size_t		line;			/* of the log, of the latest request; 0: none */
 	bool		writing;		/* waits for EPOLLOUT */
 	bool		close_after;
 	bool		continued;		/* 100 Continue was sent */
@@ -436,6 +438,7 @@ log_request(const Plan *plan, const char *kind, int status)
 	}
 	line = &server.log[server.log_count++];
 	line->at_us = server.now_us - server.started_us;
+	line->gone_us = 0;
 	line->status = status;
 	line->kind = kind;
 	strcpy(line->token, plan->token[0] != '\0' ? plan->token : "-");
@@ -1308,6 +1311,7 @@ serve_completion(Conn *conn, bool key_fits, const char *body, size_t len)
 	if (++server.in_flight > server.max_in_flight)
 		server.max_in_flight = server.in_flight;
 	log_request(&plan, plan_kind(&plan), plan.hang || plan.garbage || plan.reset ? 0 : plan.status);
+	conn->line = server.log_count;
 	if (plan.reset)
 	{
 		conn_reset(conn);
@@ -1374,6 +1378,20 @@ serve_log(Conn *conn)
 	reply_text(conn, 200, "text/plain", &body);
 }
 
+/* Requests that were cut off: when, and whose. */
+static void
+serve_gone(Conn *conn)
+{
+	Text		body = {0};
+
+	for (size_t i = 0; i < server.log_count; i++)
+	{
+		if (server.log[i].gone_us > 0)
+			text_printf(&body, "%.3f %s\n", (double) server.log[i].gone_us / 1000.0, server.log[i].token);
+	}
+	reply_text(conn, 200, "text/plain", &body);
+}
+
 static void
 serve_last_body(Conn *conn)
 {
@@ -1381,6 +1399,14 @@ serve_last_body(Conn *conn)
 
 	text_add(&body, server.last_body.data != NULL ? server.last_body.data : "", server.last_body.len);
 	reply_text(conn, 200, "application/json", &body);
+}
+
+/* Every answer that is being waited for is due; run_timers() follows. */
+static void
+release_answers(void)
+{
+	for (int i = 0; i < server.heap_count; i++)
+		server.heap[i]->due_us = server.now_us;
 }
 
 static bool
@@ -1413,6 +1439,8 @@ apply_setting(const char *key, size_t key_len, const char *value, size_t len)
 		set_text(settings->key, sizeof(settings->key), value, len);
 	else if (is_key(key, key_len, "outage_ms"))
 		server.outage_ms = (int) to_long(value, len);
+	else if (is_key(key, key_len, "release"))
+		release_answers();
 	else
 		return false;
 	return true;
@@ -1455,6 +1483,8 @@ serve_reset(Conn *conn)
 	server.max_in_flight = server.in_flight;
 	server.connections = 0;
 	server.log_count = 0;
+	for (Conn *open = server.conns; open != NULL; open = open->next)
+		open->line = 0;
 	memset(server.by_status, 0, sizeof(server.by_status));
 	free(server.tokens);
 	server.tokens = NULL;
@@ -1503,6 +1533,8 @@ serve(Conn *conn, const Request *request)
 		serve_stats(conn);
 	else if (get && is_key(request->path, request->path_len, "/log"))
 		serve_log(conn);
+	else if (get && is_key(request->path, request->path_len, "/gone"))
+		serve_gone(conn);
 	else if (get && is_key(request->path, request->path_len, "/body"))
 		serve_last_body(conn);
 	else if (post && is_key(request->path, request->path_len, "/config"))
@@ -1623,6 +1655,8 @@ conn_read(Conn *conn)
 		return;
 	if (n <= 0)
 	{
+		if (conn->thinking && conn->line > 0)
+			server.log[conn->line - 1].gone_us = server.now_us - server.started_us;
 		conn_close(conn);
 		return;
 	}
@@ -1806,10 +1840,11 @@ usage(void)
 		 "          length empty minimal nul badutf8 contentfilter\n"
 		 "  also: model (that answers), cost (that usage tells), category urgency sentiment; of conversations action cause confidence; of issues confidence\n"
 		 "Control: GET /stats, GET /log (sequence, ms since start, token, status, kind), POST /reset,\n"
-		 "  GET /body (of the last request),\n"
+		 "  GET /body (of the last request), GET /gone (requests whose caller went away: ms since start, token),\n"
 		 "  POST /config latency_ms=&jitter_ms=&slow_percent=&slow_ms=&status=&retry_after=&hang=&key=&outage_ms=\n"
 		 "    &remaining_requests=&reset_requests=&remaining_tokens=&reset_tokens=\n"
-		 "  key: what Authorization must bring, or 401; outage_ms: all connections end, none is taken for so long");
+		 "  key: what Authorization must bring, or 401; outage_ms: all connections end, none is taken for so long;\n"
+		 "  release=1: what is being waited for is answered now");
 }
 
 static void

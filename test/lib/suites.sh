@@ -62,6 +62,7 @@ tap_file()						# tap_file NAME FILE STATUS
 	if [ -n "$trouble" ]; then
 		failed=$((failed + 1))
 		echo "FAILED: $name: $trouble" >>"$details"
+		last_words "$file" >>"$details"
 		[ "$not_ok" -gt 0 ] || tail -40 "$file" | sed 's/^/  /' >>"$details"
 	fi
 	if [ "$not_ok" -gt 0 ]; then
@@ -71,6 +72,12 @@ tap_file()						# tap_file NAME FILE STATUS
 		return 1
 	fi
 	[ -z "$trouble" ]
+}
+
+# What a program died of, if it said so: Triage.pm has it say so, and tap_run when its time was over.
+last_words()					# last_words FILE
+{
+	awk '/^# (died: |stopped after )|^Bail out!/ { show = 12 } /^# (Tests were run|Looks like)/ { show = 0 } show-- > 0' "$1" | sed 's/^/  /'
 }
 
 tap_program()					# tap_program NAME COMMAND...
@@ -220,7 +227,7 @@ suite_fuzz()
 	local files
 	files=$(selected test/fuzz/fuzz_*.c)
 	[ -n "$files" ] || return 0
-	clang=$(ls /usr/bin/clang-[0-9]* 2>/dev/null | sort -V | tail -1)
+	clang=$(ls /usr/bin/clang-[0-9]* 2>/dev/null | sort -V | tail -1) || true
 	compile_core "$dir" "${clang:-clang}" $flags || return 0
 	compile_tests "$dir" $files -- "${clang:-clang}" -Wno-missing-prototypes ${flags/fuzzer-no-link/fuzzer}
 	for name in $files; do basename "$name" .c; done |
@@ -314,6 +321,8 @@ suite_pgtap()
 		report failed "the server does not start" "$SANDBOX/log/pgtap.start"
 		return 0
 	fi
+	# what an earlier run of this suite (suite_sanitized runs it again) says of its databases is not about these
+	rm -f "$SANDBOX"/tmp/pgtap.*
 	# The databases of the tests are made while others run: each test works in one session, and leaves a core idle.
 	for file in $files; do
 		name=$(basename "$file" .sql)
@@ -365,7 +374,7 @@ cluster_run()					# cluster_run NAME FILE
 	tap_run "$name" env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE PATH="$TREE_BIN:$PATH" \
 		PERL5LIB="$(pgxs_test perl):$PWD/test/e2e/lib:$PWD/test/e2e" PG_REGRESS="$(pgxs_test regress)/pg_regress" \
 		TESTDIR="$SANDBOX/e2e/$name" TESTDATADIR="$SANDBOX/e2e/$name/tmp_check" TESTLOGDIR="$SANDBOX/e2e/$name/tmp_check/log" \
-		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-60}" TREE_BIN="$TREE_BIN" \
+		PG_TEST_PORT_DIR="$SANDBOX/ports" PG_TEST_TIMEOUT_DEFAULT="${PG_TEST_TIMEOUT_DEFAULT:-120}" TREE_BIN="$TREE_BIN" \
 		PG_CONFIG="$TREE_BIN/pg_config" perl "$file"
 }
 
@@ -499,7 +508,7 @@ suite_sanitized()
 	suite_regress
 	suite_pgtap
 	suite_isolation
-	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
+	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 TIME_FACTOR=10 suite_e2e
 	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
 		[ ! -e "$log" ] || ! grep -qE 'runtime error:|AddressSanitizer' "$log" || report failed "${log##*/} shows an error that a sanitizer saw" "$log" 200

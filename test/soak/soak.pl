@@ -200,8 +200,8 @@ CREATE TABLE soak.ticket AS
 			CASE
 				WHEN t.deleted_at IS NOT NULL THEN 'deleted'
 				WHEN t.status IN ('resolved', 'closed') THEN 'closed'
-				WHEN EXISTS (SELECT FROM triage.ai_jobs j WHERE j.ticket_id = t.id) THEN 'still waiting'
-				WHEN EXISTS (SELECT FROM triage.ai_failures f WHERE f.ticket_id = t.id AND f.state = 'failed' AND f.message <> '') THEN 'failed'
+				WHEN EXISTS (SELECT FROM triage.ai_jobs j WHERE j.tenant_id = t.tenant_id AND j.ticket_id = t.id) THEN 'still waiting'
+				WHEN EXISTS (SELECT FROM triage.ai_failures f WHERE f.tenant_id = t.tenant_id AND f.ticket_id = t.id AND f.state = 'failed' AND f.message <> '') THEN 'failed'
 				WHEN r.id IS NOT NULL THEN 'answered'
 				WHEN EXISTS (SELECT FROM soak.cancelled c WHERE c.ticket_id = t.id) THEN 'cancelled'
 				ELSE 'unaccounted for'
@@ -240,8 +240,9 @@ none_of(q(SELECT k.token, r.draft_reply FROM triage.ticket_ai_results r JOIN soa
 	WHERE r.draft_reply !~ (k.token || '(e[0-9]+)?\M')), 'every result, superseded ones too, holds the token of its own ticket');
 none_of(q(SELECT r.id, n.outcome FROM triage.ticket_ai_results r LEFT JOIN triage.ai_runs n ON n.id = r.run_id AND n.ticket_id = r.ticket_id
 	WHERE n.outcome IS DISTINCT FROM 'succeeded'), 'every result has its run, which succeeded');
-none_of(q(SELECT n.id FROM triage.ai_runs n JOIN triage.tickets t ON t.id = n.ticket_id WHERE n.outcome = 'succeeded'
-	AND (SELECT count(*) FROM triage.ticket_ai_results r WHERE r.run_id = n.id) <> 1), 'and every run that succeeded its result');
+none_of(q(SELECT n.id FROM triage.ai_runs n JOIN triage.tickets t ON t.id = n.ticket_id
+	LEFT JOIN (SELECT run_id, count(*) AS n FROM triage.ticket_ai_results GROUP BY 1) r ON r.run_id = n.id
+	WHERE n.outcome = 'succeeded' AND r.n IS DISTINCT FROM 1), 'and every run that succeeded its result');
 is(sql($node, 'SELECT count(*) FROM triage.ai_jobs WHERE lease_until IS NOT NULL'), 0, 'no lease outlives its time');
 
 none_of(q(SELECT seq, count(*) FROM soak.served_run GROUP BY 1 HAVING count(*) > 1), 'no request has two runs');

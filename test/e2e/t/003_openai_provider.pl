@@ -7,9 +7,13 @@ use Test::More;
 use Triage;
 
 my $model = start_model(latency_ms => 30, jitter_ms => 25);
-my $node = start_server('openai', preload => 1, model => $model, conf => 'triage.max_in_flight = 50');
+my $node = start_server('openai', preload => 1, model => $model, conf => 'triage.max_in_flight = 50', provider => { timeout_ms => 60000 });
 
+# the first are kept until all places are taken
+$model->config(latency_ms => $HELD);
 add_tickets($node, map { "a$_" } 1 .. 200);
+$model->wait_for_in_flight(50);
+$model->release(latency_ms => 30);
 all_done($node, what => '200 tickets');
 ledger_is_sound($node, '200 tickets');
 sent_equals_runs($node, $model, '200 tickets');

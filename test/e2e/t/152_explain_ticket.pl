@@ -9,7 +9,7 @@ use Test::More;
 use Triage;
 
 my $model = start_model();
-my $node = start_server('explain', preload => 1, model => $model, conf => "triage.max_attempts = 3\ntriage.poll_interval = 500ms", provider => { timeout_ms => 5000 });
+my $node = start_server('explain', preload => 1, model => $model, conf => "triage.max_attempts = 3\ntriage.poll_interval = 500ms", provider => { timeout_ms => 60000 });
 
 sub explain { return decode_json(sql($node, 'SELECT triage.explain_ticket(' . id_of($node, $_[0]) . ')')) }
 sub outcomes { return join ' ', map { $_->{outcome} } @{ $_[0]{runs} } }
@@ -45,13 +45,13 @@ is_deeply($e->{result}{not_applied}, [], 'which is told once');
 
 ################ asked again: one answer too late, then another ################
 
-$model->config(latency_ms => 1500);
+$model->config(latency_ms => $HELD);
 sql($node, 'SELECT triage.request_triage(' . id_of($node, 'life') . ')');
 $model->wait_for_requests(4, 'life');
 $e = explain('life');
 is_deeply([ @{ $e->{job} }{qw(state waits_because provider)} ], [ 'processing', undef, 'fake' ], 'while the call is in the air: who has it');
-sql($node, "UPDATE triage.tickets SET description = 'TOKEN-life, and now for something else' WHERE external_id = 'TOKEN-life'");
 $model->config(latency_ms => 0);
+sql($node, "UPDATE triage.tickets SET description = 'TOKEN-life, and now for something else' WHERE external_id = 'TOKEN-life'");
 all_done($node);
 wait_until(sub { my $o = outcomes(explain('life')); return ($o =~ /stale/ && $o =~ /succeeded$|stale$/, $o) }, 'the late answer');
 $e = explain('life');
@@ -63,14 +63,13 @@ is($e->{ticket}{category}, $other, 'which stands');
 
 ################ a worker that died ################
 
-$model->config(latency_ms => 3000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, 'lost');
 $model->wait_for_requests(1, 'lost');
 # a claim is committed asynchronously: this commit takes it to the disk
 sql($node, 'CREATE TABLE public.t ()');
-kill 'KILL', worker_pid($node);
-wait_for($node, 'SELECT 1', 1, 'the server is back');
 $model->config(latency_ms => 0);
+kill_worker($node);
 all_done($node);
 $e = explain('lost');
 is(outcomes($e), 'lost succeeded', 'a call of which no answer came, and the one after it');

@@ -8,7 +8,7 @@ use Triage;
 
 my $model = start_model();
 my $node = start_server('stats', preload => 1, model => $model, conf => "triage.max_attempts = 2\ntriage.poll_interval = 500ms",
-	provider => { timeout_ms => 5000 });
+	provider => { timeout_ms => 60000 });
 my $stats = 'FROM triage.worker_stats WHERE slot = 0';
 
 sub activity_is
@@ -48,13 +48,13 @@ is(sql($node, "SELECT runs_succeeded, runs_bad_request, runs_transient, runs_ref
 	'by class it counts what the ledger of runs has');
 is(sql($node, "SELECT failed, retried $stats"), '4|3', 'four were given up, after one retry of two of them; the throttled one went back once');
 
-$model->config(latency_ms => 2000);
+$model->config(latency_ms => $HELD);
 add_tickets($node, 'edited');
 $model->wait_for_requests(1, 'edited');
 is(sql($node, "SELECT in_flight $stats"), 1, 'a call in the air');
 activity_is('^1 calls in flight$', 'waiting for it, the worker is idle and says so', 'idle');
-sql($node, "UPDATE triage.tickets SET description = 'something else' WHERE external_id = 'TOKEN-edited'");
 $model->config(latency_ms => 0);
+sql($node, "UPDATE triage.tickets SET description = 'something else' WHERE external_id = 'TOKEN-edited'");
 all_done($node);
 wait_for($node, "SELECT stale, runs_stale $stats", '1|1', 'an answer that came too late');
 ok(1, 'a stale answer is counted');
@@ -73,10 +73,11 @@ $hold->query_safe('BEGIN; LOCK TABLE triage.ai_jobs IN EXCLUSIVE MODE');
 sql($node, 'SELECT pg_reload_conf()');
 activity_is('^claiming jobs; 0 calls in flight$', 'claiming, it says so', 'active');
 $hold->query_safe('COMMIT');
-$model->config(latency_ms => 500);
+$model->config(latency_ms => $HELD);
 add_tickets($node, 'held');
 $model->wait_for_requests(1, 'held');
 $hold->query_safe('BEGIN; LOCK TABLE triage.ai_runs IN EXCLUSIVE MODE');
+$model->release(latency_ms => 0);
 activity_is('^writing answers; 0 calls in flight$', 'writing, it says so', 'active');
 $hold->query_safe('COMMIT');
 $hold->quit;

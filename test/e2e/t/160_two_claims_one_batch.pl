@@ -10,10 +10,10 @@ use Triage;
 
 my $TICKETS = 160;
 my $model = start_model();
-my $node = start_server('batch', preload => 1, model => $model, conf => 'triage.max_in_flight = 400');
+my $node = start_server('batch', preload => 1, model => $model, conf => 'triage.max_in_flight = 400', provider => { timeout_ms => 60000 });
 
 # calls that keep the worker busy, so that it gathers
-add_tickets($node, map { [ "busy$_", 'latency=4000' ] } 1 .. 100);
+add_tickets($node, map { [ "busy$_", "latency=$HELD" ] } 1 .. 100);
 $model->wait_for_in_flight(100);
 my $first = sql($node, 'SELECT max(id) + 1 FROM triage.tickets');
 add_tickets($node, map { [ "t$_", 'latency=300' . ($_ % 4 ? '' : ' cut times=1') ] } 1 .. $TICKETS);
@@ -21,6 +21,7 @@ add_tickets($node, map { [ "t$_", 'latency=300' . ($_ % 4 ? '' : ' cut times=1')
 sql($node, join('; ', map { my $e = "e$_";
 	"SELECT pg_sleep(0.012); UPDATE triage.tickets SET external_id = external_id || '$e', subject = 'About ' || external_id || '$e', "
 	  . "description = 'Now ' || external_id || '$e [[fake latency=0]]' WHERE id >= $first AND id % 40 = $_" } 0 .. 39));
+$model->release;
 all_done($node);
 
 is(sql($node, "SELECT count(*) >= 1 FROM triage.ai_runs WHERE outcome = 'stale'"), 't', 'answers came late');

@@ -66,15 +66,10 @@ cmp_ok(time - $started, '<', 30, 'the gate opens as soon as it would have');
 
 set_clock(0);
 sql($node, 'SELECT 1');
-my $pid = worker_pid($node);
-kill 'KILL', $pid;
-$node->poll_query_until('postgres', 'SELECT true') or die "the server did not come back\n";
-wait_for_worker($node);
+kill_worker($node);
 set_clock(-3600);
-kill 'KILL', worker_pid($node);
 $started = time;
-$node->poll_query_until('postgres', 'SELECT true') or die "the server did not come back\n";
-wait_for_worker($node);
+kill_worker($node);
 add_tickets($node, 'last');
 all_done($node);
 cmp_ok(time - $started, '<', 60, 'a worker that died is started again');

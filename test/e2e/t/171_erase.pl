@@ -7,10 +7,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Triage;
 
-my $SLOW = 20000;						# milliseconds: in the air until somebody cuts it off
 my $SECRET = 'TOKEN-xyzzysecret';		# the fake model repeats a token in its answer
 my $model = start_model();
-my $node = start_server('erase', preload => 1, model => $model, conf => "full_page_writes = on\n");
+my $node = start_server('erase', preload => 1, model => $model, conf => "full_page_writes = on\n", provider => { timeout_ms => 60000 });
 
 # Which files of the database hold the text, in whatever case: heaps, their TOAST, indexes.
 sub files_with
@@ -88,7 +87,7 @@ my $runs = sql($node, 'SELECT count(*), sum(input_tokens), sum(cost) FROM triage
 
 ################ while the worker is at it ################
 
-sql($node, "SELECT triage.create_ticket('xyzzysecret', 'TOKEN-air xyzzysecret [[fake latency=$SLOW]]', 'jane', external_id => 'TOKEN-air')");
+sql($node, "SELECT triage.create_ticket('xyzzysecret', 'TOKEN-air xyzzysecret [[fake latency=$HELD]]', 'jane', external_id => 'TOKEN-air')");
 $model->wait_for_in_flight(1);
 # one that a worker outside has claimed, and will answer for when it is too late
 sql($node, 'SELECT triage.worker_stop()');

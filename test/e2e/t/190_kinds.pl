@@ -138,11 +138,13 @@ is(said($node, $unprompted), 'About TOKEN-unprompted: we hear you.', 'the prompt
 
 ################################################ changes while the call is in the air ################################################
 
+use_model($node, $model, timeout_ms => 60000);
 my ($taken, $more, $cancelled, $held, $gone) = sessions($node, 5);
 $model->reset;
-say($node, [ $taken, 'taken', 'latency=700' ]);
+say($node, [ $taken, 'taken', "latency=$HELD" ]);
 $model->wait_for_requests(1, 'taken');
 sql($node, "INSERT INTO taken_over VALUES ($taken)");
+$model->release;
 all_done($node, what => 'the late answer is dealt with');
 is(runs_of_session($node, $taken), 'stale', 'an answer that came after an agent took over has its run');
 is(said($node, $taken), '', 'and is not said');
@@ -165,19 +167,21 @@ $model->wait_for_requests(1, 'cancelled');
 is(sql($node, "SELECT triage.cancel_job((SELECT id FROM triage.ai_jobs WHERE session_id = $cancelled))"), 't', 'cancel_job() takes jobs of sessions');
 wait_for($node, "SELECT count(*) FROM triage.ai_runs WHERE session_id = $cancelled AND outcome = 'stale'", 1, 'the call is cut off');
 
-say($node, [ $held, 'held', 'latency=300' ]);
+say($node, [ $held, 'held', "latency=$HELD" ]);
 $model->wait_for_requests(1, 'held');
-my $holder = start_sql($node, "BEGIN; SELECT FROM triage.chat_sessions WHERE id = $held FOR UPDATE; SELECT pg_sleep(1.5); COMMIT");
+my $let_go = hold_lock($node, "SELECT FROM triage.chat_sessions WHERE id = $held FOR UPDATE");
+$model->release;
 say($node, [ $good, 'beside' ]);
 wait_for($node, "SELECT count(*) FROM talk WHERE session_id = $good AND speaker = 'assistant'", 2, 'others are written meanwhile');
 is(said($node, $held), '', 'a session that somebody holds waits');
-$holder->();
+$let_go->();
 all_done($node, what => 'the lock is gone');
 is(said($node, $held), 'About TOKEN-held: we hear you.', 'and has its answer then');
 
-say($node, [ $gone, 'gone', 'latency=500' ]);
+say($node, [ $gone, 'gone', "latency=$HELD" ]);
 $model->wait_for_requests(1, 'gone');
 sql($node, "DELETE FROM triage.chat_sessions WHERE id = $gone");
+$model->release;
 wait_for($node, "SELECT string_agg(outcome::text, ' ') FROM triage.ai_runs WHERE session_id = $gone", 'stale', 'the answer to a deleted session has its run');
 
 done_testing();

@@ -7,11 +7,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Triage;
 
-my $SLOW = 2500;						# milliseconds: long enough to do things meanwhile
 my $model = start_model();
 my $node = start_server('handoff', preload => 1, no_extension => 1, model => $model);
 sql($node, 'CREATE EXTENSION triage');
-use_model($node, $model);
+use_model($node, $model, timeout_ms => 60000);
 
 sub start { return sql($node, "SELECT triage.start_session('carl', open_ticket => true)") }
 
@@ -110,15 +109,15 @@ is(ticket($failed, 'status'), 'PENDING_HUMAN_ASSIGNMENT', 'and changes nothing e
 ################ people act while the model thinks ################
 
 my $taken = start();
-post($taken, "TOKEN-taken [[fake latency=$SLOW]] help");
-$model->wait_for_in_flight(2);			# the ticket is triaged at the same time
+post($taken, "TOKEN-taken [[fake latency=$HELD]] help");
+$model->wait_for_requests(2, 'taken');	# the ticket is triaged at the same time
 is(sql($node, "SELECT triage.escalate_session($taken, 'customer_request', 'calls us')"), ticket($taken, 'id'), 'escalated while the AI thinks');
 wait_for($node, "SELECT outcome FROM triage.ai_runs WHERE session_id = $taken", 'stale', 'the run of the late answer');
 is(sql($node, "SELECT count(*) FROM triage.chat_messages WHERE session_id = $taken AND role = 'assistant'"), 0, 'its answer is not said [seed 14]');
 
 my $replied = start();
-post($replied, "TOKEN-replied [[fake latency=$SLOW]] help");
-$model->wait_for_in_flight(2);
+post($replied, "TOKEN-replied [[fake latency=$HELD]] help");
+$model->wait_for_requests(2, 'replied');
 sql($node, "INSERT INTO triage.ticket_comments (ticket_id, author_id, author_role, content) VALUES (" . ticket($replied, 'id') . ", 'ann', 'agent', 'I do it')");
 wait_for($node, "SELECT outcome FROM triage.ai_runs WHERE session_id = $replied", 'stale', 'the run of the late answer');
 is(sql($node, "SELECT count(*) FROM triage.chat_messages WHERE session_id = $replied AND role = 'assistant'"), 0, 'nor where an agent has replied on the ticket meanwhile [seed 15]');
@@ -126,7 +125,7 @@ is(ticket($replied, 'status, escalation_reason'), 'ACTIVE_HUMAN_CHAT|agent_takeo
 
 ################ back to the bot ################
 
-post($replied, 'TOKEN-back Anybody there?');
+post($replied, 'TOKEN-back [[fake latency=0]] Anybody there?');
 sql($node, 'SELECT triage.hand_back_to_ai(' . ticket($replied, 'id') . ')');
 answered($replied);
 is(sql($node, "SELECT content FROM triage.chat_messages WHERE session_id = $replied AND role = 'assistant'"), 'About TOKEN-back: we hear you.', 'handed back, the bot answers what was not answered');

@@ -109,13 +109,13 @@ is(sql($node, "SELECT count(*) FROM triage.ai_dead_letters WHERE cluster_id IS N
 
 sub request_name
 {
-	my ($latency) = @_;
-	sql($node, "UPDATE triage.extracted_issues SET summary = regexp_replace(summary, ' \\[\\[.*|\$', ' [[fake kind=name_cluster latency=$latency]]') WHERE cluster_id = $cluster;
+	sql($node, "UPDATE triage.extracted_issues SET summary = regexp_replace(summary, ' \\[\\[.*|\$', ' [[fake kind=name_cluster latency=$HELD]]') WHERE cluster_id = $cluster;
 		INSERT INTO triage.ai_jobs (tenant_id, cluster_id, kind, priority) VALUES ('default', $cluster, 'name_cluster', 'low'); SELECT triage.wake_worker()");
 	$model->wait_for_in_flight(1);
 }
 
-add_reports($node, edited => [ 'kind=extract_issues latency=700', [ 'The old text, TOKEN-old' ] ]);
+use_model($node, $model, timeout_ms => 60000);
+add_reports($node, edited => [ "kind=extract_issues latency=$HELD", [ 'The old text, TOKEN-old' ] ]);
 $model->wait_for_in_flight(1);
 my $edited = ticket('edited');
 sql($node, "UPDATE triage.tickets SET description = \$\$@{[ report_of('', [ 'The new text, TOKEN-new' ]) ]}\$\$ WHERE id = $edited");
@@ -126,26 +126,27 @@ is(join(', ', sort split /, /, job_runs($node, "r.ticket_id = $edited AND r.kind
 is(sql($node, "SELECT string_agg(summary, ', ') FROM triage.extracted_issues WHERE ticket_id = $edited"), 'The new text, TOKEN-new', 'and its issues are never stored');
 like(sql($node, "SELECT error FROM triage.ai_runs WHERE ticket_id = $edited AND outcome = 'stale'"), qr/ticket (moved on|changed)/, 'the run says why');
 
-add_reports($node, finished => [ 'kind=extract_issues latency=500', [ 'It was resolved meanwhile, TOKEN-finished' ] ], dropped => [ 'kind=extract_issues hang', [ 'It was deleted meanwhile, TOKEN-dropped' ] ]);
+add_reports($node, finished => [ "kind=extract_issues latency=$HELD", [ 'It was resolved meanwhile, TOKEN-finished' ] ], dropped => [ 'kind=extract_issues hang', [ 'It was deleted meanwhile, TOKEN-dropped' ] ]);
 $model->wait_for_in_flight(2);
 sql($node, 'SELECT triage.resolve_ticket(' . ticket('finished') . '); UPDATE triage.tickets SET deleted_at = now() WHERE id = ' . ticket('dropped'));
+$model->release;
 all_done($node, what => 'both are dealt with');
 is(issues_of($node, ticket('finished')) =~ /^It was resolved meanwhile, TOKEN-finished\|/, 1, 'a ticket that is resolved meanwhile keeps its extraction');
 wait_for($node, 'SELECT string_agg(outcome::text, $$ $$) FROM triage.ai_runs WHERE ticket_id = ' . ticket('dropped'), 'stale', 'the call for a deleted one is cut off');
 is(sql($node, 'SELECT count(*) FROM triage.extracted_issues WHERE ticket_id = ' . ticket('dropped')), 0, 'and stores nothing');
 
-add_reports($node, held => [ 'kind=extract_issues latency=300', [ 'Somebody holds the ticket, TOKEN-held' ] ]);
+add_reports($node, held => [ "kind=extract_issues latency=$HELD", [ 'Somebody holds the ticket, TOKEN-held' ] ]);
 $model->wait_for_in_flight(1);
-my $holder = start_sql($node, 'BEGIN; SELECT FROM triage.tickets WHERE id = ' . ticket('held') . ' FOR UPDATE; SELECT pg_sleep(1.5); COMMIT');
-wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1, 'somebody holds the ticket');
+my $let_go = hold_lock($node, 'SELECT FROM triage.tickets WHERE id = ' . ticket('held') . ' FOR UPDATE');
+$model->release;
 add_reports($node, beside => [ '', [ 'Nobody holds this one, TOKEN-beside' ] ]);
 wait_for($node, 'SELECT count(*) FROM triage.extracted_issues WHERE ticket_id = ' . ticket('beside'), 1, 'others are written meanwhile');
-is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 1, 'before the ticket is let go');
-$holder->();
+is(sql($node, 'SELECT count(*) FROM triage.extracted_issues WHERE ticket_id = ' . ticket('held')), 0, 'before the ticket is let go');
+$let_go->();
 all_done($node, what => 'the lock is gone');
 is(sql($node, 'SELECT summary FROM triage.extracted_issues WHERE ticket_id = ' . ticket('held')), 'Somebody holds the ticket, TOKEN-held', 'then it is written');
 
-add_reports($node, again => [ '', [ 'A kiosk goes blank at noon, TOKEN-again [[fake kind=match_issues latency=700]]', 'TIME_AND_ATTENDANCE/hardware_issues' ] ]);
+add_reports($node, again => [ '', [ 'A kiosk goes blank at noon, TOKEN-again [[fake kind=match_issues latency=' . $HELD . ']]', 'TIME_AND_ATTENDANCE/hardware_issues' ] ]);
 $model->wait_for_requests(2, 'again');
 my $again = ticket('again');
 sql($node, "UPDATE triage.tickets SET description = \$\$@{[ report_of('', [ 'A terminal goes dark at noon, TOKEN-again', 'TIME_AND_ATTENDANCE/hardware_issues' ]) ]}\$\$ WHERE id = $again;
@@ -155,19 +156,20 @@ wait_for($node, "SELECT string_agg(outcome::text, ' ' ORDER BY outcome) FROM tri
 	'a judgement of what was superseded meanwhile is stale');
 is(sql($node, "SELECT summary, assigned_by FROM triage.extracted_issues WHERE ticket_id = $again AND cluster_id IS NOT NULL"), 'A terminal goes dark at noon, TOKEN-again|model', 'the new one has a place');
 
-request_name(500);
+request_name();
 sql($node, "SELECT triage.rename_cluster($cluster, 'By hand')");
+$model->release;
 all_done($node, what => 'the late name is dealt with');
 is(sql($node, "SELECT cluster_name FROM triage.issue_clusters WHERE id = $cluster"), 'By hand', 'a name by hand stays');
 wait_for($node, "SELECT string_agg(outcome::text, ' ' ORDER BY id) FROM triage.ai_runs WHERE cluster_id = $cluster AND outcome IN ('stale', 'succeeded')", 'succeeded stale', 'the run of the late one');
 
 sql($node, "UPDATE triage.issue_clusters SET name_is_manual = false WHERE id = $cluster");
-request_name(5000);
+request_name();
 is(sql($node, "SELECT triage.cancel_job(id) FROM triage.ai_jobs WHERE cluster_id = $cluster"), 't', 'cancel_job() takes jobs of clusters');
 wait_for($node, "SELECT count(*) FROM triage.ai_runs WHERE cluster_id = $cluster AND outcome = 'stale'", 2, 'the call is cut off');
 $model->wait_for_in_flight(0);
 
-request_name(5000);
+request_name();
 sql($node, "SELECT triage.unassign_issue(id) FROM triage.extracted_issues WHERE cluster_id = $cluster; SELECT triage.delete_cluster($cluster)");
 wait_for($node, "SELECT count(*) FROM triage.ai_runs WHERE cluster_id = $cluster AND outcome = 'stale'", 3, 'the call for a cluster that is gone is cut off');
 is(sql($node, 'SELECT count(*) FROM triage.ai_jobs'), 0, 'its job went with it');

@@ -32,15 +32,14 @@ sub reports { return map { ("report$_" => [ '', [ "Error $_ stops payroll, TOKEN
 $model->config(latency_ms => 20000);
 add_reports($node, reports(1 .. 20));
 $model->wait_for_in_flight(20);
-kill 'KILL', worker_pid($node);
 $model->config(latency_ms => 100);
+kill_worker($node);
 for my $n (1 .. 3)
 {
 	# in the middle of whatever it does: judgements, names
 	wait_for($node, "SELECT count(*) > " . $n * 4 . " FROM triage.ai_runs WHERE outcome = 'succeeded'", 't', 'work goes on');
-	my $pid = sql($node, q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'triage worker'));
-	kill 'KILL', $pid if $pid;
-	wait_for($node, q(SELECT 1), 1, 'the server is up again');
+	wait_for_worker($node);
+	kill_worker($node);
 }
 $model->config(latency_ms => 2);
 all_done($node, what => 'a successor has mined all');
@@ -54,10 +53,9 @@ wait_for_worker($node, 0);
 my $cluster = sql($node, q(SELECT min(id) FROM triage.issue_clusters));
 sql($node, "INSERT INTO triage.ai_jobs (tenant_id, cluster_id, kind, priority, fence, attempts, lease_until, claimed_at, slot, provider)
 	VALUES ('default', $cluster, 'name_cluster', 'low', 5, 5, now() - interval '1 minute', now() - interval '2 minutes', -1, 'fake')");
-my $holder = start_sql($node, "BEGIN; SELECT FROM triage.issue_clusters WHERE id = $cluster FOR UPDATE; SELECT pg_sleep(1.5); COMMIT");
-wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1, 'somebody holds the cluster');
+my $let_go = hold_lock($node, "SELECT FROM triage.issue_clusters WHERE id = $cluster FOR UPDATE");
 is(sql($node, 'SELECT triage.reap_jobs()'), 0, 'a cluster that somebody holds is left for the next time');
-$holder->();
+$let_go->();
 is(sql($node, 'SELECT triage.reap_jobs()'), 1, 'and then its turn comes');
 is(sql($node, "SELECT cluster_id = $cluster, ticket_id, kind, class, attempts FROM triage.ai_dead_letters"), 't||name_cluster|lost|5', 'lost for the last time is given up');
 is(sql($node, "SELECT cluster_id = $cluster, ticket_id, outcome FROM triage.ai_runs ORDER BY id DESC LIMIT 1"), 't||lost', 'with its run');

@@ -104,10 +104,9 @@ is(sql($node, "SELECT assigned_by, cluster_id = $cluster FROM triage.extracted_i
 is($named, $cluster, 'of the cluster that has three issues');
 is_deeply($request->{speakers}, [ ('issue') x 3 ], 'its issues are texts');
 is($request->{heading}, 'PAYROLL/errors', 'under their area');
-my $holder = start_sql($node, "BEGIN; SELECT FROM triage.issue_clusters WHERE id = $cluster FOR UPDATE; SELECT pg_sleep(1); COMMIT");
-wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1, 'somebody holds the cluster');
+my $let_go = hold_lock($node, "SELECT FROM triage.issue_clusters WHERE id = $cluster FOR UPDATE");
 like(refusal($job, $fence, { name => 'N', summary => 'S' }), qr/55P03.*the cluster of this job is locked/s, 'a cluster that somebody holds is told of');
-$holder->();
+$let_go->();
 is(complete($job, $fence, { name => 'Payroll stops', summary => 'It stops.' }), 't', 'later it works');
 is(sql($node, "SELECT cluster_name, cluster_summary FROM triage.issue_clusters WHERE id = $cluster"), 'Payroll stops|It stops.', 'it has its name');
 sql($node, "INSERT INTO triage.ai_jobs (tenant_id, cluster_id, kind) VALUES ('default', $cluster, 'name_cluster')");

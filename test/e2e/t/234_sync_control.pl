@@ -19,6 +19,18 @@ SELECT t.external_id FROM triage.tickets t
 	WHERE t.external_id ~ '^TOKEN-' AND (r.id IS NULL OR r.draft_reply !~ (t.external_id || '\M'))
 SQL
 
+# What was in the air when somebody said stop is over.
+sub comes_to_rest
+{
+	return wait_for($node, 'SELECT count(*) FROM triage.sync_state WHERE lease_until IS NOT NULL', 0, 'the end of the request in the air');
+}
+
+sub worker_says
+{
+	my ($pattern) = @_;
+	return wait_for($node, "SELECT activity ~ '$pattern' FROM triage.worker_status WHERE type = 'triage worker' AND database = current_database()", 't', "activity $pattern");
+}
+
 sub is_quiet
 {
 	my ($name, $seconds) = @_;
@@ -53,20 +65,22 @@ asks_again('it asks again after poll_interval, and nobody wakes it', $n);
 
 # the switches
 sql($node, "SELECT triage.pause_source('zendesk', 'moving house')");
-sleep 0.3;
+comes_to_rest();
 is_quiet('a paused source is not asked', 1.5);
 $n = requests();
 sql($node, "SELECT triage.resume_source('zendesk')");
 asks_again('a resumed one is', $n);
 sql($node, "SELECT triage.pause('all quiet')");
-sleep 0.3;
+worker_says('paused: all quiet');
+comes_to_rest();
 is_quiet('pause() holds sync too', 1.5);
 $n = requests();
 sql($node, 'SELECT triage.resume()');
 asks_again('resume() lets it go on', $n);
 $node->append_conf('postgresql.conf', 'triage.enabled = off');
 $node->reload;
-sleep 0.5;
+worker_says('triage.enabled is off');
+comes_to_rest();
 is_quiet('triage.enabled holds it', 1.5);
 $n = requests();
 $node->append_conf('postgresql.conf', 'triage.enabled = on');

@@ -32,9 +32,9 @@ SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', convert_from('\
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', E'a\u0000b')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.update_ticket(pg_temp.ticket('a'), '{"subject": "a\u0000b"}')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.update_ticket(pg_temp.ticket('a'), '{"subject": "", "description": " "}')$$);
-SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), ' ')$$);
-SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), NULL)$$);
-SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), repeat('x', 1048577))$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), ' ', author_role => 'agent')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), NULL, author_role => 'agent')$$);
+SELECT * FROM pg_temp.outcome($$SELECT triage.add_comment(pg_temp.ticket('a'), repeat('x', 1048577), author_role => 'agent')$$);
 
 -- labels
 SELECT * FROM pg_temp.outcome($$SELECT triage.create_ticket('s', 'd', priority => 'critical')$$);

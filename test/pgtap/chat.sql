@@ -519,7 +519,7 @@ SELECT is(pg_temp.thread(:one) LIKE 'user carl: My printer burns | agent ann: [r
 UPDATE triage.ticket_comments SET visibility = 'internal' WHERE id = :said;
 SELECT is_empty(format('SELECT FROM triage.chat_messages m WHERE m.comment_id = %s', :said), 'what became a note is taken out of the conversation');
 SELECT triage.add_comment(:one_ticket, repeat('ä', 200000), 'ann') AS long \gset
-SELECT is((SELECT octet_length(m.content) <= 262144 AND m.content LIKE '%ä…' FROM triage.chat_messages m WHERE m.comment_id = :long), true, 'of a comment that is too long for a message its beginning is said');
+SELECT is((SELECT octet_length(m.content) <= 262144 AND m.content LIKE '%ä...' FROM triage.chat_messages m WHERE m.comment_id = :long), true, 'of a comment that is too long for a message its beginning is said');
 DELETE FROM triage.ticket_comments WHERE id = :long;
 SELECT is_empty(format('SELECT FROM triage.chat_messages m WHERE m.comment_id = %s', :long), 'a comment that is deleted takes it along');
 SELECT triage.end_session(:one), triage.archive_session(:one) \g /dev/null

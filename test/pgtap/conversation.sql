@@ -37,9 +37,9 @@ SELECT results_eq(format('SELECT c.ticket_id, c.author_id, c.author_role::text, 
 SELECT is(pg_temp.outcome('INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (-1, ''x'')'), 'P0002', '[seed 61] [seed 80] [seed 91] a comment belongs to a ticket');
 SELECT is(pg_temp.outcome(format('INSERT INTO triage.ticket_comments (ticket_id, author_id, content) VALUES (%s, ''nobody'', ''x'')', :a)),
 	'23503 ticket_comments_author_fkey', '[seed 61] [seed 80] [seed 91] and to a person who is known');
-SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, %L)', :a, E' \n')), '23514 | a comment must not be blank | Give it a character that is not white space.',
+SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, %L, ''carl'')', :a, E' \n')), '23514 | a comment must not be blank | Give it a character that is not white space.',
 	'[seed 92] [seed 99] no blank comment');
-SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, repeat(''x'', 1048577))', :a)), '23514 | comment is too long: N bytes | A comment holds at most 1048576 bytes; split it.',
+SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, repeat(''x'', 1048577), ''carl'')', :a)), '23514 | comment is too long: N bytes | A comment holds at most 1048576 bytes; split it.',
 	'[seed 92] [seed 99] none above a mebibyte');
 SELECT is(pg_temp.refusal(format('SELECT triage.add_comment(%s, ''x'', external_id => '''')', :a)),
 	'23514 | external_id has N to N characters, not N | Leave it NULL when the source gives none.', 'an empty external id is told apart from none');

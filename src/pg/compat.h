@@ -74,9 +74,9 @@ compat_may_use_schema(Oid schema, Oid role)
 }
 
 #ifdef PG_MODULE_MAGIC_EXT
-#define COMPAT_MODULE_MAGIC(module, version) PG_MODULE_MAGIC_EXT(.name = module, .version = version)
+#define COMPAT_MODULE_MAGIC(module_name, its_version) PG_MODULE_MAGIC_EXT(.name = module_name, .version = its_version)
 #else
-#define COMPAT_MODULE_MAGIC(module, version) PG_MODULE_MAGIC
+#define COMPAT_MODULE_MAGIC(module_name, its_version) PG_MODULE_MAGIC
 #endif
 
 #endif

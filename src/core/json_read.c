@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/reason.h"
@@ -116,8 +117,62 @@ lax_json_at(const Text *json)
 	return json->len;
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* An integer that 64 bits do not hold. */
+static bool
+is_too_long(const char *digits, size_t count, bool negative)
+{
+	if (negative && count == 19)
+		return memcmp(digits, "9223372036854775808", 19) > 0;
+	return count > 19;
+}
+
+/*
+ * For one integer that is too long, some versions of json-c refuse the whole text, and others take the nearest that is
+ * not.  In copy, unless it is NULL, each becomes a double of the same size, in as many bytes: an exponent takes the place
+ * of its last two digits.  Tells whether there was one.
+ */
+static bool
+long_integers(const char *data, size_t len, char *copy)
+{
+	bool		in_string = false;
+	bool		found = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		size_t		end = i;
+
+		if (data[i] == '"')
+			in_string = !in_string;
+		else if (in_string)
+			i += data[i] == '\\';
+		if (in_string || !is_digit(data[i]))
+			continue;
+		while (end < len && is_digit(data[end]))
+			end++;
+		if (end < len && (data[end] == '.' || data[end] == 'e' || data[end] == 'E'))
+		{
+			while (end < len && (is_digit(data[end]) || (data[end] != '\0' && strchr(".eE+-", data[end]) != NULL)))
+				end++;
+		}
+		else if (is_too_long(data + i, end - i, i > 0 && data[i - 1] == '-'))
+		{
+			found = true;
+			if (copy != NULL)
+				memcpy(copy + end - 2, "e2", 2);
+		}
+		i = end - 1;
+	}
+	return found;
+}
+
 static json_object *
-parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
+parse_text(const char *data, size_t len, int flags, const char *what, Ending ending)
 {
 	Text		json = json_trimmed(data, len);
 	json_tokener *tokener;
@@ -160,6 +215,28 @@ parse_object(const char *data, size_t len, int flags, const char *what, Ending e
 		return object;
 	json_object_put(object);
 	return NULL;
+}
+
+static json_object *
+parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
+{
+	char	   *copy = NULL;
+	json_object *object;
+
+	if (long_integers(data, len, NULL))
+	{
+		copy = malloc(len);
+		if (copy == NULL)
+		{
+			json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
+			return NULL;
+		}
+		memcpy(copy, data, len);
+		(void) long_integers(data, len, copy);
+	}
+	object = parse_text(copy != NULL ? copy : data, len, flags, what, ending);
+	free(copy);
+	return object;
 }
 
 json_object *

@@ -772,7 +772,8 @@ peer_that_hangs_up_in_the_tls_handshake_is_a_cut_connection(void)
 	snprintf(url, sizeof(url), "https://127.0.0.1:%d/v1/chat/completions", server_port);
 	CHECK(start_at(pool, url, NULL, "x", NULL, 5000));
 	next_reply(pool, &reply);
-	CHECK_INT(reply.reply.transport, TRANSPORT_CUT);
+	if (!CHECK_INT(reply.reply.transport, TRANSPORT_CUT))
+		printf("# %s\n", reply.reply.transport_message);
 	pool_done(pool, &reply);
 	pool_destroy(pool);
 }

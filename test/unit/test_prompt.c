@@ -220,10 +220,10 @@ static void
 ticket_stands_between_boundaries_and_only_there(void)
 {
 	Built		built = build_text("Wrong charge", "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab");
-	char	   *first = strstr(built.user, "ticket " BOUNDARY " begins");
-	char	   *last = strstr(built.user, "ticket " BOUNDARY " ends");
-	char	   *subject = strstr(built.user, "Subject: Wrong charge\n");
-	char	   *text = strstr(built.user, "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab\n");
+	const char *first = strstr(built.user, "ticket " BOUNDARY " begins");
+	const char *last = strstr(built.user, "ticket " BOUNDARY " ends");
+	const char *subject = strstr(built.user, "Subject: Wrong charge\n");
+	const char *text = strstr(built.user, "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab\n");
 
 	CHECK(first != NULL && subject != NULL && text != NULL && last != NULL);
 	CHECK(first < subject && subject < text && text < last);
@@ -248,7 +248,7 @@ only_the_end_of_the_instructions_differs_between_calls(void)
 	Prompt		other = shop_prompt;
 	Built		one = build_text("Refund", "Charged twice");
 	Built		two;
-	char	   *boundary = strstr(one.system, BOUNDARY);
+	const char *boundary = strstr(one.system, BOUNDARY);
 
 	other.boundary = "0000000000000000";
 	two = build(&other, "Other", "Other", 5);

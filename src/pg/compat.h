@@ -40,9 +40,11 @@ compat_is_background_worker(const PGPROC *proc)
 /* A background worker's session as a role known by name; BackgroundWorkerInitializeConnection() wants the database's too. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_WORKER_NEEDS_LOGIN false
+#define COMPAT_WORKER_NEEDS "CONNECT"
 #define COMPAT_INIT_FLAGS INIT_PG_OVERRIDE_ROLE_LOGIN
 #else
 #define COMPAT_WORKER_NEEDS_LOGIN true
+#define COMPAT_WORKER_NEEDS "LOGIN, CONNECT"
 #define COMPAT_INIT_FLAGS false, false
 #endif
 

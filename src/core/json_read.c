@@ -171,14 +171,64 @@ long_integers(const char *data, size_t len, char *copy)
 	return found;
 }
 
+typedef struct Parsed
+{
+	json_object *object;
+	enum json_tokener_error error;
+	size_t		end;
+} Parsed;
+
+/* False: out of memory. */
+static bool
+tokenize(const char *data, size_t len, int flags, Parsed *parsed)
+{
+	json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
+
+	if (tokener == NULL)
+		return false;
+	json_tokener_set_flags(tokener, flags);
+	parsed->object = json_tokener_parse_ex(tokener, data, (int) len);
+	parsed->error = json_tokener_get_error(tokener);
+	parsed->end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	return true;
+}
+
+/*
+ * The strict mode of json-c 0.18 takes every character outside ASCII for a control character.  So what it refuses is
+ * judged once more with another letter in the place of each such byte, and read without the strict mode if it is fine.
+ */
+static bool
+tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
+{
+	bool		ascii = true;
+	bool		done;
+	char	   *masked;
+
+	if (!tokenize(data, len, JSON_TOKENER_STRICT | flags, parsed))
+		return false;
+	for (size_t i = 0; i < len && ascii; i++)
+		ascii = (unsigned char) data[i] < 0x80;
+	if (ascii || parsed->error == json_tokener_success)
+		return true;
+	masked = malloc(len);
+	if (masked == NULL)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		masked[i] = (unsigned char) data[i] < 0x80 ? data[i] : 'x';
+	done = tokenize(masked, len, JSON_TOKENER_STRICT, parsed);
+	free(masked);
+	if (!done || parsed->error != json_tokener_success)
+		return done;
+	json_object_put(parsed->object);
+	return tokenize(data, len, flags, parsed);
+}
+
 static json_object *
 parse_text(const char *data, size_t len, int flags, const char *what, Ending ending)
 {
 	Text		json = json_trimmed(data, len);
-	json_tokener *tokener;
-	json_object *object;
-	enum json_tokener_error error;
-	size_t		end;
+	Parsed		parsed;
 	size_t		lax;
 
 	if (json.len == 0)
@@ -190,30 +240,24 @@ parse_text(const char *data, size_t len, int flags, const char *what, Ending end
 	if (ending.reason[0] != '\0')
 		return NULL;
 
-	tokener = json_tokener_new_ex(JSON_DEPTH);
-	if (tokener == NULL)
+	if (!tokenize_strictly(json.data, json.len, flags, &parsed))
 	{
 		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 		return NULL;
 	}
-	json_tokener_set_flags(tokener, flags);
-	object = json_tokener_parse_ex(tokener, json.data, (int) json.len);
-	error = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
 	lax = lax_json_at(&json);
 
-	if (error == json_tokener_continue)
+	if (parsed.error == json_tokener_continue)
 		unusable(ending, "the %s is cut off: its JSON ends too early", what);
-	else if (error == json_tokener_error_depth)
+	else if (parsed.error == json_tokener_error_depth)
 		unusable(ending, "the %s is nested too deeply", what);
-	else if (error != json_tokener_success || end != json.len)
-		unusable(ending, "the %s is not valid JSON, near byte %zu", what, end);
+	else if (parsed.error != json_tokener_success || parsed.end != json.len)
+		unusable(ending, "the %s is not valid JSON, near byte %zu", what, parsed.end);
 	else if (lax != json.len)
 		unusable(ending, "the %s is not valid JSON, near byte %zu", what, lax);
 	if (ending.reason[0] == '\0')
-		return object;
-	json_object_put(object);
+		return parsed.object;
+	json_object_put(parsed.object);
 	return NULL;
 }
 
@@ -242,13 +286,13 @@ parse_object(const char *data, size_t len, int flags, const char *what, Ending e
 json_object *
 json_parse_object(const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, what, ending);
+	return parse_object(data, len, JSON_TOKENER_VALIDATE_UTF8, what, ending);
 }
 
 json_object *
 json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, JSON_TOKENER_STRICT, what, ending);
+	return parse_object(data, len, 0, what, ending);
 }
 
 json_object *

@@ -10,7 +10,9 @@
 #include <json-c/json.h>
 
 #include "check.h"
+#include "core/json_read.h"
 #include "core/prompt.h"
+#include "core/reason.h"
 #include "core/utf8.h"
 
 #define BOUNDARY "3f9a0c77e1d2b845"
@@ -71,16 +73,15 @@ build(const Prompt *prompt, const char *subject, const char *description, size_t
 {
 	TicketInput ticket = {subject, strlen(subject), description, description_len};
 	Built		built = {.json = NULL};
-	json_tokener *tokener = json_tokener_new();
+	RunOutcome	outcome;
+	char		reason[REASON_MAX] = "";
 
 	buf_init(&built.body, 1 << 20);
 	CHECK(build_body(&built.body, prompt, &ticket));
 	CHECK(utf8_valid(built.body.data, built.body.len));
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	built.json = json_tokener_parse_ex(tokener, built.body.data, (int) built.body.len);
+	/* no laxer than replies are read */
+	built.json = json_parse_object(built.body.data, built.body.len, "request", (Ending) {&outcome, reason});
 	CHECK(built.json != NULL);
-	CHECK_INT(json_tokener_get_parse_end(tokener), built.body.len);
-	json_tokener_free(tokener);
 	CHECK_INT(json_object_array_length(get(built.json, "messages")), 2);
 	built.system = message_of(built.json, 0, "system");
 	built.user = message_of(built.json, 1, "user");

@@ -147,7 +147,7 @@ test_version()					# test_version RELEASE: PostgreSQL $major of that release
 	elif ! in_root test/lib/deps.sh tests >"$root.log" 2>&1; then
 		fail "the packages cannot be installed" "$root.log"
 	else
-		in_root test/run.sh $SUITES 2>&1 | tee "$root.log" | sed 's/^/    /' || true
+		in_root test/run.sh $SUITES 2>&1 | tee "$root.log" | sed -u 's/^/    /' || true
 		counts=$(tail -1 "$root.log" | sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p')
 		if [ -n "$counts" ]; then
 			total_passed=$((total_passed + ${counts% *})) total_failed=$((total_failed + ${counts#* }))

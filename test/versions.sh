@@ -76,19 +76,27 @@ find_mirror()
 	[ -z "${https_proxy:-}" ] || export https_proxy
 }
 
-# apt with lists of its own: what the mirror has, whatever this machine's release is.
+# apt with lists of its own: what the mirror has, whatever this machine's release is.  Of this machine's settings only those
+# of fetching hold: what else is to be done after an update is none of our business.
 other_apt()						# other_apt PROGRAM ARGUMENT...
 {
-	local program=$1
-	shift
-	"$program" -o Dir::Etc::SourceList="$VERSIONS_DIR/apt/sources.list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$VERSIONS_DIR/apt/lists" \
-		-o Dir::Cache="$VERSIONS_DIR/apt/cache" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
+	APT_CONFIG=$VERSIONS_DIR/apt/apt.conf "$@"
 }
 
 fetch_lists()
 {
 	local release
 	mkdir -p "$VERSIONS_DIR"/apt/{lists,cache/archives}/partial
+	apt-config dump Acquire::http Acquire::https Acquire::Retries Acquire::Check-Valid-Until >"$VERSIONS_DIR/apt/fetching.conf"
+	cat "$VERSIONS_DIR/apt/fetching.conf" - >"$VERSIONS_DIR/apt/apt.conf" <<-CONF
+		Dir::Etc::Parts "$VERSIONS_DIR/apt/none";
+		Dir::Etc::Main "$VERSIONS_DIR/apt/none";
+		Dir::Etc::SourceParts "$VERSIONS_DIR/apt/none";
+		Dir::Etc::SourceList "$VERSIONS_DIR/apt/sources.list";
+		Dir::State::Lists "$VERSIONS_DIR/apt/lists";
+		Dir::Cache "$VERSIONS_DIR/apt/cache";
+		Acquire::Languages "none";
+	CONF
 	for release in $RELEASES; do
 		echo "deb [signed-by=$KEYRING] $mirror $release main"
 	done >"$VERSIONS_DIR/apt/sources.list"
@@ -118,7 +126,7 @@ release_with()					# release_with MAJOR: the first release that has that server
 make_root()
 {
 	debootstrap --variant=minbase --include=ca-certificates --keyring="$KEYRING" "$1" "$root" "$mirror" &&
-		apt-config dump Acquire::http Acquire::https Acquire::Retries Acquire::Check-Valid-Until >"$root/etc/apt/apt.conf.d/90-as-outside" &&
+		cp "$VERSIONS_DIR/apt/fetching.conf" "$root/etc/apt/apt.conf.d/90-as-outside" &&
 		mkdir -p "$root/dev/shm" "$root/triage" &&
 		mount -t proc proc "$root/proc" &&
 		mount -t tmpfs tmpfs "$root/dev/shm" &&

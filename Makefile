@@ -10,6 +10,7 @@ OWN_TARGETS = check check-all demo bench lint unitcheck fuzz regresscheck pgtapc
 OWN_TARGETS += bench-data
 OWN_TARGETS += report-screenshot
 OWN_TARGETS += eval
+OWN_TARGETS += check-versions
 
 # Another server: PG_MAJOR=17 (Debian's place for it) or PG_CONFIG=/path/to/pg_config.
 PG_CONFIG ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config,pg_config)
@@ -46,6 +47,8 @@ check:          ; @test/lib/deps.sh check
 	$(RUN)
 check-all:      ; @test/lib/deps.sh check-all
 	$(RUN) --all
+check-versions: ; @test/lib/deps.sh versions
+	@VERSIONS='$(VERSIONS)' SUITES='$(SUITES)' test/versions.sh
 lint:           ; $(RUN) lint
 unitcheck:      ; $(RUN) unit
 fuzz:           ; $(RUN) fuzz
@@ -93,6 +96,8 @@ help:
 	@echo '                     KEEP=1: leave the server running'
 	@echo 'make check           all tests but the slow ones; installs missing Debian packages when run as root'
 	@echo 'make check-all       also real clients, valgrind, long fuzzing, ten minutes of soak, the server under sanitizers, the benchmark'
+	@echo 'make check-versions  unit, regression, pgTAP, isolation and end-to-end tests against each supported PostgreSQL that Debian has,'
+	@echo '                     in directories made by debootstrap (as root; 3 GB); VERSIONS="17 18" SUITES="pgtap": only those'
 	@echo 'make lint unitcheck fuzz regresscheck pgtapcheck isolationcheck e2echeck valgrindcheck   one suite'
 	@echo 'make clientscheck    ORMs, drivers and a pooler against the extension; installs them from npm and Debian'
 	@echo '                     TESTS="a b": only those files of the suite;  KEEP=1: keep the directory with the logs'

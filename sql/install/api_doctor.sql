@@ -126,7 +126,9 @@ AS $$
 		WHERE c.relnamespace = 'triage'::regnamespace AND NOT i.indisvalid
 	UNION ALL
 	SELECT 'constraint not validated', format('constraint %s of %s does not speak for the rows that were there before it', k.conname, k.conrelid::regclass),
-			format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', k.conrelid::regclass, k.conname)
+			-- from 18 on a foreign key can be NOT ENFORCED, and nothing validates it until it is again
+			format(CASE WHEN to_jsonb(k) ->> 'conenforced' = 'false' THEN 'ALTER TABLE %s ALTER CONSTRAINT %I ENFORCED;'
+				ELSE 'ALTER TABLE %s VALIDATE CONSTRAINT %I;' END, k.conrelid::regclass, k.conname)
 		FROM pg_constraint k
 		WHERE k.connamespace = 'triage'::regnamespace AND NOT k.convalidated
 	UNION ALL

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/reason.h"
@@ -116,14 +117,118 @@ lax_json_at(const Text *json)
 	return json->len;
 }
 
-static json_object *
-parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
+static bool
+is_digit(char c)
 {
-	Text		json = json_trimmed(data, len);
-	json_tokener *tokener;
+	return c >= '0' && c <= '9';
+}
+
+/* An integer that 64 bits do not hold. */
+static bool
+is_too_long(const char *digits, size_t count, bool negative)
+{
+	if (negative && count == 19)
+		return memcmp(digits, "9223372036854775808", 19) > 0;
+	return count > 19;
+}
+
+/*
+ * For one integer that is too long, some versions of json-c refuse the whole text, and others take the nearest that is
+ * not.  In copy, unless it is NULL, each becomes a double of the same size, in as many bytes: an exponent takes the place
+ * of its last two digits.  Tells whether there was one.
+ */
+static bool
+long_integers(const char *data, size_t len, char *copy)
+{
+	bool		in_string = false;
+	bool		found = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		size_t		end = i;
+
+		if (data[i] == '"')
+			in_string = !in_string;
+		else if (in_string)
+			i += data[i] == '\\';
+		if (in_string || !is_digit(data[i]))
+			continue;
+		while (end < len && is_digit(data[end]))
+			end++;
+		if (end < len && (data[end] == '.' || data[end] == 'e' || data[end] == 'E'))
+		{
+			while (end < len && (is_digit(data[end]) || (data[end] != '\0' && strchr(".eE+-", data[end]) != NULL)))
+				end++;
+		}
+		else if (is_too_long(data + i, end - i, i > 0 && data[i - 1] == '-'))
+		{
+			found = true;
+			if (copy != NULL)
+				memcpy(copy + end - 2, "e2", 2);
+		}
+		i = end - 1;
+	}
+	return found;
+}
+
+typedef struct Parsed
+{
 	json_object *object;
 	enum json_tokener_error error;
 	size_t		end;
+} Parsed;
+
+/* False: out of memory. */
+static bool
+tokenize(const char *data, size_t len, int flags, Parsed *parsed)
+{
+	json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
+
+	if (tokener == NULL)
+		return false;
+	json_tokener_set_flags(tokener, flags);
+	parsed->object = json_tokener_parse_ex(tokener, data, (int) len);
+	parsed->error = json_tokener_get_error(tokener);
+	parsed->end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	return true;
+}
+
+/*
+ * The strict mode of json-c 0.18 takes every character outside ASCII for a control character.  So what it refuses is
+ * judged once more with another letter in the place of each such byte, and read without the strict mode if it is fine.
+ */
+static bool
+tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
+{
+	bool		ascii = true;
+	bool		done;
+	char	   *masked;
+
+	if (!tokenize(data, len, JSON_TOKENER_STRICT | flags, parsed))
+		return false;
+	for (size_t i = 0; i < len && ascii; i++)
+		ascii = (unsigned char) data[i] < 0x80;
+	if (ascii || parsed->error == json_tokener_success)
+		return true;
+	masked = malloc(len);
+	if (masked == NULL)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		masked[i] = (unsigned char) data[i] < 0x80 ? data[i] : 'x';
+	done = tokenize(masked, len, JSON_TOKENER_STRICT, parsed);
+	free(masked);
+	if (!done || parsed->error != json_tokener_success)
+		return done;
+	json_object_put(parsed->object);
+	return tokenize(data, len, flags, parsed);
+}
+
+static json_object *
+parse_text(const char *data, size_t len, int flags, const char *what, Ending ending)
+{
+	Text		json = json_trimmed(data, len);
+	Parsed		parsed;
 	size_t		lax;
 
 	if (json.len == 0)
@@ -135,43 +240,59 @@ parse_object(const char *data, size_t len, int flags, const char *what, Ending e
 	if (ending.reason[0] != '\0')
 		return NULL;
 
-	tokener = json_tokener_new_ex(JSON_DEPTH);
-	if (tokener == NULL)
+	if (!tokenize_strictly(json.data, json.len, flags, &parsed))
 	{
 		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 		return NULL;
 	}
-	json_tokener_set_flags(tokener, flags);
-	object = json_tokener_parse_ex(tokener, json.data, (int) json.len);
-	error = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
 	lax = lax_json_at(&json);
 
-	if (error == json_tokener_continue)
+	if (parsed.error == json_tokener_continue)
 		unusable(ending, "the %s is cut off: its JSON ends too early", what);
-	else if (error == json_tokener_error_depth)
+	else if (parsed.error == json_tokener_error_depth)
 		unusable(ending, "the %s is nested too deeply", what);
-	else if (error != json_tokener_success || end != json.len)
-		unusable(ending, "the %s is not valid JSON, near byte %zu", what, end);
+	else if (parsed.error != json_tokener_success || parsed.end != json.len)
+		unusable(ending, "the %s is not valid JSON, near byte %zu", what, parsed.end);
 	else if (lax != json.len)
 		unusable(ending, "the %s is not valid JSON, near byte %zu", what, lax);
 	if (ending.reason[0] == '\0')
-		return object;
-	json_object_put(object);
+		return parsed.object;
+	json_object_put(parsed.object);
 	return NULL;
+}
+
+static json_object *
+parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
+{
+	char	   *copy = NULL;
+	json_object *object;
+
+	if (long_integers(data, len, NULL))
+	{
+		copy = malloc(len);
+		if (copy == NULL)
+		{
+			json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
+			return NULL;
+		}
+		memcpy(copy, data, len);
+		(void) long_integers(data, len, copy);
+	}
+	object = parse_text(copy != NULL ? copy : data, len, flags, what, ending);
+	free(copy);
+	return object;
 }
 
 json_object *
 json_parse_object(const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8, what, ending);
+	return parse_object(data, len, JSON_TOKENER_VALIDATE_UTF8, what, ending);
 }
 
 json_object *
 json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, JSON_TOKENER_STRICT, what, ending);
+	return parse_object(data, len, 0, what, ending);
 }
 
 json_object *

@@ -315,6 +315,8 @@ harvest(Pool *pool)
 			continue;
 		/* the message is gone after this, and the request's memory may go */
 		curl_multi_remove_handle(pool->loop.multi, easy);
+		if (transfer_again(transfer, code) && curl_multi_add_handle(pool->loop.multi, easy) == CURLM_OK)
+			continue;
 		transfer_finish(transfer, code);
 		list_remove(&pool->in_flight, transfer);
 		transfer->state = TRANSFER_FINISHED;

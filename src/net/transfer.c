@@ -59,6 +59,15 @@ static const struct
 #define HEADER_NAME_COUNT (sizeof(header_names) / sizeof(header_names[0]))
 
 static void
+start_waiting(Transfer *transfer)
+{
+	if (transfer->waiting)
+		return;
+	transfer->waiting = true;
+	transfer->counts->unconnected++;
+}
+
+static void
 stop_waiting(Transfer *transfer)
 {
 	if (!transfer->waiting)
@@ -319,6 +328,7 @@ set_request_options(Transfer *transfer, const PoolRequest *request)
 
 	SET(CURLOPT_URL, request->url);
 	SET(CURLOPT_TIMEOUT_MS, request->timeout_ms);
+	SET(CURLOPT_FRESH_CONNECT, 0L);
 	SET(CURLOPT_HTTPHEADER, transfer->lines);
 
 	/*
@@ -360,8 +370,41 @@ transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why)
 		return false;
 	}
 	transfer->tag = request->tag;
-	transfer->waiting = true;
-	transfer->counts->unconnected++;
+	transfer->timeout_ms = request->timeout_ms;
+	start_waiting(transfer);
+	return true;
+}
+
+/*
+ * When a call meets a used connection that the other end has closed, libcurl takes another one, and gives up after six.
+ * A provider that goes away or is started anew closes all of them, and newer versions of libcurl do not look before
+ * they use one: what a new connection meets is what there is to say.
+ */
+bool
+transfer_again(Transfer *transfer, CURLcode code)
+{
+	CURL	   *easy = transfer->easy;
+	curl_off_t	total_us = 0;
+	long		answered = 0;
+	long		left_ms;
+	bool		ok = true;
+
+	if ((code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING) || transfer->tried_address)
+		return false;
+	curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &answered);
+	if (answered > 0)
+		return false;
+	curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &total_us);
+	left_ms = transfer->timeout_ms - (long) (total_us / 1000);
+	if (left_ms <= 0)
+		return false;
+	SET(CURLOPT_TIMEOUT_MS, left_ms);
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+	if (!ok)
+		return false;
+	transfer->sent = false;
+	transfer->message[0] = '\0';
+	start_waiting(transfer);
 	return true;
 }
 

@@ -65,6 +65,7 @@ typedef struct Transfer
 
 	/* the request */
 	bool		https;
+	long		timeout_ms;
 	Buf			body;
 	char	   *authorization;	/* header line; wiped at the end */
 	size_t		authorization_size;
@@ -100,6 +101,8 @@ extern bool authorization_make(Transfer *transfer, const PoolRequest *request, c
 /* The endpoint was shown the secret and may show it again: nobody above src/net gets to see that. */
 extern void authorization_redact(Transfer *transfer);
 extern void authorization_forget(Transfer *transfer);
+/* True: it ended in a way that another try answers, and the handle is set up for that, once. */
+extern bool transfer_again(Transfer *transfer, CURLcode code);
 /* Reads the result off the handle; afterwards nothing of the request is left. */
 extern void transfer_finish(Transfer *transfer, CURLcode code);
 /* Forgets request and reply; keeps handle and buffers for the next call. */

@@ -11,12 +11,13 @@
 
 /*
  * A peer that goes away in the handshake gets the code of a peer that speaks another protocol.  The first is over in a
- * minute, the second is somebody's mistake; only libcurl's words differ, and only with OpenSSL.
+ * minute, the second is somebody's mistake; only libcurl's words differ, from version to version, and only with OpenSSL.
  */
 static bool
 hung_up_in_handshake(const Transfer *transfer)
 {
-	return strstr(transfer->message, "SSL_connect: ") != NULL;
+	return strstr(transfer->message, "SSL_connect: ") != NULL ||
+		strstr(transfer->message, "unexpected eof while reading") != NULL;
 }
 
 Transport

@@ -40,9 +40,11 @@ compat_is_background_worker(const PGPROC *proc)
 /* A background worker's session as a role known by name; BackgroundWorkerInitializeConnection() wants the database's too. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_WORKER_NEEDS_LOGIN false
+#define COMPAT_WORKER_NEEDS "CONNECT"
 #define COMPAT_INIT_FLAGS INIT_PG_OVERRIDE_ROLE_LOGIN
 #else
 #define COMPAT_WORKER_NEEDS_LOGIN true
+#define COMPAT_WORKER_NEEDS "LOGIN, CONNECT"
 #define COMPAT_INIT_FLAGS false, false
 #endif
 
@@ -74,9 +76,9 @@ compat_may_use_schema(Oid schema, Oid role)
 }
 
 #ifdef PG_MODULE_MAGIC_EXT
-#define COMPAT_MODULE_MAGIC(module, version) PG_MODULE_MAGIC_EXT(.name = module, .version = version)
+#define COMPAT_MODULE_MAGIC(module_name, its_version) PG_MODULE_MAGIC_EXT(.name = module_name, .version = its_version)
 #else
-#define COMPAT_MODULE_MAGIC(module, version) PG_MODULE_MAGIC
+#define COMPAT_MODULE_MAGIC(module_name, its_version) PG_MODULE_MAGIC
 #endif
 
 #endif

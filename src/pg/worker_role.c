@@ -111,7 +111,7 @@ find_trouble(Oid database)
 }
 
 #define MESSAGE "triage worker cannot serve database %u as role \"%s\": %s"
-#define HINT "The setting triage.worker_role names it. It needs LOGIN, CONNECT, and in each database " \
+#define HINT "The setting triage.worker_role names it. It needs " COMPAT_WORKER_NEEDS ", and in each database " \
 	"SELECT triage.grant_access('%s', 'worker')."
 
 bool

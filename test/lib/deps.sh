@@ -1,11 +1,12 @@
 #!/bin/bash
-# deps.sh demo|check|check-all
+# deps.sh demo|tests|check|check-all|versions
 #
 # Makes sure that what the target needs is there.  Looks for the thing itself, not for a package, so that a server
 # built from source is as good as Debian's.  As root on Debian what is missing is installed; anybody else is told how.
+# tests: all tests of make check but fuzzing.  versions: what test/versions.sh itself needs.
 set -euo pipefail
 
-target=${1:?usage: deps.sh demo|check|check-all}
+target=${1:?usage: deps.sh demo|tests|check|check-all|versions}
 pg_config=${PG_CONFIG:-pg_config}
 missing=()						# packages
 lacking=()						# the same for people without apt
@@ -68,6 +69,11 @@ look()
 	major=$(pg_major)
 	missing=()
 	lacking=()
+	if [ "$target" = versions ]; then
+		need debootstrap debootstrap command_exists debootstrap
+		need debian-archive-keyring "the keys of Debian's archive" ls /usr/share/keyrings/debian-archive-keyring.gpg
+		return
+	fi
 	need gcc 'a C compiler (gcc)' command_exists gcc
 	need libc6-dev 'the C library'"'"'s headers' compiles
 	need make make command_exists make
@@ -80,15 +86,17 @@ look()
 	need ca-certificates 'root certificates' has_certificates
 	[ "$target" = demo ] && return
 
-	clang=$(clang_major)
 	need perl 'perl with Test::More' perl -MTest::More -e1
 	need libipc-run-perl 'perl module IPC::Run' perl -MIPC::Run -e1
 	need "postgresql-$major-pgtap" pgTAP pg_file --sharedir /extension/pgtap.control
 	need "postgresql-$major-cron" pg_cron pg_file --sharedir /extension/pg_cron.control
-	need "clang-$clang" 'clang' command_exists "clang-$clang"
-	need "libclang-rt-$clang-dev" "clang's fuzzing runtime" has_fuzzer "$clang"
 	need chromium-headless-shell 'headless Chromium' has_browser
 	need libxml2-utils xmllint command_exists xmllint
+	[ "$target" = tests ] && return
+
+	clang=$(clang_major)
+	need "clang-$clang" 'clang' command_exists "clang-$clang"
+	need "libclang-rt-$clang-dev" "clang's fuzzing runtime" has_fuzzer "$clang"
 	[ "$target" = check ] && return
 
 	need valgrind valgrind command_exists valgrind

@@ -16,8 +16,13 @@ sandbox_enter()					# sandbox_enter SCRIPT ARGUMENT...   SCRIPT: path below the 
 		return
 	fi
 
-	local top=$1 script=$2 as=() status=0
+	local top=$1 script=$2 as=() status=0 pg_config
 	shift 2
+	# PGXS is found through this one; absolute, because the inner script has another directory.
+	pg_config=$(command -v "${PG_CONFIG:-pg_config}") || {
+		echo "${PG_CONFIG:-pg_config} not found; see make help" >&2
+		exit 1
+	}
 	local base=${TMPDIR:-/tmp} user
 	if [ "$(id -u)" -eq 0 ]; then
 		user=postgres
@@ -43,7 +48,7 @@ sandbox_enter()					# sandbox_enter SCRIPT ARGUMENT...   SCRIPT: path below the 
 	# its own process group, so that all of it can be stopped
 	set -m
 	"${as[@]}" env SANDBOX="$sandbox_dir" TMPDIR="$sandbox_dir/tmp" HOME="$sandbox_dir/tmp" LANG=C.UTF-8 \
-		PG_CONFIG="$sandbox_pg_config" OUTER_DIR="$PWD" \
+		PG_CONFIG="$pg_config" OUTER_DIR="$PWD" \
 		bash "$sandbox_dir/src/$script" "$@" </dev/null &
 	sandbox_pid=$!
 	set +m
@@ -101,10 +106,4 @@ sandbox_close()
 		rm -rf "$sandbox_dir" || { sleep 1; rm -rf "$sandbox_dir"; }
 	fi
 	exit "$status"
-}
-
-# PGXS is found through this one; absolute, because the inner script has another directory.
-sandbox_pg_config=$(command -v "${PG_CONFIG:-pg_config}") || {
-	echo "${PG_CONFIG:-pg_config} not found; see make help" >&2
-	exit 1
 }

@@ -130,6 +130,10 @@ SELECT pg_temp.provoke(p.what, p.harm, p.finding)
 		('a tenant with nothing', 'INSERT INTO triage.tenants (id) VALUES (''O''''Neill''); INSERT INTO triage.prompts (tenant_id, kind, version, system_text) VALUES (''O''''Neill'', ''triage'', 1, ''x'')',
 			'no category')
 		) AS p (what, harm, finding);
+SELECT current_setting('server_version_num')::int >= 180000 AS knows_not_enforced \gset
+\if :knows_not_enforced
+SELECT pg_temp.provoke('a foreign key that is not enforced', 'ALTER TABLE triage.ticket_comments ALTER CONSTRAINT ticket_comments_ticket_fkey NOT ENFORCED', 'constraint not validated');
+\endif
 ROLLBACK TO a;
 
 UPDATE triage.prompts SET is_active = false WHERE kind <> 'triage';

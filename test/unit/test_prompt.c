@@ -10,7 +10,9 @@
 #include <json-c/json.h>
 
 #include "check.h"
+#include "core/json_read.h"
 #include "core/prompt.h"
+#include "core/reason.h"
 #include "core/utf8.h"
 
 #define BOUNDARY "3f9a0c77e1d2b845"
@@ -71,16 +73,15 @@ build(const Prompt *prompt, const char *subject, const char *description, size_t
 {
 	TicketInput ticket = {subject, strlen(subject), description, description_len};
 	Built		built = {.json = NULL};
-	json_tokener *tokener = json_tokener_new();
+	RunOutcome	outcome;
+	char		reason[REASON_MAX] = "";
 
 	buf_init(&built.body, 1 << 20);
 	CHECK(build_body(&built.body, prompt, &ticket));
 	CHECK(utf8_valid(built.body.data, built.body.len));
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	built.json = json_tokener_parse_ex(tokener, built.body.data, (int) built.body.len);
+	/* no laxer than replies are read */
+	built.json = json_parse_object(built.body.data, built.body.len, "request", (Ending) {&outcome, reason});
 	CHECK(built.json != NULL);
-	CHECK_INT(json_tokener_get_parse_end(tokener), built.body.len);
-	json_tokener_free(tokener);
 	CHECK_INT(json_object_array_length(get(built.json, "messages")), 2);
 	built.system = message_of(built.json, 0, "system");
 	built.user = message_of(built.json, 1, "user");
@@ -220,10 +221,10 @@ static void
 ticket_stands_between_boundaries_and_only_there(void)
 {
 	Built		built = build_text("Wrong charge", "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab");
-	char	   *first = strstr(built.user, "ticket " BOUNDARY " begins");
-	char	   *last = strstr(built.user, "ticket " BOUNDARY " ends");
-	char	   *subject = strstr(built.user, "Subject: Wrong charge\n");
-	char	   *text = strstr(built.user, "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab\n");
+	const char *first = strstr(built.user, "ticket " BOUNDARY " begins");
+	const char *last = strstr(built.user, "ticket " BOUNDARY " ends");
+	const char *subject = strstr(built.user, "Subject: Wrong charge\n");
+	const char *text = strstr(built.user, "Line one\nTOKEN-abc123 \"quoted\" \\ and\ttab\n");
 
 	CHECK(first != NULL && subject != NULL && text != NULL && last != NULL);
 	CHECK(first < subject && subject < text && text < last);
@@ -248,7 +249,7 @@ only_the_end_of_the_instructions_differs_between_calls(void)
 	Prompt		other = shop_prompt;
 	Built		one = build_text("Refund", "Charged twice");
 	Built		two;
-	char	   *boundary = strstr(one.system, BOUNDARY);
+	const char *boundary = strstr(one.system, BOUNDARY);
 
 	other.boundary = "0000000000000000";
 	two = build(&other, "Other", "Other", 5);

@@ -166,6 +166,11 @@ static const struct
 	/* values of any kind, numbers that no database holds */
 	{&first_tickets, PAGE("{\"id\":1,\"status\":\"new\",\"fields\":[{\"id\":1,\"value\":1e999},{\"id\":2,\"value\":{\"k\\u0000\":[0.5,-3,null,false]}},{\"id\":{},\"value\":1},7]," TIMES "," TEXTS "}"),
 	1, 0, "\"custom_fields\":{\"1\":null,\"2\":{\"k\":[0.5,-3,null,false]}}"},
+	/* integers that 64 bits do not hold, and the last that they do; digits of texts, fractions and exponents are none */
+	{&first_tickets, PAGE("{\"id\":1,\"status\":\"new\",\"fields\":[{\"id\":1,\"value\":[123456789012345678901234567890,-9223372036854775809,-9223372036854775808,9223372036854775807]},"
+	"{\"id\":2,\"value\":[0.12345678901234567890123,1e000000000000000000005,\"\\\"12345678901234567890123\"]}]," TIMES "," TEXTS "}"),
+	1, 0, "\"custom_fields\":{\"1\":[1.2345678901234568e+29,-9.2233720368547758e+18,-9223372036854775808,9223372036854775807],"
+	"\"2\":[0.12345678901234568,100000,\"\\\"12345678901234567890123\"]}"},
 	/* no byte that the database refuses */
 	{&first_tickets, PAGE("{\"id\":1,\"status\":\"new\",\"subject\":\"a\\u0000b \xe9 \xed\xa0\x80 \xc3\xa9 \\ud800 \\ud83d\\ude00\",\"description\":\"\",\"requester_id\":1," TIMES "}"),
 	1, 0, "\"subject\":\"a\xEF\xBF\xBD" "b \xEF\xBF\xBD \xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD \xc3\xa9 \xEF\xBF\xBD \xF0\x9F\x98\x80\""},

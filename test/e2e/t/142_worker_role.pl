@@ -81,12 +81,13 @@ SQL
 	pass("$how: a reload changes the role");
 
 	# roles that cannot serve: each is named with its reason, no worker runs, nobody restarts one for ever
+	my $needs_login = $node->pg_version < 17;
 	sql($node, 'CREATE ROLE bare LOGIN; CREATE ROLE nologin; CREATE ROLE boss LOGIN SUPERUSER; CREATE ROLE locked LOGIN; '
 		  . q(SELECT triage.grant_access('nologin', 'worker'), triage.grant_access('boss', 'worker'), triage.grant_access('locked', 'worker'); )
 		  . 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');
 	for (
 		[ 'nobody here', qr/role "nobody here": it does not exist/ ],
-		[ 'nologin', qr/role "nologin": it has not the attribute LOGIN/ ],
+		($needs_login ? [ 'nologin', qr/role "nologin": it has not the attribute LOGIN/ ] : ()),
 		[ 'boss', qr/role "boss": it is a superuser/ ],
 		[ 'locked', qr/role "locked": it has no right to connect to the database/ ])
 	{
@@ -104,6 +105,13 @@ SQL
 		sql($node, q(DELETE FROM triage.tickets WHERE external_id ~ 'waits'));
 	}
 	sql($node, 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
+	unless ($needs_login)
+	{
+		with_role($node, 'nologin');
+		ticket_of($node, 'default', 'nologin');
+		all_done($node, what => "$how: from 17 on, a role that nobody can log in as");
+		is(sql($node, "SELECT DISTINCT usename $WORKER"), 'nologin', "$how: serves, too");
+	}
 	my $position = log_position($node);
 	with_role($node, 'bare');
 	ticket_of($node, 'default', 'bare');

@@ -261,7 +261,7 @@ regress_like()
 		return 0
 	fi
 	mkdir -p "$result"
-	timeout --kill-after=10 600 "$program" --inputdir="$input" --outputdir="$result" --bindir="$TREE_BIN" \
+	timeout --kill-after=10 1200 "$program" --inputdir="$input" --outputdir="$result" --bindir="$TREE_BIN" \
 		--host="$PGHOST" --port="$PGPORT" --user=postgres --dbname="contrib_$name" "$@" >"$out" 2>&1 || status=$?
 	local line
 	while IFS= read -r line; do

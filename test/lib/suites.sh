@@ -508,7 +508,7 @@ suite_sanitized()
 	suite_regress
 	suite_pgtap
 	suite_isolation
-	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 TIME_FACTOR=10 suite_e2e
+	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
 	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
 		[ ! -e "$log" ] || ! grep -qE 'runtime error:|AddressSanitizer' "$log" || report failed "${log##*/} shows an error that a sanitizer saw" "$log" 200

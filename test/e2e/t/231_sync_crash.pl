@@ -53,8 +53,9 @@ for my $round (1 .. 16)
 	hurry($node);
 }
 diag("$kills workers killed, $stops stops, $updates updates on the way");
-cmp_ok($kills, '>=', 8, 'workers were killed');
-cmp_ok($stops, '>=', 3, 'the server was stopped');
+# fewer, the longer the server takes to come back: meanwhile all may be copied
+cmp_ok($kills, '>=', 4, 'workers were killed');
+cmp_ok($stops, '>=', 1, 'the server was stopped');
 
 sql($node, "SELECT triage.sync_now('zendesk')");
 copied($node, what => 'everything is copied after all');

@@ -75,7 +75,8 @@ my ($least) = sort { $a <=> $b } @ten;
 cmp_ok($least, '>=', 9 * $APART_MS - 500, 'requests for tickets kept the pace, dead workers or not');
 
 is(sql($node, "SELECT count(*) FROM triage.sync_state WHERE lease_until IS NOT NULL"), 0, 'nothing is claimed for ever');
-is(sql($node, "SELECT string_agg(DISTINCT outcome::text, ' ' ORDER BY outcome::text) FROM triage.sync_runs WHERE outcome <> 'lost'"),
+# comments that were on their way when their ticket's next version came are stale, and asked for anew
+is(sql($node, "SELECT string_agg(DISTINCT outcome::text, ' ' ORDER BY outcome::text) FROM triage.sync_runs WHERE outcome <> 'lost' AND (stream, outcome) <> ('comments', 'stale')"),
 	'succeeded', 'requests succeeded or were lost');
 
 $node->stop;

@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  start_server sql start_sql hold_lock sql_error sqlstate wait_for wait_until bound within
+  start_server sql start_sql hold_lock sql_error sqlstate wait_for wait_until within
   start_model use_model add_tickets id_of $HELD
   worker_pid wait_for_worker kill_worker all_done ledger_is_sound sent_equals_runs log_since log_position
 );
@@ -160,17 +160,13 @@ sub wait_for
 		$option{limit});
 }
 
-# Seconds that were promised, of a server that sanitizers do not slow down.
-sub bound { return $_[0] * ($ENV{TIME_FACTOR} // 1) }
-
 # within(SECONDS, NAME, CODE): CODE does it and returns how long it took, by the clocks of those who did it.  What else
 # runs on the machine makes that longer and never shorter, so the bound is the one that was promised, and an attempt that
 # missed it is made again, twice at most: who is too slow misses it each time.
 sub within
 {
-	my ($promised, $name, $attempt) = @_;
+	my ($seconds, $name, $attempt) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $seconds = bound($promised);
 	my @took;
 
 	do { push @took, $attempt->() } until $took[-1] <= $seconds || @took == 3;

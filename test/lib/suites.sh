@@ -261,7 +261,7 @@ regress_like()
 		return 0
 	fi
 	mkdir -p "$result"
-	timeout --kill-after=10 600 "$program" --inputdir="$input" --outputdir="$result" --bindir="$TREE_BIN" \
+	timeout --kill-after=10 1200 "$program" --inputdir="$input" --outputdir="$result" --bindir="$TREE_BIN" \
 		--host="$PGHOST" --port="$PGPORT" --user=postgres --dbname="contrib_$name" "$@" >"$out" 2>&1 || status=$?
 	local line
 	while IFS= read -r line; do
@@ -508,7 +508,7 @@ suite_sanitized()
 	suite_regress
 	suite_pgtap
 	suite_isolation
-	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 TIME_FACTOR=10 suite_e2e
+	PG_TEST_TIMEOUT_DEFAULT=180 TEST_TIMEOUT=1800 suite_e2e
 	SOAK_SECONDS=${SANITIZED_SOAK_SECONDS:-60} suite_soak
 	for log in "$SANDBOX"/e2e/*/tmp_check/log/*.log; do
 		[ ! -e "$log" ] || ! grep -qE 'runtime error:|AddressSanitizer' "$log" || report failed "${log##*/} shows an error that a sanitizer saw" "$log" 200

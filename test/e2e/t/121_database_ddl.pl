@@ -41,7 +41,7 @@ sub makes_room
 	is($error, '', "$name: done") or return;
 	my ($gone) = log_since($node, $position) =~ /^(\d+\.\d+) \[\d+\] LOG:  background worker "[^"]*" \(PID $pid\) exited/m;
 	$gone = $ended if !defined $gone || $gone > $ended;
-	return cmp_ok($gone - $began, '<=', bound(2), sprintf('%s: the worker has left within 2 s (%.2f s; the statement took %.2f s)', $name, $gone - $began, $ended - $began));
+	return cmp_ok($gone - $began, '<=', 2, sprintf('%s: the worker has left within 2 s (%.2f s; the statement took %.2f s)', $name, $gone - $began, $ended - $began));
 }
 
 # The same for a statement that waits for an answer of every process, and makes none leave.

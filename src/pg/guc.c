@@ -163,7 +163,7 @@ guc_define(void)
 							   PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("triage.worker_role",
 							   "Sets the role that the worker connects as.",
-							   "It needs LOGIN, CONNECT and triage.grant_access(role, 'worker'). Empty: the worker "
+							   "It needs LOGIN (up to PostgreSQL 16), CONNECT and triage.grant_access(role, 'worker'). Empty: the worker "
 							   "takes the rights of the tables' owner, restricted, for each of its transactions.",
 							   &triage_worker_role, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_worker_role, NULL, NULL);

@@ -109,11 +109,12 @@ set_providers(timeout_ms => 60000);
 ################ claimed for one that closes ################
 
 $_->reset for $first, $second;
-$first->config(latency_ms => $HELD);
+# what is held has its answer already: to wait
+$first->config(latency_ms => $HELD, status => 429, retry_after => 30);
 sql($node, q(UPDATE triage.providers SET max_in_flight = 4 WHERE name = 'first'));
 add_tickets($node, map { "ready$_" } 1 .. 40);
 $first->wait_for_in_flight(4);
-$first->release(status => 429, retry_after => 30);
+$first->release(latency_ms => 0);
 all_done($node);
 is($first->stats->{max_in_flight}, 4, 'max_in_flight holds');
 my ($one, $two) = answered('ready') =~ /^(?:first (\d+), )?second (\d+)$/;

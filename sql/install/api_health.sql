@@ -103,7 +103,7 @@ BEGIN
 		in_turn := p.in_turn;
 		serves := false;
 		soon := false;
-		unpriced := p.name = ANY (uncovered);
+		unpriced := false;
 		level := 'critical';
 		since := NULL;
 		IF p.paused_at IS NOT NULL THEN
@@ -114,7 +114,8 @@ BEGIN
 			what := triage.origin_refusal(p.base_url);
 		ELSIF triage.secret_refusal(p.secret) IS NOT NULL THEN
 			what := 'its key cannot be read: ' || triage.secret_refusal(p.secret);
-		ELSIF unpriced THEN
+		ELSIF p.name = ANY (uncovered) THEN
+			unpriced := true;
 			level := 'warning';
 			what := 'not called under the budget of all tenants: it has no price in the budget''s currency, or no limit of output tokens';
 		ELSIF p.gate = 'paused' OR p.last_outcome IN ('account', 'misconfigured') THEN

@@ -197,6 +197,7 @@ SELECT triage.drop_budget('day', 'poor'), triage.set_budget('month', 10, 'EUR');
 SELECT triage.set_provider('acme', 'openai', 'https://api.example.com/v1', 'm');
 SELECT is(pg_temp.level('budgets'), 'warning', 'a provider that no budget lets call');
 SELECT matches(pg_temp.says('budgets'), '; not called under them: acme$', 'is named');
+SELECT matches((SELECT what_to_do FROM triage.health() WHERE check_name = 'provider acme'), '^Mend its origin', 'what keeps it anyway is to be mended first');
 ROLLBACK TO a;
 
 -- Failures ---------------------------------------------------------------------------------------------------------------------------

@@ -335,8 +335,8 @@ AS $install$
 BEGIN
 	CREATE OR REPLACE VIEW triage.extraction_progress WITH (security_invoker = true) AS
 		SELECT t.id AS tenant_id, j.pending, j.running, x.done, d.failed, i.issues,
-				CASE WHEN r.currencies = 1 THEN r.cost END AS cost,
-				CASE WHEN r.currencies = 1 THEN r.currency END AS currency, r.unpriced_calls, x.last_analyzed_at
+				CASE WHEN r.currencies <= 1 THEN r.cost END AS cost,
+				CASE WHEN r.currencies <= 1 THEN r.currency END AS currency, r.unpriced_calls, x.last_analyzed_at
 			FROM triage.tenants t
 			CROSS JOIN LATERAL (
 				SELECT count(*) FILTER (WHERE j.lease_until IS NULL OR j.lease_until <= now()) AS pending,

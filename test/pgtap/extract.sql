@@ -398,6 +398,9 @@ INSERT INTO triage.ai_runs (tenant_id, job_id, kind, fence, outcome, provider, m
 	VALUES ('default', 4, 'extract_issues', 1, 'succeeded', 'p', 'm', 100, 90, NULL, NULL), ('default', 4, 'extract_issues', 1, 'succeeded', 'p', 'm', 100, 90, 1, 'USD');
 SELECT results_eq('SELECT p.cost, p.currency, p.unpriced_calls FROM triage.extraction_progress p WHERE p.tenant_id = ''default''', $$VALUES (NULL::numeric, NULL::text, 1::bigint)$$,
 	'two currencies have no sum, and what has no price is counted');
+SELECT triage.create_tenant('thrifty') \g /dev/null
+INSERT INTO triage.ai_runs (tenant_id, job_id, kind, fence, outcome, provider, model, cost) VALUES ('thrifty', 1, 'extract_issues', 1, 'succeeded', 'builtin', 'builtin-1', 0);
+SELECT is((SELECT p.cost FROM triage.extraction_progress p WHERE p.tenant_id = 'thrifty'), 0::numeric, 'what cost nothing has cost 0, in no currency');
 SELECT is(triage.extract_all(again => true), 2::bigint, 'with again also those that were looked at');
 SELECT is(pg_temp.outcome('SELECT triage.extract_all(max_tickets => 0)'), '22023', 'so many is one or more');
 SELECT is(pg_temp.outcome('SELECT * FROM triage.estimate_extraction(max_tickets => -1)'), '22023', 'for the estimate, too');

@@ -518,14 +518,14 @@ suite_sanitized()
 
 # A program of its own in front of the server, so that psql, perl and shells do not carry the runtimes.  Leaks are not
 # looked for: a server process ends without freeing anything.  A local's address tells the server how deep its stack is,
-# so locals stay on it.
+# so locals stay on it.  A library that a test has loaded into the server comes after the runtimes.
 sanitize_server()
 {
 	mv "$TREE_BIN/postgres" "$TREE_BIN/postgres.real"
 	cat >"$TREE_BIN/postgres" <<-SCRIPT
 		#!/bin/bash
 		export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-		LD_PRELOAD="$1" exec -a "\$0" "\$0.real" "\$@"
+		LD_PRELOAD="$1\${LD_PRELOAD:+ \$LD_PRELOAD}" exec -a "\$0" "\$0.real" "\$@"
 	SCRIPT
 	chmod +x "$TREE_BIN/postgres"
 }

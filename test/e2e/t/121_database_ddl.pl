@@ -24,6 +24,16 @@ sub database
 	return;
 }
 
+# Runs the statement: (its error, when it began and ended), by the clock of the server.
+sub timed
+{
+	my ($node, $statement) = @_;
+	my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
+	my ($out, $error) = Triage::try_sql($node, "$clock;\n$statement;\n$clock");
+
+	return ($error, split /\n/, $out);
+}
+
 # Runs the statement, for which a worker has to leave its database, and looks when it had: by the clock of the server, from
 # the statement's begin to the line in the log about the worker's end, or to the statement's own end where there is none.
 # The server itself would give up after five seconds.
@@ -33,9 +43,7 @@ sub makes_room
 	my ($database) = $statement =~ /DATABASE (?:copy TEMPLATE )?(\w+)/;
 	my $pid = sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type ~ '^triage .*worker\$' AND datname = '$database'");
 	my $position = log_position($node);
-	my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
-	my ($out, $error) = Triage::try_sql($node, "$clock;\n$statement;\n$clock");
-	my ($began, $ended) = split /\n/, $out;
+	my ($error, $began, $ended) = timed($node, $statement);
 
 	like($pid, qr/^\d+$/, "$name: a worker is in the way");
 	is($error, '', "$name: done") or return;
@@ -48,9 +56,7 @@ sub makes_room
 sub lets_go
 {
 	my ($node, $statement, $name) = @_;
-	my $clock = 'SELECT extract(epoch FROM clock_timestamp())';
-	my ($out, $error) = Triage::try_sql($node, "$clock;\n$statement;\n$clock");
-	my ($began, $ended) = split /\n/, $out;
+	my ($error, $began, $ended) = timed($node, $statement);
 
 	is($error, '', "$name: done") or return;
 	return cmp_ok($ended - $began, '<=', 2, sprintf('%s: within 2 s (%.2f s)', $name, $ended - $began));

@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(
   start_server sql start_sql hold_lock sql_error sqlstate wait_for wait_until within
   start_model use_model add_tickets id_of $HELD
-  worker_pid wait_for_worker kill_worker all_done ledger_is_sound sent_equals_runs log_since log_position
+  external_worker worker_pid wait_for_worker kill_worker all_done ledger_is_sound sent_equals_runs log_since log_position
 );
 
 # A latency that no test lives to see the end of: such an answer comes when the test says $model->release.
@@ -237,6 +237,33 @@ sub all_done
 {
 	my ($node, %option) = @_;
 	return wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, $option{what} // 'the queue is empty', %option);
+}
+
+# What a worker of one's own does in a session, five times: claims so many jobs, and answers each as the model, for so many
+# output tokens (SQL); one whose ticket is locked goes back.
+sub external_worker
+{
+	my ($jobs, $model, $output_tokens) = @_;
+	return <<SQL;
+DO \$\$
+DECLARE
+	job record;
+BEGIN
+	FOR i IN 1 .. 5 LOOP
+		FOR job IN SELECT c.job_id, c.fence, c.subject FROM triage.claim_jobs($jobs, '1 hour', 'fake') c LOOP
+			COMMIT;
+			BEGIN
+				PERFORM triage.complete_job(job.job_id, job.fence, jsonb_build_object('category', 'billing', 'urgency', 'low',
+					'sentiment_score', 3, 'draft_reply', job.subject), '$model', 100, 50, $output_tokens);
+			EXCEPTION WHEN lock_not_available THEN
+				PERFORM triage.fail_job(job.job_id, job.fence, 'throttled', 'its ticket is locked');
+			END;
+		END LOOP;
+		COMMIT;
+	END LOOP;
+END
+\$\$
+SQL
 }
 
 # What must hold whatever happened: every open ticket has exactly one current result, with its own token in it, or a dead

@@ -83,26 +83,7 @@ money_is_sound('claims given back');
 
 # each claims up to ten, and finishes some of what it has, over and over
 my $spent_before = sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'succeeded'));
-my $external = <<'SQL';
-DO $$
-DECLARE
-	job record;
-BEGIN
-	FOR i IN 1 .. 5 LOOP
-		FOR job IN SELECT c.job_id, c.fence, c.subject FROM triage.claim_jobs(10, '1 hour', 'fake') c LOOP
-			COMMIT;
-			BEGIN
-				PERFORM triage.complete_job(job.job_id, job.fence, jsonb_build_object('category', 'billing', 'urgency', 'low',
-					'sentiment_score', 3, 'draft_reply', job.subject), 'fake-model', 100, 50, 700 + (random() * 300)::int);
-			EXCEPTION WHEN lock_not_available THEN
-				PERFORM triage.fail_job(job.job_id, job.fence, 'throttled', 'its ticket is locked');
-			END;
-		END LOOP;
-		COMMIT;
-	END LOOP;
-END
-$$
-SQL
+my $external = external_worker(10, 'fake-model', '700 + (random() * 300)::int');
 @sessions = map { start_sql($node, $external) } 1 .. 16;
 $_->() for @sessions;
 cmp_ok(sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'succeeded')), '>', $spent_before, 'sixteen workers spend at once');

@@ -93,26 +93,7 @@ is(status('excess'), $excess, 'nothing was spent that was not reserved');
 
 # 24 sessions claim and answer over and over as a model that is dearer still: at most one call of each was claimed before
 # the first of them was written
-my $external = <<'SQL';
-DO $$
-DECLARE
-	job record;
-BEGIN
-	FOR i IN 1 .. 5 LOOP
-		FOR job IN SELECT c.job_id, c.fence FROM triage.claim_jobs(1, '1 hour', 'fake') c LOOP
-			COMMIT;
-			BEGIN
-				PERFORM triage.complete_job(job.job_id, job.fence, '{"category": "billing", "urgency": "low", "sentiment_score": 3, "draft_reply": "x"}',
-					'huge-1', 100, 50, 1000);
-			EXCEPTION WHEN lock_not_available THEN
-				PERFORM triage.fail_job(job.job_id, job.fence, 'throttled', 'its ticket is locked');
-			END;
-		END LOOP;
-		COMMIT;
-	END LOOP;
-END
-$$
-SQL
+my $external = external_worker(1, 'huge-1', 1000);
 sql($node, "SELECT triage.set_budget('month', s.spent + 1000 * $dear, 'EUR') FROM triage.budget_status s");
 $_->() for map { start_sql($node, $external) } 1 .. 24;
 my $calls = sql($node, q(SELECT count(*) FROM triage.ai_runs WHERE model = 'huge-1'));

@@ -255,7 +255,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.sync_fit(text, int) IS
-	'part of store_sync_tickets(): the beginning of a text that is longer than most_bytes, with an ellipsis; raises nothing';
+	'part of store_sync_tickets() and message_text(): the beginning of a text that is longer than most_bytes, with an ellipsis; raises nothing';
 REVOKE ALL ON FUNCTION triage.sync_fit(text, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.sync_store_people(tenant text, source text, users jsonb, organizations jsonb) RETURNS void
@@ -360,7 +360,7 @@ AS $$
 								WHEN pg_column_size(e.value -> 'custom_fields') <= 60000 THEN e.value -> 'custom_fields' END AS custom_fields
 						FROM jsonb_array_elements(tickets) WITH ORDINALITY e (value, n)) v
 				CROSS JOIN LATERAL (
-					SELECT CASE WHEN length(w.full_text) > 262000 AND octet_length(w.full_text) > 1048576 THEN triage.sync_fit(w.full_text, 1048576)
+					SELECT CASE WHEN octet_length(w.full_text) > 1048576 THEN triage.sync_fit(w.full_text, 1048576)
 								ELSE w.full_text END AS description
 						FROM (SELECT CASE WHEN length(v.t ->> 'subject') > 998 THEN concat_ws(E'\n\n', v.t ->> 'subject', v.t ->> 'description')
 									ELSE coalesce(v.t ->> 'description', '') END AS full_text) w) d
@@ -842,7 +842,7 @@ CREATE FUNCTION triage.sync_comment_text(comment jsonb) RETURNS text
 AS $$
 BEGIN
 	RETURN CASE WHEN coalesce(comment ->> 'body', '') !~ '\S' THEN '(no text)'
-		WHEN length(comment ->> 'body') > 262000 AND octet_length(comment ->> 'body') > 1048576 THEN triage.sync_fit(comment ->> 'body', 1048576)
+		WHEN octet_length(comment ->> 'body') > 1048576 THEN triage.sync_fit(comment ->> 'body', 1048576)
 		ELSE comment ->> 'body' END;
 END
 $$;

@@ -92,30 +92,21 @@ json_weight(const char *data, size_t len)
 	return weight;
 }
 
-/*
- * Offset of the first thing that json-c's strict mode takes though it is no JSON, or that only some of its versions
- * take: single quotes, NaN and Infinity, raw control characters in a string.  len when there is none.
- */
-static size_t
-lax_json_at(const Text *json)
+/* Where a byte is special to read_laxity(). */
+enum
 {
-	bool		in_string = false;
+	INSIDE = 1,					/* a string */
+	OUTSIDE = 2
+};
 
-	for (size_t i = 0; i < json->len; i++)
-	{
-		unsigned char c = (unsigned char) json->data[i];
+#define EIGHT(places) places, places, places, places, places, places, places, places
 
-		if (c == '"')
-			in_string = !in_string;
-		else if (in_string && c < 0x20)
-			return i;
-		else if (in_string && c == '\\')
-			i++;
-		else if (!in_string && (c == '\'' || c == 'N' || c == 'I'))
-			return i;
-	}
-	return json->len;
-}
+static const unsigned char special[UCHAR_MAX + 1] = {
+	EIGHT(INSIDE), EIGHT(INSIDE), EIGHT(INSIDE), EIGHT(INSIDE), /* control characters */
+	['"'] = INSIDE | OUTSIDE, ['\\'] = INSIDE,
+	['\''] = OUTSIDE, ['N'] = OUTSIDE, ['I'] = OUTSIDE,
+	['0'] = EIGHT(OUTSIDE), OUTSIDE, OUTSIDE,
+};
 
 static bool
 is_digit(char c)
@@ -132,43 +123,65 @@ is_too_long(const char *digits, size_t count, bool negative)
 	return count > 19;
 }
 
+/* Where the number ends whose first digit is at at; whether it is an integer that is too long. */
+static size_t
+number_end(const char *data, size_t len, size_t at, bool *too_long)
+{
+	size_t		end = at;
+
+	while (end < len && is_digit(data[end]))
+		end++;
+	*too_long = false;
+	if (end == len || (data[end] != '.' && data[end] != 'e' && data[end] != 'E'))
+		*too_long = is_too_long(data + at, end - at, at > 0 && data[at - 1] == '-');
+	else
+		while (end < len && (is_digit(data[end]) || (data[end] != '\0' && strchr(".eE+-", data[end]) != NULL)))
+			end++;
+	return end;
+}
+
+/* What json-c takes though it is no JSON, or that only some of its versions take. */
+typedef struct Laxity
+{
+	size_t		at;				/* of the first single quote, NaN, Infinity, raw control character in a string; or len */
+	bool		long_integer;
+} Laxity;
+
 /*
  * For one integer that is too long, some versions of json-c refuse the whole text, and others take the nearest that is
  * not.  In copy, unless it is NULL, each becomes a double of the same size, in as many bytes: an exponent takes the place
- * of its last two digits.  Tells whether there was one.
+ * of its last two digits.
+ *
+ * Every byte of every reply goes through this loop, and nearly all leave it by the first test.
  */
-static bool
-long_integers(const char *data, size_t len, char *copy)
+static Laxity
+read_laxity(const char *data, size_t len, char *copy)
 {
-	bool		in_string = false;
-	bool		found = false;
+	Laxity		laxity = {.at = len};
+	unsigned	place = OUTSIDE;
 
 	for (size_t i = 0; i < len; i++)
 	{
-		size_t		end = i;
-
-		if (data[i] == '"')
-			in_string = !in_string;
-		else if (in_string)
-			i += data[i] == '\\';
-		if (in_string || !is_digit(data[i]))
+		if ((special[(unsigned char) data[i]] & place) == 0)
 			continue;
-		while (end < len && is_digit(data[end]))
-			end++;
-		if (end < len && (data[end] == '.' || data[end] == 'e' || data[end] == 'E'))
+		if (data[i] == '"')
+			place ^= INSIDE | OUTSIDE;
+		else if (data[i] == '\\')
+			i++;
+		else if (is_digit(data[i]))
 		{
-			while (end < len && (is_digit(data[end]) || (data[end] != '\0' && strchr(".eE+-", data[end]) != NULL)))
-				end++;
-		}
-		else if (is_too_long(data + i, end - i, i > 0 && data[i - 1] == '-'))
-		{
-			found = true;
-			if (copy != NULL)
+			bool		too_long;
+			size_t		end = number_end(data, len, i, &too_long);
+
+			laxity.long_integer |= too_long;
+			if (too_long && copy != NULL)
 				memcpy(copy + end - 2, "e2", 2);
+			i = end - 1;
 		}
-		i = end - 1;
+		else if (laxity.at == len)
+			laxity.at = i;
 	}
-	return found;
+	return laxity;
 }
 
 typedef struct Parsed
@@ -207,9 +220,11 @@ tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
 
 	if (!tokenize(data, len, JSON_TOKENER_STRICT | flags, parsed))
 		return false;
+	if (parsed->error == json_tokener_success)
+		return true;
 	for (size_t i = 0; i < len && ascii; i++)
 		ascii = (unsigned char) data[i] < 0x80;
-	if (ascii || parsed->error == json_tokener_success)
+	if (ascii)
 		return true;
 	masked = malloc(len);
 	if (masked == NULL)
@@ -225,36 +240,32 @@ tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
 }
 
 static json_object *
-parse_text(const char *data, size_t len, int flags, const char *what, Ending ending)
+parse_text(const Text *json, size_t lax_at, int flags, const char *what, Ending ending)
 {
-	Text		json = json_trimmed(data, len);
 	Parsed		parsed;
-	size_t		lax;
 
-	if (json.len == 0)
+	if (json->len == 0)
 		unusable(ending, "the %s is empty", what);
-	else if (json.data[0] != '{')
+	else if (json->data[0] != '{')
 		unusable(ending, "the %s is not a JSON object", what);
-	else if (json.len > INT_MAX)
+	else if (json->len > INT_MAX)
 		unusable(ending, "the %s is too large", what);
 	if (ending.reason[0] != '\0')
 		return NULL;
 
-	if (!tokenize_strictly(json.data, json.len, flags, &parsed))
+	if (!tokenize_strictly(json->data, json->len, flags, &parsed))
 	{
 		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 		return NULL;
 	}
-	lax = lax_json_at(&json);
-
 	if (parsed.error == json_tokener_continue)
 		unusable(ending, "the %s is cut off: its JSON ends too early", what);
 	else if (parsed.error == json_tokener_error_depth)
 		unusable(ending, "the %s is nested too deeply", what);
-	else if (parsed.error != json_tokener_success || parsed.end != json.len)
+	else if (parsed.error != json_tokener_success || parsed.end != json->len)
 		unusable(ending, "the %s is not valid JSON, near byte %zu", what, parsed.end);
-	else if (lax != json.len)
-		unusable(ending, "the %s is not valid JSON, near byte %zu", what, lax);
+	else if (lax_at != json->len)
+		unusable(ending, "the %s is not valid JSON, near byte %zu", what, lax_at);
 	if (ending.reason[0] == '\0')
 		return parsed.object;
 	json_object_put(parsed.object);
@@ -264,21 +275,24 @@ parse_text(const char *data, size_t len, int flags, const char *what, Ending end
 static json_object *
 parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
 {
+	Text		json = json_trimmed(data, len);
+	Laxity		laxity = read_laxity(json.data, json.len, NULL);
 	char	   *copy = NULL;
 	json_object *object;
 
-	if (long_integers(data, len, NULL))
+	if (laxity.long_integer)
 	{
-		copy = malloc(len);
+		copy = malloc(json.len);
 		if (copy == NULL)
 		{
 			json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 			return NULL;
 		}
-		memcpy(copy, data, len);
-		(void) long_integers(data, len, copy);
+		memcpy(copy, json.data, json.len);
+		(void) read_laxity(json.data, json.len, copy);
+		json.data = copy;
 	}
-	object = parse_text(copy != NULL ? copy : data, len, flags, what, ending);
+	object = parse_text(&json, laxity.at, flags, what, ending);
 	free(copy);
 	return object;
 }

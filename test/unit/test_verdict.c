@@ -722,6 +722,80 @@ numbers_are_judged_by_value(void)
 	}
 }
 
+/* A value that nobody asked for, and the byte of it that is no JSON whatever the library thinks of it; -1: none. */
+static const struct
+{
+	const char *value;
+	size_t		len;
+	int			lax_at;
+}			asides[] = {
+#define ASIDE(value, lax_at) {value, sizeof(value) - 1, lax_at}
+	ASIDE("\"\"", -1), ASIDE("\"'NaN' Infinity\"", -1), ASIDE("\"\\\"'\"", -1), ASIDE("\"\\\\\"", -1),
+	ASIDE("\"\\\\\\\"N\"", -1), ASIDE("[\"\\\\\",'']", 6), ASIDE("[\"\\\\\\\"\",NaN]", 8), ASIDE("['',NaN]", 1),
+	ASIDE("[NaN,Infinity]", 1), ASIDE("[-Infinity]", 2), ASIDE("{'a':1}", 1), ASIDE("\"\t\"", 1), ASIDE("\"a\x1F\"", 2),
+	ASIDE("\"\x7F \xC3\xBC \xF0\x9F\x99\x82\"", -1), ASIDE("[\t1\n]", -1),
+	ASIDE("9223372036854775807", -1), ASIDE("-9223372036854775808", -1), ASIDE("[-9223372036854775809]", -1),
+	ASIDE("99999999999999999999", -1), ASIDE("99999999999999999999.5", -1), ASIDE("99999999999999999999e-5", -1),
+	ASIDE("[99999999999999999999,NaN]", 22), ASIDE("\"99999999999999999999\"", -1),
+};
+
+static void
+what_is_no_json_is_refused_although_the_library_takes_it(void)
+{
+	static const char front[] = "{\"category\":\"billing\",\"urgency\":\"high\",\"sentiment_score\":7,"
+		"\"draft_reply\":\"Hello\",\"aside\":";
+
+	for (size_t i = 0; i < COUNT(asides); i++)
+	{
+		int			before = check_failures;
+		char		near[60] = "";
+		Buf			answer;
+		VerdictResult result;
+
+		buf_init(&answer, DATA_MAX);
+		buf_puts(&answer, front);
+		buf_add(&answer, asides[i].value, asides[i].len);
+		buf_puts(&answer, "}");
+		parse_exactly(verdict_parse_answer, answer.data, answer.len, &result);
+		if (asides[i].lax_at >= 0)
+			snprintf(near, sizeof(near), "the answer is not valid JSON, near byte %zu",
+					 sizeof(front) - 1 + (size_t) asides[i].lax_at);
+		CHECK_STR(result.reason, near);
+		CHECK_ROW(before, "%s", asides[i].value);
+		verdict_free(&result.verdict);
+		buf_free(&answer);
+	}
+}
+
+static void
+a_lone_quote_ends_too_early(void)
+{
+	static const char *const texts[] = {"{\"", "{\"\\", "{\"\\\"", "{\"a\":\"N", "{\"a\":1"};
+
+	for (size_t i = 0; i < COUNT(texts); i++)
+	{
+		int			before = check_failures;
+		VerdictResult result;
+
+		parse_answer_text(texts[i], &result);
+		CHECK_CONTAINS(result.reason, "the answer is cut off");
+		CHECK_ROW(before, "%s", texts[i]);
+	}
+}
+
+static void
+an_integer_that_is_too_long_changes_nothing_around_it(void)
+{
+	VerdictResult result;
+
+	parse_answer_text(" \n{\"category\":\"billing\",\"urgency\":\"low\",\"aside\":[99999999999999999999,-99999999999999999999],"
+					  "\"sentiment_score\":1,\"draft_reply\":\"x\",\"summary\":\"no. 99999999999999999999\"} ", &result);
+	CHECK_STR(outcome_name(result.outcome), "succeeded");
+	CHECK_STR(result.verdict.summary, "no. 99999999999999999999");
+	CHECK_INT(result.verdict.sentiment_score, 1);
+	verdict_free(&result.verdict);
+}
+
 static void
 texts_of_the_last_wrong_field_leave_nothing_behind(void)
 {
@@ -764,6 +838,9 @@ static const CheckTest tests[] = {
 	CHECK_TEST(without_categories_every_answer_is_unusable),
 	CHECK_TEST(every_label_of_either_list_is_read),
 	CHECK_TEST(numbers_are_judged_by_value),
+	CHECK_TEST(what_is_no_json_is_refused_although_the_library_takes_it),
+	CHECK_TEST(a_lone_quote_ends_too_early),
+	CHECK_TEST(an_integer_that_is_too_long_changes_nothing_around_it),
 	CHECK_TEST(texts_of_the_last_wrong_field_leave_nothing_behind),
 	CHECK_TEST(verdict_can_be_freed_twice),
 };

@@ -6,6 +6,8 @@
  */
 #include "core/untrusted.h"
 
+#include <limits.h>
+
 #include "core/utf8.h"
 
 /*
@@ -31,6 +33,12 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
 }
 
+static char
+upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char) (c - 'a' + 'A') : c;
+}
+
 /* token has at least one character */
 static bool
 starts_with(const char *text, size_t len, const char *token)
@@ -47,7 +55,6 @@ starts_token(const char *text, size_t len, const char *boundary)
 {
 	if (lower(*text) == lower(*boundary) && starts_with(text, len, boundary))
 		return true;
-	/* nearly every character of a ticket ends here */
 	if (*text != '<' && *text != '[')
 		return false;
 	for (size_t i = 0; i < CONTROL_TOKEN_COUNT; i++)
@@ -63,11 +70,15 @@ starts_token(const char *text, size_t len, const char *boundary)
 void
 untrusted_add(Buf *out, const char *text, size_t len, const char *boundary)
 {
+	/* what a token may begin with: nearly every character of a ticket does not */
+	bool		begins[UCHAR_MAX + 1] = {['<'] = true, ['['] = true};
 	size_t		done = 0;
 
+	begins[(unsigned char) lower(*boundary)] = true;
+	begins[(unsigned char) upper(*boundary)] = true;
 	for (size_t i = 0; i < len; i++)
 	{
-		if (!starts_token(text + i, len - i, boundary))
+		if (!begins[(unsigned char) text[i]] || !starts_token(text + i, len - i, boundary))
 			continue;
 		buf_add(out, text + done, i + 1 - done);
 		buf_puts(out, " ");

@@ -351,6 +351,31 @@ empty_boundary_leaves_the_text_alone(void)
 	built = build(&prompt, "Refund", "Charged twice", 13);
 	CHECK_CONTAINS(built.user, "Charged twice");
 	built_free(&built);
+	built = build(&prompt, "Refund", "<|a|>", 5);
+	CHECK_CONTAINS(built.user, "< |a|>");
+	built_free(&built);
+}
+
+static void
+boundary_is_found_in_either_case(void)
+{
+	static const char *const boundaries[] = {"abcd", "ABCD", "1bcd"};
+	static const char *const texts[][2] = {
+		{"abcd ABCD aBcD abc d", "a bcd A BCD a BcD abc d"},
+		{"abcd ABCD aBcD abc d", "a bcd A BCD a BcD abc d"},
+		{"1bcd 1BCD bcd 1bc", "1 bcd 1 BCD bcd 1bc"},
+	};
+
+	for (size_t i = 0; i < sizeof(boundaries) / sizeof(boundaries[0]); i++)
+	{
+		Prompt		prompt = shop_prompt;
+		Built		built;
+
+		prompt.boundary = boundaries[i];
+		built = build(&prompt, "Refund", texts[i][0], strlen(texts[i][0]));
+		CHECK_CONTAINS(built.user, texts[i][1]);
+		built_free(&built);
+	}
 }
 
 static void
@@ -610,6 +635,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(ticket_cannot_spell_the_boundary),
 	CHECK_TEST(boundary_that_overlaps_itself_is_broken_up),
 	CHECK_TEST(empty_boundary_leaves_the_text_alone),
+	CHECK_TEST(boundary_is_found_in_either_case),
 	CHECK_TEST(description_at_the_limit_is_sent_whole),
 	CHECK_TEST(middle_of_a_long_description_is_left_out_and_said_so),
 	CHECK_TEST(long_description_is_cut_between_characters),

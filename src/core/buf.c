@@ -118,19 +118,20 @@ buf_printf(Buf *buf, const char *format,...)
 	return true;
 }
 
-/* Appends one ASCII character as it must stand inside a JSON string. */
-static bool
-json_ascii(Buf *buf, unsigned char c)
-{
-	static const char letters[] = "\b\f\n\r\t\"\\";
-	static const char *const escapes[] = {"\\b", "\\f", "\\n", "\\r", "\\t", "\\\"", "\\\\"};
-	const char *found = c != '\0' ? strchr(letters, c) : NULL;
+#define EIGHT(letter) letter, letter, letter, letter, letter, letter, letter, letter
 
-	if (found != NULL)
-		return buf_puts(buf, escapes[found - letters]);
-	if (c < 0x20 || c == 0x7F)
+/* What stands behind the backslash of an ASCII character in a JSON string; 0: it needs none. */
+static const char escapes[0x80] = {
+	EIGHT('u'), 'b', 't', 'n', 'u', 'f', 'r', 'u', 'u', EIGHT('u'), EIGHT('u'),
+	['"'] = '"', ['\\'] = '\\', [0x7F] = 'u',
+};
+
+static bool
+json_escape(Buf *buf, unsigned char c)
+{
+	if (escapes[c] == 'u')
 		return buf_printf(buf, "\\u%04x", (unsigned) c);
-	return buf_add(buf, (const char *) &c, 1);
+	return buf_add(buf, (const char[]) {'\\', escapes[c]}, 2);
 }
 
 /* Length of the longest front of text that JSON takes as it is. */
@@ -144,10 +145,10 @@ json_plain_length(const char *text, size_t len)
 		unsigned char c = (unsigned char) text[at];
 		size_t		step = 1;
 
-		if (c < 0x20 || c == 0x7F || c == '"' || c == '\\')
-			break;
 		if (c >= 0x80)
 			step = utf8_sequence(text + at, len - at);
+		else if (escapes[c] != 0)
+			break;
 		if (step == 0)
 			break;
 		at += step;
@@ -169,7 +170,7 @@ buf_json(Buf *buf, const char *text, size_t len)
 		if (len == 0)
 			break;
 		if ((unsigned char) *text < 0x80)
-			json_ascii(buf, (unsigned char) *text);
+			json_escape(buf, (unsigned char) *text);
 		else
 			buf_puts(buf, "\xEF\xBF\xBD");	/* U+FFFD for each byte that belongs to no character */
 		text++;

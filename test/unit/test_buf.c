@@ -257,6 +257,9 @@ static const JsonRow json_rows[] = {
 	ROW("\xED\xA0\x80", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""),
 	ROW("cut \xE2\x82", "\"cut \xEF\xBF\xBD\xEF\xBF\xBD\""),
 	ROW("\"\"", "\"\\\"\\\"\""),
+	ROW("\x02\x07\x0B\x0E\x10", "\"\\u0002\\u0007\\u000b\\u000e\\u0010\""),
+	ROW(" !#[]~", "\" !#[]~\""),
+	ROW("\xC2\x80\\", "\"\xC2\x80\\\\\""),
 };
 
 static void

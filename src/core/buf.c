@@ -44,9 +44,8 @@ buf_free(Buf *buf)
 	buf_init(buf, buf->cap);
 }
 
-/* Makes room for more bytes and a NUL behind them. */
-static bool
-reserve(Buf *buf, size_t more)
+bool
+buf_reserve(Buf *buf, size_t more)
 {
 	size_t		need;
 	size_t		size;
@@ -82,7 +81,7 @@ reserve(Buf *buf, size_t more)
 bool
 buf_add(Buf *buf, const char *data, size_t len)
 {
-	if (!reserve(buf, len))
+	if (!buf_reserve(buf, len))
 		return false;
 	if (len > 0)				/* memcpy from NULL is undefined even for nothing */
 		memcpy(buf->data + buf->len, data, len);
@@ -108,7 +107,7 @@ buf_printf(Buf *buf, const char *format,...)
 	va_end(args);
 	if (need < 0)
 		buf->failed = true;
-	if (need < 0 || !reserve(buf, (size_t) need))
+	if (need < 0 || !buf_reserve(buf, (size_t) need))
 		return false;
 
 	va_start(args, format);

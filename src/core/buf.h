@@ -24,6 +24,8 @@ extern void buf_init(Buf *buf, size_t cap);
 /* Forgets the contents and keeps the memory; gives it back when it grew beyond keep bytes. */
 extern void buf_reset(Buf *buf, size_t keep);
 extern void buf_free(Buf *buf);
+/* Makes room for more bytes and a NUL behind them; fails where an append of so many would. */
+extern bool buf_reserve(Buf *buf, size_t more);
 extern bool buf_add(Buf *buf, const char *data, size_t len);
 extern bool buf_puts(Buf *buf, const char *text);
 extern bool buf_printf(Buf *buf, const char *format,...) __attribute__((format(printf, 2, 3)));

@@ -40,6 +40,10 @@ add_system_text(Buf *out, const Prompt *prompt)
 static void
 add_user_text(Buf *out, const Prompt *prompt, const TicketInput *ticket)
 {
+	size_t		described = ticket->description_len < PROMPT_DESCRIPTION_MAX ? ticket->description_len : PROMPT_DESCRIPTION_MAX;
+
+	/* no more than is sure to come: a text that just fits under the cap must not fail here */
+	buf_reserve(out, ticket->subject_len + described);
 	buf_printf(out, "----- ticket %s begins -----\nSubject: ", prompt->boundary);
 	untrusted_add(out, ticket->subject, ticket->subject_len, prompt->boundary);
 	buf_puts(out, "\nDescription:\n");
@@ -138,6 +142,8 @@ prompt_frame_free(PromptFrame *frame)
 static bool
 build_around(Buf *body, const Prompt *prompt, const PromptFrame *frame, Buf *user)
 {
+	/* sure to come, too: escapes only add to it */
+	buf_reserve(body, frame->head.len + user->len + frame->tail.len);
 	buf_add(body, frame->head.data, frame->head.len);
 	buf_puts(body, prompt->boundary);
 	buf_puts(body, ".\"},{\"role\":\"user\",\"content\":");

@@ -97,6 +97,28 @@ memory_never_exceeds_the_cap(void)
 }
 
 static void
+reserved_room_is_used_and_not_exceeded(void)
+{
+	Buf			buf;
+	char	   *data;
+
+	buf_init(&buf, 1000);
+	CHECK(buf_puts(&buf, "some"));
+	CHECK(buf_reserve(&buf, 900));
+	data = buf.data;
+	CHECK_STR(buf.data, "some");
+	for (int i = 0; i < 900; i++)
+		CHECK(buf_puts(&buf, "x"));
+	CHECK(buf.data == data);
+	CHECK_INT(buf.len, 904);
+	CHECK(buf_reserve(&buf, 96));
+	CHECK(!buf_reserve(&buf, 97));
+	CHECK(buf.failed);
+	CHECK_INT(buf.len, 904);
+	buf_free(&buf);
+}
+
+static void
 append_over_the_cap_changes_nothing(void)
 {
 	Buf			buf;
@@ -301,6 +323,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(embedded_nul_is_kept),
 	CHECK_TEST(grows_byte_by_byte_without_losing_any),
 	CHECK_TEST(memory_never_exceeds_the_cap),
+	CHECK_TEST(reserved_room_is_used_and_not_exceeded),
 	CHECK_TEST(append_over_the_cap_changes_nothing),
 	CHECK_TEST(failure_sticks_until_reset),
 	CHECK_TEST(formatted_text_over_the_cap_fails),

@@ -504,18 +504,25 @@ every_cap_below_the_need_fails_cleanly(void)
 static void
 body_of_exactly_the_cap_succeeds(void)
 {
-	TicketInput ticket = {"Refund", 6, "Charged twice", 13};
-	Buf			body;
-	size_t		len;
+	char	   *text = malloc(PROMPT_DESCRIPTION_MAX * 2);
 
-	buf_init(&body, 1 << 20);
-	CHECK(build_body(&body, &shop_prompt, &ticket));
-	len = body.len;
-	buf_free(&body);
-	buf_init(&body, len);
-	CHECK(build_body(&body, &shop_prompt, &ticket));
-	CHECK_INT(body.len, len);
-	buf_free(&body);
+	memset(text, 'x', PROMPT_DESCRIPTION_MAX * 2);
+	for (size_t described = 13; described < PROMPT_DESCRIPTION_MAX * 2; described += PROMPT_DESCRIPTION_MAX - 13)
+	{
+		TicketInput ticket = {"Refund", 6, text, described};
+		Buf			body;
+		size_t		len;
+
+		buf_init(&body, 1 << 20);
+		CHECK(build_body(&body, &shop_prompt, &ticket));
+		len = body.len;
+		buf_free(&body);
+		buf_init(&body, len);
+		CHECK(build_body(&body, &shop_prompt, &ticket));
+		CHECK_INT(body.len, len);
+		buf_free(&body);
+	}
+	free(text);
 }
 
 static void

@@ -113,7 +113,8 @@ read_text(json_object *value, const char *prefix, const char *name, Text *text, 
 static bool
 check_length(const Text *text, const char *prefix, const char *name, int max, Ending ending)
 {
-	if (utf8_length(text->data, text->len) > (size_t) max)
+	/* no text has more characters than bytes */
+	if (text->len > (size_t) max && utf8_length(text->data, text->len) > (size_t) max)
 		return unusable(ending, "the answer's %s%s is longer than %d characters", prefix, name, max);
 	return true;
 }

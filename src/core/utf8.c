@@ -85,7 +85,8 @@ utf8_valid(const char *text, size_t len)
 {
 	while (len > 0)
 	{
-		size_t		step = utf8_sequence(text, len);
+		/* most of most texts is ASCII */
+		size_t		step = (unsigned char) *text < 0x80 ? 1 : utf8_sequence(text, len);
 
 		if (step == 0)
 			return false;

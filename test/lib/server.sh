@@ -32,7 +32,7 @@ server_start()
 	echo "unix_socket_directories = '$SANDBOX/run/$name'" >>"$data/postgresql.conf"
 	[ -z "$settings" ] || [ ! -e "$settings" ] || cat "$settings" >>"$data/postgresql.conf"
 	if ! "$TREE_BIN/pg_ctl" -D "$data" -l "$SANDBOX/log/server.$name.log" -w -t 60 start >"$SANDBOX/log/pg_ctl.$name.log" 2>&1; then
-		tail -30 "$SANDBOX/log/pg_ctl.$name.log" "$SANDBOX/log/server.$name.log" >&2
+		tail -n 30 "$SANDBOX/log/pg_ctl.$name.log" "$SANDBOX/log/server.$name.log" >&2
 		return 1
 	fi
 	export PGHOST=$SANDBOX/run/$name PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PATH=$TREE_BIN:$PATH

@@ -21,6 +21,8 @@
 #define BLOCKED_MS 20
 /* A job that a limit turned away: longest time until the gate is asked again. */
 #define LIMITED_MAX_MS 1000
+/* With each answer so much of a slower one's time is forgotten: an nth. */
+#define LATENCY_FADES 64
 /* Between a refusal that may be the ticket's and its next try: time for another ticket to be served. */
 #define SUSPECT_MS 1000
 
@@ -174,6 +176,14 @@ settle_limits(Dispatch *d, const Job *job, const CallReply *reply, int64 now_ms)
 	d->look = true;
 }
 
+/* A refusal takes no time; of answers the slow ones count, and are forgotten slowly. */
+static void
+note_latency(Endpoint *endpoint, int latency_ms)
+{
+	if (endpoint)
+		endpoint->latency_ms = Max(Max(latency_ms, 1), endpoint->latency_ms - endpoint->latency_ms / LATENCY_FADES);
+}
+
 static void
 read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 {
@@ -197,6 +207,7 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 	if (result.outcome == OUTCOME_SUCCEEDED)
 	{
 		job->verdict = result.verdict;
+		note_latency(endpoint_find(d, job->provider), job->latency_ms);
 		gate_note_success(job->gate, GetCurrentTimestamp());
 	}
 	settle_limits(d, job, &reply->reply, now_ms);

@@ -19,6 +19,8 @@
 #define MAX_REQUEST (16 * 1024 * 1024)
 /* From the start of the queue again this often: late commits and leases that ran out lie behind the cursor. */
 #define RESCAN_MS 5000
+/* Claimed ahead of a free place, jobs wait no longer than one call, or than this. */
+#define AHEAD_MS 1000
 /* So often conversations are looked for whose customer has waited too long. */
 #define ESCALATE_MS 5000
 /* With no place free, a wake-up is no reason to claim; but is the worker wanted still? */
@@ -240,12 +242,26 @@ claims_read_provider(Dispatch *d)
 	d->unwanted = stopped && d->slot == 0;
 }
 
-/* How many to claim: to fill the air, and under load some ahead, so that a free place never waits for a claim. */
+/*
+ * Under load so many are claimed ahead, that a free place never waits for a claim: what will be started soon.  While nobody
+ * knows how long a call takes, as many as may be in the air.
+ */
+static int
+claimed_ahead(const Dispatch *d)
+{
+	int			limit = dispatch_limit(d);
+	int			latency_ms = d->serving ? d->serving->latency_ms : 0;
+	int			soon = latency_ms > 0 ? Min((int64) limit * AHEAD_MS / latency_ms, QUEUE_MAX_BATCH) : 0;
+
+	return Min(Max(limit, soon), QUEUE_MAX_BATCH);
+}
+
+/* How many to claim: to fill the air, and some ahead. */
 static int
 wanted(const Dispatch *d)
 {
 	int			limit = dispatch_limit(d);
-	int			ahead = d->more ? Min(QUEUE_MAX_BATCH, limit) : 0;
+	int			ahead = d->more ? claimed_ahead(d) : 0;
 	int			n = triage_max_in_flight + ahead - pool_in_flight(d->pool) - d->ready.count;
 
 	if (d->serving && d->serving->gate)
@@ -580,6 +596,6 @@ claims_due(const Dispatch *d, TimestampTz now)
 		return false;
 	if (n <= 0)
 		return now >= (d->look ? Min(d->next_control, d->next_look) : d->next_look);
-	/* under load claim by the batch */
-	return !d->more || d->ready.count == 0 || n >= Min(QUEUE_MAX_BATCH / 2, (dispatch_limit(d) + 1) / 2);
+	/* under load claim by the batch: a transaction costs more than a row, and a quarter is left to start meanwhile */
+	return !d->more || d->ready.count == 0 || n >= (claimed_ahead(d) + 1) * 3 / 4;
 }

@@ -10,12 +10,11 @@
 #include "pgstat.h"
 #include "utils/memutils.h"
 
-/* With fewer calls in the air nobody comes along to share a write with. */
+/* With fewer calls in the air or about to start nobody comes along to share a write with. */
 #define BUSY_IN_FLIGHT 16
-/* Under load answers wait a little for company, see writes.c. */
-#define GATHER_MIN_MS 5
-#define GATHER_MAX_MS 100
-#define GATHER_SHARE 4			/* of the calls' own latency: a quarter */
+/* Under load answers wait a little for company, see writes.c: not longer than they were waited for anyway. */
+#define GATHER_MIN_MS 20
+#define GATHER_MAX_MS 250
 
 void
 job_list_add(JobList *list, Job *job)
@@ -131,12 +130,22 @@ dispatch_limit(const Dispatch *d)
 }
 
 void
+dispatch_gather(Dispatch *d, TimestampTz now)
+{
+	d->next_write = in_ms(now, Min(Max(d->latency_ms, GATHER_MIN_MS), GATHER_MAX_MS));
+}
+
+void
 dispatch_add_answered(Dispatch *d, Job *job)
 {
 	job->state = JOB_ANSWERED;
-	if (d->answered.count == 0)
-		d->next_write = in_ms(GetCurrentTimestamp(), pool_in_flight(d->pool) < BUSY_IN_FLIGHT ? 0 :
-							  Min(Max(job->latency_ms / GATHER_SHARE, GATHER_MIN_MS), GATHER_MAX_MS));
+	if (job->called)
+		d->latency_ms = job->latency_ms;
+	/* somebody looks at the screen for a chat's answer, and takes along what was gathered */
+	if (job->kind == KIND_CHAT_REPLY || pool_in_flight(d->pool) + d->ready.count < BUSY_IN_FLIGHT)
+		d->next_write = 0;
+	else if (d->answered.count == 0)
+		dispatch_gather(d, GetCurrentTimestamp());
 	job_list_add(&d->answered, job);
 }
 

@@ -63,6 +63,7 @@ struct Dispatch
 	TimestampTz next_early_rescan;	/* not before this, for a wake-up that brought nothing new */
 	TimestampTz next_control;
 	TimestampTz next_write;		/* when the gathered answers are due */
+	int			latency_ms;		/* of the latest call */
 	TimestampTz halve_until;	/* no more halving of what waits for locks after this */
 	TimestampTz paused_until;	/* after an error */
 	TimestampTz last_turn;		/* by the clock then */
@@ -112,6 +113,8 @@ extern ErrorData *dispatch_transact(Dispatch *d, Work work, void *arg, bool sync
 extern void dispatch_report(ErrorData *error, const char *what);
 /* How many calls may be in the air to the provider that serves. */
 extern int	dispatch_limit(const Dispatch *d);
+/* The answers that are there wait for others, from now on. */
+extern void dispatch_gather(Dispatch *d, TimestampTz now);
 extern void dispatch_add_answered(Dispatch *d, Job *job);
 /* The claim ends without a call, and its attempt is given back. */
 extern void dispatch_return_job(Job *job, int64 delay_ms);

@@ -27,6 +27,7 @@ typedef struct Endpoint
 	const char *over_budget;	/* while a claim chooses: why it may not be this one; NULL: it may */
 	TimestampTz over_until;		/* 0: no time ends it */
 	int64		avoid_job;		/* not to be the probe when there is another */
+	int			latency_ms;		/* of its slower answers lately; 0: none came so far */
 } Endpoint;
 
 #endif

@@ -184,9 +184,11 @@ keep_leases(Dispatch *d, TimestampTz now)
 void
 writes_answers(Dispatch *d, TimestampTz now)
 {
-	if (now < d->paused_until || (now < d->next_write && d->answered.count < GATHER_ANSWERS))
+	bool		due = now >= d->next_write;
+
+	if (now < d->paused_until || (!due && d->answered.count < GATHER_ANSWERS))
 		return;
-	while (d->answered.count > 0)
+	while (d->answered.count >= (due ? 1 : GATHER_ANSWERS))
 	{
 		int			before = d->answered.count;
 
@@ -194,6 +196,9 @@ writes_answers(Dispatch *d, TimestampTz now)
 		if (d->answered.count == before || now < d->paused_until)
 			break;
 	}
+	/* those that are left came last */
+	if (!due)
+		dispatch_gather(d, now);
 	if (d->answered.count > 0)
 		keep_leases(d, now);
 }

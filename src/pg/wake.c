@@ -112,7 +112,12 @@ look_up_target(void)
 	if (!start_demanded && GetCurrentTimestamp() < next_start)
 		return;
 	if (config_worker_stopped())
+	{
+		/* whoever ends that demands a start: no need to ask at each commit */
+		if (!start_demanded)
+			next_start = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FIRST_PAUSE_MS);
 		return;
+	}
 	/* what can be found may be on its way out; of two, the second leaves at once, and the launcher starts but one */
 	start_wanted = (start_demanded || (target == NULL && triage_autostart)) && worker_role_may_serve(MyDatabaseId);
 	/* whatever its last worker found there, now there is work */

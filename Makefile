@@ -28,7 +28,7 @@ INSTALL_PARTS = header types functions builtin vocabulary \
 # pg_regress tests (sql/X.sql, expected/X.out) and isolation specs (test/isolation/specs/X.spec), in running order.
 REGRESS = extension enum_labels same_ids ticket_lifecycle assignments comments audit_trail search paging views tenancy providers queue_api budgets control retention outbox \
 	bad_input
-ISOLATION = claim_claim budget_claim budget_reap claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
+ISOLATION = category_delete claim_claim budget_claim budget_reap claim_edit claim_delete store_locked sync_store lease_expiry create_idempotent version_conflict assign_assign \
 	comment_external_id comment_edit link_link close_complete role_tenants grant_grant install_write erase_store erase_write import_import purge_restore \
 	events_out_of_order consumer_added extract_edit accept_accept chat_post chat_reply chat_locks handoff \
 	cluster_new_topic cluster_merge cluster_not_this trends_hot extract_batch
@@ -130,7 +130,7 @@ DATA_built = sql/triage--1.0.sql
 CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversation fields hint json_read kinds labels lexicon origin price prompt quote reason \
 	redact retry similarity states untrusted utf8 verdict zendesk zendesk_page
 NET = authorization loop pool secret transfer transport
-PG = budget builtin_provider calls chat_events claims config control dispatch dispatch_state encoding endpoint erase events events_notify gate gate_status guc home \
+PG = append budget builtin_provider calls chat_events claims config control dispatch dispatch_state encoding endpoint erase events events_notify foreign_keys gate gate_status guc home \
 	inspect jobs kinds launcher pause prices queue quotes review rows shmem spi_util stats store sync sync_queue syncing tenant ticket_events tickets_extract tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield

@@ -7,8 +7,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "pg/compat.h"
 #include "pg/encoding.h"
+#include "pg/foreign_keys.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "utils/builtins.h"
@@ -16,6 +19,8 @@
 #include "utils/plancache.h"
 #include "utils/queryenvironment.h"
 #include "utils/resowner.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define RELATION_NAME "u"
@@ -40,9 +45,25 @@ rows_add(Rows *rows, Datum value, bool null)
 	rows->nulls[rows->next++] = null;
 	if (rows->next < rows->desc->natts)
 		return;
-	tuplestore_putvalues(rows->store, rows->desc, rows->values, rows->nulls);
 	rows->next = 0;
+	if (rows->take)
+		rows->take(rows);
+	else
+		rows_store(rows);
+}
+
+void
+rows_store(Rows *rows)
+{
+	tuplestore_putvalues(rows->store, rows->desc, rows->values, rows->nulls);
 	rows->count++;
+}
+
+void
+rows_clear(Rows *rows)
+{
+	tuplestore_clear(rows->store);
+	rows->count = 0;
 }
 
 void
@@ -84,7 +105,18 @@ rows_add_text_or_null(Rows *rows, const char *utf8)
 	rows_add_text(rows, utf8 && *utf8 ? utf8 : NULL);
 }
 
-static void
+void
+rows_add_label(Rows *rows, const char *label)
+{
+	Oid			type = TupleDescAttr(rows->desc, rows->next)->atttypid;
+
+	if (type == TEXTOID)
+		rows_add_server_text(rows, label);
+	else
+		rows_add(rows, DirectFunctionCall2(enum_in, CStringGetDatum(label), ObjectIdGetDatum(type)), false);
+}
+
+static EphemeralNamedRelation
 register_rows(Rows *rows)
 {
 	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
@@ -100,6 +132,7 @@ register_rows(Rows *rows)
 	rc = SPI_register_relation(relation);
 	if (rc != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register a relation with SPI: %s", SPI_result_code_string(rc));
+	return relation;
 }
 
 uint64
@@ -118,22 +151,105 @@ rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int n
 }
 
 /*
- * The plan is made before it is executed, if there is none: the setting is for this statement, not for what triggers do,
- * who may well want a nested loop from a few of our rows into a large table.
+ * The plan is made before it is executed, if there is none: the settings are for this statement, not for what triggers
+ * do, who may well want another kind of join from a few of our rows into a large table.
  */
+static void
+plan_without(SPIPlanPtr plan, const char *const *settings, int count)
+{
+	int			nest = NewGUCNestLevel();
+
+	for (int i = 0; i < count; i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), CurrentResourceOwner);
+	AtEOXact_GUC(true, nest);
+}
+
+/* Each row of a batch would be compared with all others. */
+static const char *const by_id[] = {"enable_nestloop"};
+
 uint64
 rows_execute_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *ids)
 {
 	Datum		value = spi_int8_array(ids, (int) rows->count);
-	int			nest = NewGUCNestLevel();
 	uint64		processed;
 
 	register_rows(rows);
 	spi_prepare(plan, sql, 1, INT8ARRAYOID);
-	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	ReleaseCachedPlan(SPI_plan_get_cached_plan(*plan), CurrentResourceOwner);
-	AtEOXact_GUC(true, nest);
+	plan_without(*plan, by_id, lengthof(by_id));
 	processed = spi_execute(*plan, &value, NULL, 0);
+	SPI_unregister_relation(RELATION_NAME);
+	return processed;
+}
+
+static void
+leave_out_looks(EState *estate, const char *column, Oid parent)
+{
+	ResultRelInfo *info = linitial(estate->es_opened_result_relations);
+
+	/* of a partitioned table each partition has its own, as soon as it is written to */
+	if (!OidIsValid(parent) || list_length(estate->es_opened_result_relations) != 1)
+		return;
+	foreign_keys_are_held(info, column, parent);
+	foreign_keys_stay(info);
+}
+
+/* As SPI does it, but for the look at held rows. */
+static uint64
+update(EphemeralNamedRelation relation, PlannedStmt *stmt, const char *sql, Datum value, const char *column, Oid parent)
+{
+	ParamListInfo params = makeParamList(1);
+	QueryEnvironment *environment = create_queryEnv();
+	QueryDesc  *query;
+	uint64		processed;
+
+	params->params[0] = (ParamExternData) {.value = value,.pflags = PARAM_FLAG_CONST,.ptype = INT8ARRAYOID};
+	register_ENR(environment, relation);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	query = CreateQueryDesc(stmt, sql, GetActiveSnapshot(), InvalidSnapshot, None_Receiver, params, environment, 0);
+	ExecutorStart(query, 0);
+	leave_out_looks(query->estate, column, parent);
+	compat_executor_run(query);
+	processed = query->estate->es_processed;
+	ExecutorFinish(query);
+	ExecutorEnd(query);
+	FreeQueryDesc(query);
+	PopActiveSnapshot();
+	return processed;
+}
+
+uint64
+rows_update_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *ids, const char *column, Oid parent)
+{
+	EphemeralNamedRelation relation = register_rows(rows);
+	Datum		value = spi_int8_array(ids, (int) rows->count);
+	CachedPlan *cached;
+	uint64		processed;
+
+	spi_prepare(plan, sql, 1, INT8ARRAYOID);
+	plan_without(*plan, by_id, lengthof(by_id));
+	cached = SPI_plan_get_cached_plan(*plan);
+	/* somebody's rule makes more of it, or something else */
+	if (list_length(cached->stmt_list) == 1 && linitial_node(PlannedStmt, cached->stmt_list)->commandType == CMD_UPDATE)
+		processed = update(relation, linitial(cached->stmt_list), sql, value, column, parent);
+	else
+		processed = spi_execute(*plan, &value, NULL, 0);
+	ReleaseCachedPlan(cached, CurrentResourceOwner);
+	SPI_unregister_relation(RELATION_NAME);
+	return processed;
+}
+
+uint64
+rows_execute_by_index(Rows *rows, SPIPlanPtr *plan, const char *sql)
+{
+	static const char *const by_index[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan"};
+	uint64		processed;
+
+	register_rows(rows);
+	spi_prepare(plan, sql, 0);
+	plan_without(*plan, by_index, lengthof(by_index));
+	processed = spi_execute(*plan, NULL, NULL, 0);
 	SPI_unregister_relation(RELATION_NAME);
 	return processed;
 }

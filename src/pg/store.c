@@ -8,11 +8,18 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
+#include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pg/append.h"
 #include "pg/budget.h"
 #include "pg/events.h"
+#include "pg/foreign_keys.h"
 #include "pg/queue.h"
 #include "pg/guc.h"
 #include "pg/kinds.h"
@@ -21,9 +28,13 @@
 #include "pg/spi_util.h"
 #include "pg/store.h"
 #include "pg/tickets.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 /* What the lock on a ticket told. */
@@ -329,12 +340,13 @@ store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, co
 
 static const RowColumn run_columns[] = {
 	{"tenant_id", TEXTOID}, {"job_id", INT8OID}, {"ticket_id", INT8OID}, {"fence", INT4OID}, {"provider", TEXTOID},
-	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", TEXTOID}, {"http_status", INT4OID},
+	{"model", TEXTOID}, {"prompt_version", INT4OID}, {"outcome", ROWS_LABEL}, {"http_status", INT4OID},
 	{"request_id", TEXTOID}, {"error", TEXTOID}, {"input_tokens", INT4OID}, {"cached_tokens", INT4OID},
 	{"output_tokens", INT4OID}, {"cost", NUMERICOID}, {"latency_ms", INT4OID}, {"started_at", TIMESTAMPTZOID},
-	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", TEXTOID}, {"session_id", INT8OID}, {"kind", TEXTOID},
-	{"cluster_id", INT8OID}
+	{"cache_write_tokens", INT4OID}, {"currency", TEXTOID}, {"price", JSONBOID}, {"session_id", INT8OID}, {"kind", ROWS_LABEL},
+	{"cluster_id", INT8OID}, {"finished_at", TIMESTAMPTZOID}
 };
+static AppendTable runs_table = {.name = "ai_runs", .columns = run_columns, .count = lengthof(run_columns)};
 
 static void
 add_run(Rows *runs, const Job *job, const RunCost *cost)
@@ -359,7 +371,7 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	rows_add_text_or_null(runs, job->provider);
 	rows_add_text_or_null(runs, job->model);
 	rows_add_int4(runs, job->vocabulary && job->vocabulary->prompt_version > 0 ? job->vocabulary->prompt_version : -1);
-	rows_add_text(runs, outcome_name(outcome));
+	rows_add_label(runs, outcome_name(outcome));
 	rows_add_int4(runs, job->http_status > 0 ? job->http_status : -1);
 	rows_add_text_or_null(runs, job->request_id);
 	rows_add_text_or_null(runs, reason);
@@ -371,42 +383,36 @@ add_run(Rows *runs, const Job *job, const RunCost *cost)
 	rows_add_time(runs, job->started_at);
 	rows_add_int4(runs, job->usage.cache_write_tokens);
 	rows_add(runs, cost->currency, cost->currency == (Datum) 0);
-	rows_add(runs, cost->price, !cost->priced);
+	rows_add(runs, cost->priced ? DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(cost->price))) : (Datum) 0,
+			 !cost->priced);
 	add_id_or_null(runs, job->session_id);
-	rows_add_server_text(runs, kind_name(job->kind));
+	rows_add_label(runs, kind_name(job->kind));
 	add_id_or_null(runs, job->cluster_id);
+	rows_add_time(runs, GetCurrentTimestamp());
 }
 
 /* Appends the runs; run_ids[i] is set for each job whose run was written. */
 static void
 write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 {
-	static SPIPlanPtr plan;
-	Rows		runs;
-	uint64		rows;
+	int64	   *ids = palloc0((count + 1) * sizeof(int64));
+	int		   *whose = palloc((count + 1) * sizeof(int));
+	Appender	   *append = NULL;
+	int			n = 0;
 
-	rows_init(&runs, run_columns, lengthof(run_columns));
 	for (int i = 0; i < count; i++)
-		if (jobs[i]->stored != STORE_LOCKED && jobs[i]->called)
-			add_run(&runs, jobs[i], &costs[i]);
-	if (runs.count == 0)
-		return;
-	rows = rows_execute(&runs, &plan,
-						"INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, "
-						"prompt_version, outcome, http_status, request_id, error, input_tokens, cached_tokens, "
-						"output_tokens, cost, latency_ms, started_at, cache_write_tokens, currency, price, session_id, cluster_id, finished_at) "
-						"SELECT u.tenant_id, u.job_id, u.ticket_id, u.kind::triage.job_kind, u.fence, u.provider, u.model, "
-						"u.prompt_version, u.outcome::triage.run_outcome, u.http_status, u.request_id, u.error, "
-						"u.input_tokens, u.cached_tokens, u.output_tokens, u.cost, u.latency_ms, u.started_at, "
-						"u.cache_write_tokens, u.currency, u.price::jsonb, u.session_id, u.cluster_id, "
-						"clock_timestamp() FROM u RETURNING job_id, tenant_id, fence, id",
-						NULL, 0);
-	for (uint64 row = 0; row < rows; row++)
 	{
-		bool		null;
-
-		run_ids[find_job(jobs, count, row)] = DatumGetInt64(spi_value(row, 4, &null));
+		if (jobs[i]->stored == STORE_LOCKED || !jobs[i]->called)
+			continue;
+		if (append == NULL)
+			append = append_begin(&runs_table, ids);
+		add_run(append_rows(append), jobs[i], &costs[i]);
+		whose[n++] = i;
 	}
+	if (append)
+		append_end(append);
+	for (int i = 0; i < n; i++)
+		run_ids[whose[i]] = ids[i];
 }
 
 static const char *
@@ -415,11 +421,31 @@ category_of(const Job *job)
 	return job->vocabulary->categories[job->verdict.category].name;
 }
 
+static Oid
+triage_table(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid("triage", false));
+}
+
 static const RowColumn result_columns[] = {
 	{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"run_id", INT8OID}, {"ticket_version", INT4OID},
-	{"category", TEXTOID}, {"urgency", TEXTOID}, {"sentiment_score", INT4OID}, {"needs_human", BOOLOID},
-	{"confidence", FLOAT8OID}, {"language", TEXTOID}, {"summary", TEXTOID}, {"draft_reply", TEXTOID}
+	{"category", TEXTOID}, {"urgency", ROWS_LABEL}, {"sentiment_score", INT4OID}, {"needs_human", BOOLOID},
+	{"confidence", NUMERICOID}, {"language", TEXTOID}, {"summary", TEXTOID}, {"draft_reply", TEXTOID},
+	{"processed_at", TIMESTAMPTZOID}
 };
+static AppendTable results_table = {
+	.name = "ticket_ai_results", .columns = result_columns, .count = lengthof(result_columns),
+	.unique = "ticket_ai_results_one_current",
+	.give_way = "UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() FROM u "
+	"WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL"
+};
+
+/* As numeric (3,2). */
+static Datum
+confidence_of(const Verdict *verdict)
+{
+	return NumericGetDatum(int64_div_fast_to_numeric((int64) rint(verdict->confidence * 100), 2));
+}
 
 static void
 add_result(Rows *results, const Job *job, int64 run_id)
@@ -431,49 +457,85 @@ add_result(Rows *results, const Job *job, int64 run_id)
 	rows_add_int8(results, run_id);
 	rows_add_int4(results, job->ticket_version);
 	rows_add_text(results, category_of(job));
-	rows_add_text(results, priority_name(verdict->urgency));
+	rows_add_label(results, priority_name(verdict->urgency));
 	rows_add_int4(results, verdict->sentiment_score);
 	rows_add(results, BoolGetDatum(verdict->needs_human > 0), verdict->needs_human < 0);
-	rows_add(results, Float8GetDatum(verdict->confidence), verdict->confidence < 0);
+	rows_add(results, verdict->confidence < 0 ? (Datum) 0 : confidence_of(verdict), verdict->confidence < 0);
 	rows_add_text(results, verdict->language);
 	rows_add_text(results, verdict->summary);
 	rows_add_text(results, verdict->draft_reply);
+	rows_add_time(results, GetCurrentTimestamp());
 }
 
-/* The unique index finds what is in the way: no look-up whose plan could go stale. */
-static uint64
-insert_results(Rows *results)
+static bool
+same_category(const Job *a, const Job *b)
 {
-	static SPIPlanPtr plan;
+	return a->vocabulary == b->vocabulary ? a->verdict.category == b->verdict.category :
+		strcmp(a->tenant_id, b->tenant_id) == 0 && strcmp(category_of(a), category_of(b)) == 0;
+}
 
-	return rows_execute(results, &plan,
-						"INSERT INTO triage.ticket_ai_results (tenant_id, ticket_id, run_id, ticket_version, category, "
-						"urgency, sentiment_score, needs_human, confidence, language, summary, draft_reply, processed_at) "
-						"SELECT u.tenant_id, u.ticket_id, u.run_id, u.ticket_version, u.category, "
-						"u.urgency::triage.ticket_priority, u.sentiment_score, u.needs_human, "
-						"round(u.confidence::numeric, 2), u.language, u.summary, u.draft_reply, clock_timestamp() "
-						"FROM u ON CONFLICT ON CONSTRAINT ticket_ai_results_one_current DO NOTHING",
-						NULL, 0);
+/* What is held stays there: nobody's triggers but ours see what a batch writes. */
+static bool
+is_alone(void)
+{
+	static const char *const tables[] = {"tickets", "ai_jobs", "ai_runs", "ticket_ai_results", "ticket_history"};
+	bool		alone = true;
+
+	for (size_t i = 0; i < lengthof(tables) && alone; i++)
+	{
+		Relation	rel = table_open(triage_table(tables[i]), AccessShareLock);
+
+		alone = foreign_keys_are_alone(rel);
+		table_close(rel, NoLock);
+	}
+	return alone;
+}
+
+/*
+ * The foreign keys' own look at the categories, made once for each of them instead of once for a result and once for a
+ * ticket.  InvalidOid where this role may not lock them, or one is gone: the keys look for themselves.
+ */
+static Oid
+hold_categories(Job **written, int count)
+{
+	static const RowColumn columns[] = {{"tenant_id", TEXTOID}, {"category", TEXTOID}};
+	static SPIPlanPtr plan;
+	Job		  **distinct = palloc((count + 1) * sizeof(Job *));
+	int			n = 0;
+	Oid			table = triage_table("ticket_categories");
+	Rows		categories;
+
+	if (pg_class_aclcheck(table, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		return InvalidOid;
+	rows_init(&categories, columns, lengthof(columns));
+	for (int i = 0; i < count; i++)
+	{
+		int			known = 0;
+
+		while (known < n && !same_category(distinct[known], written[i]))
+			known++;
+		if (known < n)
+			continue;
+		distinct[n++] = written[i];
+		rows_add_server_text(&categories, written[i]->tenant_id);
+		rows_add_text(&categories, category_of(written[i]));
+	}
+	return rows_execute_by_index(&categories, &plan,
+								 "SELECT FROM u JOIN ONLY triage.ticket_categories c ON c.tenant_id = u.tenant_id "
+								 "AND c.category = u.category FOR KEY SHARE OF c") == categories.count ? table : InvalidOid;
 }
 
 static void
-write_results(Job **jobs, int count, const int64 *run_ids)
+write_results(Job **written, int count, const int64 *run_ids, bool alone, Oid categories)
 {
-	Rows		results;
+	Appender   *results = append_begin(&results_table, NULL);
 
-	rows_init(&results, result_columns, lengthof(result_columns));
+	if (alone)
+		append_holds(results, "ticket_id", triage_table("tickets"));
+	append_holds(results, "category", categories);
 	for (int i = 0; i < count; i++)
-		if (jobs[i]->stored == STORE_WRITTEN && jobs[i]->outcome == OUTCOME_SUCCEEDED && !is_conversation(jobs[i]))
-			add_result(&results, jobs[i], run_ids[i]);
-	if (results.count == 0 || insert_results(&results) == results.count)
-		return;
-	/* a ticket that has a result already: the new one takes its place; rare, so planned for what is there now */
-	rows_execute_fresh(&results,
-					   "UPDATE triage.ticket_ai_results r SET superseded_at = clock_timestamp() FROM u "
-					   "WHERE r.tenant_id = u.tenant_id AND r.ticket_id = u.ticket_id AND r.superseded_at IS NULL "
-					   "AND r.run_id IS DISTINCT FROM u.run_id",
-					   NULL, 0);
-	insert_results(&results);
+		add_result(append_rows(results), written[i], run_ids[i]);
+	append_end(results);
 }
 
 /* What the result sets on the ticket: the labels that no person chose, and only where they change. */
@@ -487,7 +549,7 @@ ticket_needs(const Job *job, const LockedTicket *ticket, const char **category, 
 }
 
 static void
-update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
+update_tickets(Job **written, int count, LockedTicket *locked, int locked_count, bool alone, Oid categories)
 {
 	static const RowColumn columns[] = {
 		{"id", INT8OID}, {"tenant_id", TEXTOID}, {"category", TEXTOID}, {"priority", TEXTOID}
@@ -502,16 +564,13 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	{
 		const char *category;
 		Priority	priority;
-		LockedTicket *ticket;
+		LockedTicket *ticket = find_locked(locked, locked_count, written[i]);
 
-		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED || is_conversation(jobs[i]))
+		if (ticket == NULL || !ticket_needs(written[i], ticket, &category, &priority))
 			continue;
-		ticket = find_locked(locked, locked_count, jobs[i]);
-		if (ticket == NULL || !ticket_needs(jobs[i], ticket, &category, &priority))
-			continue;
-		ids[tickets.count] = jobs[i]->ticket_id;
-		rows_add_int8(&tickets, jobs[i]->ticket_id);
-		rows_add_server_text(&tickets, jobs[i]->tenant_id);
+		ids[tickets.count] = written[i]->ticket_id;
+		rows_add_int8(&tickets, written[i]->ticket_id);
+		rows_add_server_text(&tickets, written[i]->tenant_id);
 		rows_add_text(&tickets, category);
 		rows_add_text(&tickets, priority_name(priority));
 	}
@@ -520,19 +579,45 @@ update_tickets(Job **jobs, int count, LockedTicket *locked, int locked_count)
 	nest = NewGUCNestLevel();
 	(void) set_config_option("triage.actor", ACTOR_TRIAGE, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	ticket_result_is_written = true;
+	ticket_is_held = alone;
 	PG_TRY();
 	{
-		rows_execute_by_id(&tickets, &plan,
-						   "UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
-						   "FROM u WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
-						   ids);
+		rows_update_by_id(&tickets, &plan,
+						  "UPDATE triage.tickets t SET category = u.category, priority = u.priority::triage.ticket_priority "
+						  "FROM u WHERE t.id = ANY ($1) AND t.id = u.id AND t.tenant_id IS NOT DISTINCT FROM u.tenant_id",
+						  ids, "category", categories);
 	}
 	PG_FINALLY();
 	{
-		ticket_result_is_written = false;
+		ticket_result_is_written = ticket_is_held = false;
 	}
 	PG_END_TRY();
 	AtEOXact_GUC(true, nest);
+}
+
+/* What triage found of tickets that are locked. */
+static void
+write_triage(Job **jobs, int count, const int64 *run_ids, LockedTicket *locked, int locked_count)
+{
+	Job		  **written = palloc((count + 1) * sizeof(Job *));
+	int64	   *ids = palloc((count + 1) * sizeof(int64));
+	int			n = 0;
+	bool		alone;
+	Oid			categories;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (jobs[i]->stored != STORE_WRITTEN || jobs[i]->outcome != OUTCOME_SUCCEEDED || is_conversation(jobs[i]))
+			continue;
+		written[n] = jobs[i];
+		ids[n++] = run_ids[i];
+	}
+	if (n == 0)
+		return;
+	alone = is_alone();
+	categories = alone ? hold_categories(written, n) : InvalidOid;
+	write_results(written, n, ids, alone, categories);
+	update_tickets(written, n, locked, locked_count, alone, categories);
 }
 
 /* Tickets that wait for triage, and what jobs of other kinds are about. */
@@ -596,8 +681,7 @@ queue_store(Job **jobs, int count)
 	return_jobs(jobs, count);
 	costs = prices_cost(jobs, count);
 	write_runs(jobs, count, costs, run_ids);
-	write_results(jobs, count, run_ids);
-	update_tickets(jobs, count, locked, locked_count);
+	write_triage(jobs, count, run_ids, locked, locked_count);
 	events_of_jobs(jobs, count, run_ids);
 	write_conversations(jobs, count, run_ids);
 	budget_settle(jobs, count, costs);

@@ -18,6 +18,9 @@
 /* Set while a result is written: what changes then is not a person's choice.  No session can set it from SQL. */
 extern bool ticket_result_is_written;
 
+/* Set, beside the former, where nobody's triggers but ours see what is written: the ticket that was locked is there. */
+extern bool ticket_is_held;
+
 /* Set while a person's text is erased: history must not keep what it was.  No session can set it from SQL. */
 extern bool ticket_text_is_erased;
 

@@ -17,6 +17,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "pg/append.h"
 #include "pg/events.h"
 #include "pg/guc.h"
 #include "pg/rows.h"
@@ -36,9 +37,6 @@ PG_FUNCTION_INFO_V1(triage_tickets_after_insert);
 PG_FUNCTION_INFO_V1(triage_tickets_after_update);
 PG_FUNCTION_INFO_V1(triage_tickets_after_delete);
 
-/* Rows of history gathered before they are written: bounds the memory of a bulk update. */
-#define HISTORY_BATCH 1000
-
 /* Kept by the machine, or following from another column: not somebody's change. */
 static const char *const bookkeeping[] = {
 	"category_is_manual", "first_response_at", "priority_is_manual", "search", "updated_at", "version", "waiting_since"
@@ -55,10 +53,13 @@ typedef struct Changes
 {
 	Relation	rel;
 	const TicketShape *shape;
-	MemoryContext batch;		/* what one batch of history takes */
+	MemoryContext row;			/* what the history of one row takes */
 	bool	   *skip;			/* by attribute: bookkeeping or dropped */
 	FmgrInfo   *to_jsonb;		/* by attribute, made at first use */
-	Rows		history;		/* in that context */
+	Appender	   *history;		/* NULL: nothing changed so far */
+	Datum		actor;
+	Datum		session_role;
+	Appender	   *jobs;			/* NULL: no new ticket so far */
 	KeyList		assigned;
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
@@ -159,21 +160,32 @@ log_assignments(KeyList *list, bool may_be_open)
  * A running job's fence moves, so the answer to the old text is stale; its lease ends, so it runs again.  Edits of a
  * job that waits collapse into the one call that it will make.
  */
-#define REQUEST_JOBS(condition) \
-	"INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, priority) " \
-	"SELECT u.tenant_id, u.id, u.priority::triage.ticket_priority " \
-	"FROM u " condition \
-	"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = j.fence + 1, lease_until = NULL, " \
+#define BEGIN_ANEW \
+	"ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE SET fence = t.fence + 1, lease_until = NULL, " \
 	"slot = NULL, attempts = 0, run_at = now()"
+#define REQUEST_JOBS(condition) \
+	"INSERT INTO triage.ai_jobs AS t (tenant_id, ticket_id, priority) " \
+	"SELECT u.tenant_id, u.id, u.priority::triage.ticket_priority " \
+	"FROM u " condition BEGIN_ANEW
 
-/* The insert path: no join, so that its plan can be kept, and a new ticket has no dead letter. */
+/* Of a new ticket: it has no job, unless one was asked for in the statement that made it. */
 static void
-request_new_jobs(KeyList *list)
+add_job(Changes *changes, TupleTableSlot *slot)
 {
-	static SPIPlanPtr plan;
+	static const RowColumn columns[] = {{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"priority", ROWS_LABEL}};
+	static AppendTable table = {
+		.name = "ai_jobs", .columns = columns, .count = lengthof(columns),
+		.unique = "ai_jobs_one_per_ticket", .on_conflict = BEGIN_ANEW
+	};
+	Datum		priority = column_of(slot, changes->shape, COL_PRIORITY);
+	Rows	   *rows;
 
-	rows_execute(&list->rows, &plan, REQUEST_JOBS(""), NULL, 0);
-	wake_at_commit();
+	if (changes->jobs == NULL)
+		changes->jobs = append_begin(&table, NULL);
+	rows = append_rows(changes->jobs);
+	rows_add(rows, column_of(slot, changes->shape, COL_TENANT_ID), false);
+	rows_add(rows, column_of(slot, changes->shape, COL_ID), false);
+	rows_add_label(rows, DatumGetCString(DirectFunctionCall1(enum_out, priority)));
 }
 
 static void
@@ -217,38 +229,24 @@ record_takeovers(KeyList *list)
 					   "SELECT triage.record_handoff(u.tenant_id, u.id, NULL, 'agent_takeover', NULL) FROM u", NULL, 0);
 }
 
-static void
-start_history(Changes *changes)
+static Rows *
+history_rows(Changes *changes)
 {
 	static const RowColumn columns[] = {
 		{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"field", TEXTOID}, {"old_value", JSONBOID},
-		{"new_value", JSONBOID}
+		{"new_value", JSONBOID}, {"changed_by", TEXTOID}, {"session_role", TEXTOID}
 	};
-	MemoryContext outer = MemoryContextSwitchTo(changes->batch);
+	static AppendTable table = {.name = "ticket_history", .columns = columns, .count = lengthof(columns)};
 
-	rows_init(&changes->history, columns, lengthof(columns));
-	MemoryContextSwitchTo(outer);
-}
-
-static void
-write_history(Changes *changes)
-{
-	static SPIPlanPtr plan;
-	Datum		values[2];
-
-	if (changes->history.count == 0)
-		return;
-	values[0] = CStringGetTextDatum(guc_actor());
-	values[1] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	rows_execute(&changes->history, &plan,
-				 "INSERT INTO triage.ticket_history "
-				 "(tenant_id, ticket_id, field, old_value, new_value, changed_by, session_role) "
-				 "SELECT u.*, $1, $2 FROM u",
-				 values, 2, TEXTOID, TEXTOID);
-	/* ended, not only forgotten: a long batch may have a file */
-	tuplestore_end(changes->history.store);
-	MemoryContextReset(changes->batch);
-	start_history(changes);
+	if (changes->history == NULL)
+	{
+		changes->actor = CStringGetTextDatum(guc_actor());
+		changes->session_role = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
+		changes->history = append_begin(&table, NULL);
+		if (ticket_result_is_written && ticket_is_held)
+			append_holds(changes->history, "ticket_id", RelationGetRelid(changes->rel));
+	}
+	return append_rows(changes->history);
 }
 
 /* to_jsonb() is polymorphic: it asks its caller's expression for the argument's type. */
@@ -281,7 +279,8 @@ erased(void)
 static void
 add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 {
-	MemoryContext outer = MemoryContextSwitchTo(changes->batch);
+	Rows	   *rows = history_rows(changes);
+	MemoryContext outer = MemoryContextSwitchTo(changes->row);
 	const TicketShape *shape = changes->shape;
 	bool		old_null = old->tts_isnull[att];
 	bool		new_null = new->tts_isnull[att];
@@ -292,11 +291,13 @@ add_history(Changes *changes, TupleTableSlot *old, TupleTableSlot *new, int att)
 		old_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, old->tts_values[att]);
 	if (!new_null)
 		new_value = ticket_text_is_erased ? erased() : as_jsonb(changes, att, new->tts_values[att]);
-	rows_add(&changes->history, new->tts_values[shape->attno[COL_TENANT_ID] - 1], false);
-	rows_add(&changes->history, new->tts_values[shape->attno[COL_ID] - 1], false);
-	rows_add_server_text(&changes->history, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
-	rows_add(&changes->history, old_value, old_null);
-	rows_add(&changes->history, new_value, new_null);
+	rows_add(rows, column_of(new, shape, COL_TENANT_ID), false);
+	rows_add(rows, column_of(new, shape, COL_ID), false);
+	rows_add_server_text(rows, NameStr(TupleDescAttr(RelationGetDescr(changes->rel), att)->attname));
+	rows_add(rows, old_value, old_null);
+	rows_add(rows, new_value, new_null);
+	rows_add(rows, changes->actor, false);
+	rows_add(rows, changes->session_role, false);
 	MemoryContextSwitchTo(outer);
 }
 
@@ -334,6 +335,7 @@ compare_row(Changes *changes, TupleTableSlot *old, TupleTableSlot *new)
 		if (changes->differs[att])
 			add_history(changes, old, new, att);
 	}
+	MemoryContextReset(changes->row);
 	if (changes->events)
 		events_add_updated(changes->events, shape, old, new, changes->differs);
 	if (changed(old, new, assignee))
@@ -363,7 +365,7 @@ changes_init(Changes *changes, Relation rel)
 	memset(changes, 0, sizeof(*changes));
 	changes->rel = rel;
 	changes->shape = ticket_shape(rel);
-	changes->batch = AllocSetContextCreate(CurrentMemoryContext, "triage history", ALLOCSET_DEFAULT_SIZES);
+	changes->row = AllocSetContextCreate(CurrentMemoryContext, "triage history", ALLOCSET_DEFAULT_SIZES);
 	changes->events = events_start();
 	changes->differs = palloc0(desc->natts * sizeof(bool));
 	changes->skip = palloc0(desc->natts * sizeof(bool));
@@ -401,7 +403,6 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 	Tuplestorestate *rows = trigger->tg_newtable;
 	TupleTableSlot *slot;
 	Changes		changes;
-	KeyList		live = {0};
 	int			assignee;
 
 	spi_connect();
@@ -413,7 +414,7 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 	{
 		slot_getallattrs(slot);
 		if (triage_auto_triage && is_live(changes.shape, slot))
-			key_add(&live, slot, changes.shape);
+			add_job(&changes, slot);
 		if (!slot->tts_isnull[assignee])
 			key_add(&changes.assigned, slot, changes.shape);
 		if (changes.events)
@@ -421,8 +422,11 @@ triage_tickets_after_insert(PG_FUNCTION_ARGS)
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	events_write(changes.events);
-	if (live.any)
-		request_new_jobs(&live);
+	if (changes.jobs)
+	{
+		append_end(changes.jobs);
+		wake_at_commit();
+	}
 	if (changes.assigned.any)
 		log_assignments(&changes.assigned, false);
 	SPI_finish();
@@ -442,7 +446,6 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 
 	spi_connect();
 	changes_init(&changes, trigger->tg_relation);
-	start_history(&changes);
 	old = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
 	new = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation), &TTSOpsMinimalTuple);
 	/* the server adds a row's old and new version together: the two stores run in step */
@@ -450,14 +453,11 @@ triage_tickets_after_update(PG_FUNCTION_ARGS)
 	tuplestore_rescan(trigger->tg_newtable);
 	while (tuplestore_gettupleslot(trigger->tg_oldtable, true, false, old) &&
 		   tuplestore_gettupleslot(trigger->tg_newtable, true, false, new))
-	{
 		compare_row(&changes, old, new);
-		if (changes.history.count >= HISTORY_BATCH)
-			write_history(&changes);
-	}
 	ExecDropSingleTupleTableSlot(old);
 	ExecDropSingleTupleTableSlot(new);
-	write_history(&changes);
+	if (changes.history)
+		append_end(changes.history);
 	events_write(changes.events);
 	if (changes.assigned.any)
 		log_assignments(&changes.assigned, true);

@@ -14,6 +14,7 @@
 #include "utils/rel.h"
 
 bool		ticket_result_is_written = false;
+bool		ticket_is_held = false;
 bool		ticket_text_is_erased = false;
 int64		ticket_handed_over = 0;
 

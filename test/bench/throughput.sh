@@ -1,8 +1,9 @@
 # throughput.sh: tickets a second and CPU a ticket, by latency of the model and calls in flight (sourced by run.sh)
 #
 # Ideal: in_flight / latency, nothing lost between an answer and the next request.  Whole waves, so that the last one
-# is full like the others.  At latency 0 three runs, floor and worker in turn, and the median.  "queued": how long the
-# worker was ready and had no processor; where that is much, the machine is busy and the rate says little.
+# is full like the others, and some seconds of them, so that the first and the last weigh little.  At latency 0 three
+# runs, floor and worker in turn, and the median.  "queued": how long the worker was ready and had no processor; where
+# that is much, the machine is busy and the rate says little.
 
 part_throughput()
 {
@@ -19,14 +20,18 @@ throughput_cell()
 {
 	local latency=$1 in_flight=$2 count runs=1 i ideal name="$1 ms, $2 in flight"
 	local rates=() floors=() cpus=()
-	count=$(((tickets + in_flight - 1) / in_flight * in_flight))
+	count=$((4 * tickets))
+	[ "$latency" -eq 0 ] || count=$((in_flight * 8000 / latency))
+	[ "$count" -ge "$tickets" ] || count=$tickets
+	[ "$count" -le $((8 * tickets)) ] || count=$((8 * tickets))
+	count=$(((count + in_flight - 1) / in_flight * in_flight))
 	[ "$latency" -gt 0 ] || runs=3
 	[ -z "${QUICK:-}" ] || runs=1
 	setting triage.max_in_flight "$in_flight"
 	for ((i = 0; i < runs; i++)); do
 		fake_config "$latency"
 		# a second or so, also where nothing is waited for
-		measure_floor $((latency > 0 ? count : 8 * count)) "$in_flight"
+		measure_floor $((latency > 0 ? count : 2 * count)) "$in_flight"
 		fake_config "$latency"
 		measure_worker "$count"
 		rates+=("$rate") floors+=("$floor_rate") cpus+=("$cpu")

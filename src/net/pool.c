@@ -235,14 +235,17 @@ take_idle(Pool *pool)
 	return transfer;
 }
 
-/* Under blocked signals. */
 static void
 give_back(Pool *pool, Transfer *transfer)
 {
+	sigset_t	saved;
+
 	if (pool->transfers > pool->max_in_flight)
 	{
 		pool->transfers--;
+		block_signals(&saved);
 		transfer_free(transfer);
+		restore_signals(&saved);
 		return;
 	}
 	transfer_reset(transfer);
@@ -355,14 +358,11 @@ void
 pool_done(Pool *pool, PoolReply *reply)
 {
 	Transfer   *transfer = reply->transfer;
-	sigset_t	saved;
 
 	if (transfer == NULL || transfer->state != TRANSFER_BORROWED)
 		return;
 	list_remove(&pool->borrowed, transfer);
-	block_signals(&saved);
 	give_back(pool, transfer);
-	restore_signals(&saved);
 	memset(reply, 0, sizeof(*reply));
 }
 

@@ -152,6 +152,9 @@ dispatch_turn(Dispatch *d)
 	take_over_once(d, now);
 	withdrawals_call_off(d, now);
 	calls_start(d, now);
+	/* a call that was started is sent by a step: it is to be in the air while answers are written */
+	if (writes_due(d, now))
+		pool_step(d->pool);
 	writes_answers(d, now);
 	now = GetCurrentTimestamp();
 	endpoints_watch(d, now);

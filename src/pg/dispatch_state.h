@@ -158,6 +158,8 @@ extern long withdrawals_timeout(const Dispatch *d, TimestampTz now);
 /* writes.c */
 extern void writes_some(Dispatch *d, TimestampTz now);
 /* All answers that are due, unless they wait for company. */
+/* Are there answers to write now? */
+extern bool writes_due(const Dispatch *d, TimestampTz now);
 extern void writes_answers(Dispatch *d, TimestampTz now);
 
 #endif

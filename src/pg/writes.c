@@ -181,12 +181,18 @@ keep_leases(Dispatch *d, TimestampTz now)
 		dispatch_report(error, "prolong leases");
 }
 
+bool
+writes_due(const Dispatch *d, TimestampTz now)
+{
+	return now >= d->paused_until && d->answered.count > 0 && (now >= d->next_write || d->answered.count >= GATHER_ANSWERS);
+}
+
 void
 writes_answers(Dispatch *d, TimestampTz now)
 {
 	bool		due = now >= d->next_write;
 
-	if (now < d->paused_until || (!due && d->answered.count < GATHER_ANSWERS))
+	if (!writes_due(d, now))
 		return;
 	while (d->answered.count >= (due ? 1 : GATHER_ANSWERS))
 	{

@@ -200,7 +200,7 @@ AS $$
 	UNION ALL
 	SELECT 'queue settings', 'ai_jobs has lost storage settings that keep claims fast: ' || string_agg(w.option, ', '),
 			format('ALTER TABLE triage.ai_jobs SET (%s);', string_agg(w.option, ', '))
-		FROM pg_class c, unnest(ARRAY['fillfactor = 50', 'vacuum_truncate = off', 'autovacuum_vacuum_scale_factor = 0',
+		FROM pg_class c, unnest(ARRAY['fillfactor = 40', 'vacuum_truncate = off', 'autovacuum_vacuum_scale_factor = 0',
 			'autovacuum_vacuum_threshold = 10000', 'autovacuum_vacuum_cost_delay = 0']) AS w (option)
 		WHERE c.oid = 'triage.ai_jobs'::regclass AND NOT EXISTS (
 			SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = split_part(w.option, ' ', 1))

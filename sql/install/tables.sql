@@ -367,8 +367,8 @@ BEGIN
 	PERFORM triage.install_sync_tables();
 
 	-- The queue.  A job is about a ticket, a chat session or a cluster.  A row is pending while lease_until is NULL and running while it lies ahead; a finished row is
-	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (94 % of them with this
-	-- fillfactor); dead entries at the head of the index are what slows a claim, hence the autovacuum settings.
+	-- deleted.  fence, attempts and the lease are in no index, so a claim is a HOT update (a claimed row is a third
+	-- longer than a new one: a page has room for both of all its rows); dead entries at the head of the index are what slows a claim, hence the autovacuum settings.
 	CREATE TABLE IF NOT EXISTS triage.ai_jobs (
 		tenant_id     text NOT NULL DEFAULT triage.current_tenant(),
 		id            bigint GENERATED ALWAYS AS IDENTITY,
@@ -394,7 +394,7 @@ BEGIN
 		CONSTRAINT ai_jobs_cluster_fkey FOREIGN KEY (tenant_id, cluster_id)
 			REFERENCES triage.issue_clusters (tenant_id, id) ON DELETE CASCADE,
 		CONSTRAINT ai_jobs_one_subject CHECK (num_nonnulls(ticket_id, session_id, cluster_id) = 1))
-		WITH (fillfactor = 50, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
+		WITH (fillfactor = 40, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0,
 			autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
 			autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000);
 	CREATE UNIQUE INDEX IF NOT EXISTS ai_jobs_one_per_session ON triage.ai_jobs (tenant_id, session_id, kind)

@@ -42,7 +42,9 @@ throughput_cell()
 	else
 		ideal=$(calc "$in_flight * 1000 / $latency" %.0f)
 		info "$name: floor against ideal" "$floor_rate" "ideal $ideal" "$(calc "$floor_rate / $ideal")"
-		if holds "$floor_rate >= 0.9 * $ideal"; then
+		if holds "$ideal * 150 > 1000000"; then
+			info "$name (more than one processor at 150 us)" "$rate" "ideal $ideal" "$(calc "$rate / $ideal")"
+		elif holds "$floor_rate >= 0.9 * $ideal"; then
 			at_least "$name" "$rate" "ideal $ideal" "$(calc "$rate / $ideal")" 0.9
 		else
 			info "$name (the floor does not reach 0.9)" "$rate" "floor $floor_rate" "$(calc "$rate / $floor_rate")"

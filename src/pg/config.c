@@ -8,18 +8,16 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/home.h"
 #include "pg/spi_util.h"
+#include "pg/tables.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 static void
@@ -213,13 +211,12 @@ bool
 config_schema_fits(const char **why, const char **hint)
 {
 	static SPIPlanPtr plan;
-	Oid			schema = get_namespace_oid("triage", true);
 	bool		null;
 	int			version;
 
 	*why = "triage tables are not installed";
 	*hint = "Run SELECT triage.install().";
-	if (!OidIsValid(schema) || !OidIsValid(get_relname_relid("schema_version", schema)))
+	if (!OidIsValid(tables_find("schema_version")))
 		return false;
 	spi_prepare(&plan, "SELECT max(v.version) FROM triage.schema_version v", 0);
 	spi_execute(plan, NULL, NULL, 1);
@@ -277,22 +274,15 @@ bool
 config_worker_stopped(void)
 {
 	static SPIPlanPtr plan;
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			table = OidIsValid(schema) ? get_relname_relid("worker_control", schema) : InvalidOid;
-	HeapTuple	tuple;
+	Oid			owner = tables_owner(tables_find("worker_control"));
 	Oid			user;
 	int			context;
 	bool		stopped;
 
-	if (!OidIsValid(table))
-		return true;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(owner))
 		return true;
 	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	ReleaseSysCache(tuple);
+	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);

@@ -12,8 +12,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -24,6 +22,7 @@
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "pg/syncing.h"
+#include "pg/tables.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -31,7 +30,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(triage_emit_event);
 PG_FUNCTION_INFO_V1(triage_event_consumers_changed);
@@ -61,14 +59,6 @@ table_changed(Datum arg, Oid relid)
 	(void) arg;
 	if (relid == wanted_table || relid == InvalidOid)
 		outdated = true;
-}
-
-static Oid
-find_table(const char *name)
-{
-	Oid			schema = get_namespace_oid("triage", true);
-
-	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
 static void
@@ -143,7 +133,7 @@ events_wanted(const char *topic)
 
 	if (outdated)
 	{
-		Oid			table = find_table("event_consumers");
+		Oid			table = tables_find("event_consumers");
 
 		if (!OidIsValid(table))
 			return false;		/* not remembered: nobody tells when it is made */
@@ -181,17 +171,15 @@ static Identity
 become_owner(void)
 {
 	Identity	caller;
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(find_table("events")));
+	Oid			owner = tables_owner(tables_find("events"));
 
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"%s\" does not exist", "triage.events"),
 				 errhint("Run SELECT triage.install().")));
 	GetUserIdAndSecContext(&caller.user, &caller.context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	ReleaseSysCache(tuple);
+	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	return caller;
 }
 

@@ -18,12 +18,11 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xlog.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pg/home.h"
 #include "pg/spi_util.h"
+#include "pg/tables.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -50,15 +49,10 @@ become(Oid owner)
 static Oid
 find_table(const char *name, Oid *owner)
 {
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			table = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-	HeapTuple	tuple = OidIsValid(table) ? SearchSysCache1(RELOID, ObjectIdGetDatum(table)) : NULL;
+	Oid			table = tables_find(name);
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	*owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return table;
+	*owner = tables_owner(table);
+	return OidIsValid(*owner) ? table : InvalidOid;
 }
 
 static bool

@@ -8,32 +8,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
 #include "pg/pause.h"
 #include "pg/spi_util.h"
+#include "pg/tables.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
-
-static Oid
-owner_of_control(void)
-{
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			table = OidIsValid(schema) ? get_relname_relid("worker_control", schema) : InvalidOid;
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
 
 static bool
 read_pause(char *why, size_t size)
@@ -65,7 +47,7 @@ pause_in_force(char *why, size_t size)
 		strlcpy(why, "setting triage.enabled is off", size);
 		return true;
 	}
-	owner = owner_of_control();
+	owner = tables_owner(tables_find("worker_control"));
 	if (!OidIsValid(owner))
 		return false;
 	GetUserIdAndSecContext(&user, &context);

@@ -10,10 +10,10 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "pg/prices.h"
 #include "pg/spi_util.h"
+#include "pg/tables.h"
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 enum
 {
@@ -34,8 +35,7 @@ static const Oid ask_types[ASK_COUNT] = {
 bool
 prices_table_has_pages(const char *table)
 {
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			id = OidIsValid(schema) ? get_relname_relid(table, schema) : InvalidOid;
+	Oid			id = tables_find(table);
 	Relation	relation;
 	bool		pages;
 

@@ -25,6 +25,7 @@
 #include "pg/queue.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
+#include "pg/tables.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -571,14 +572,13 @@ queue_set_owner(Oid role)
 static void
 lock_schema(void)
 {
-	Oid			schema = get_namespace_oid("triage", true);
-	Oid			table = OidIsValid(schema) ? get_relname_relid("schema_version", schema) : InvalidOid;
+	Oid			table = tables_find("schema_version");
 
 	if (OidIsValid(table))
 	{
 		LockRelationOid(table, AccessShareLock);
 		/* it may have been dropped while we waited */
-		table = get_relname_relid("schema_version", schema);
+		table = tables_find("schema_version");
 	}
 	if (!OidIsValid(table))
 		return;

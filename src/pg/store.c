@@ -11,7 +11,6 @@
 #include <math.h>
 
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
 #include "mb/pg_wchar.h"
@@ -27,6 +26,7 @@
 #include "pg/rows.h"
 #include "pg/spi_util.h"
 #include "pg/store.h"
+#include "pg/tables.h"
 #include "pg/tickets.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -421,12 +421,6 @@ category_of(const Job *job)
 	return job->vocabulary->categories[job->verdict.category].name;
 }
 
-static Oid
-triage_table(const char *name)
-{
-	return get_relname_relid(name, get_namespace_oid("triage", false));
-}
-
 static const RowColumn result_columns[] = {
 	{"tenant_id", TEXTOID}, {"ticket_id", INT8OID}, {"run_id", INT8OID}, {"ticket_version", INT4OID},
 	{"category", TEXTOID}, {"urgency", ROWS_LABEL}, {"sentiment_score", INT4OID}, {"needs_human", BOOLOID},
@@ -483,7 +477,7 @@ is_alone(void)
 
 	for (size_t i = 0; i < lengthof(tables) && alone; i++)
 	{
-		Relation	rel = table_open(triage_table(tables[i]), AccessShareLock);
+		Relation	rel = table_open(tables_find(tables[i]), AccessShareLock);
 
 		alone = foreign_keys_are_alone(rel);
 		table_close(rel, NoLock);
@@ -502,7 +496,7 @@ hold_categories(Job **written, int count)
 	static SPIPlanPtr plan;
 	Job		  **distinct = palloc((count + 1) * sizeof(Job *));
 	int			n = 0;
-	Oid			table = triage_table("ticket_categories");
+	Oid			table = tables_find("ticket_categories");
 	Rows		categories;
 
 	if (pg_class_aclcheck(table, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
@@ -531,7 +525,7 @@ write_results(Job **written, int count, const int64 *run_ids, bool alone, Oid ca
 	Appender   *results = append_begin(&results_table, NULL);
 
 	if (alone)
-		append_holds(results, "ticket_id", triage_table("tickets"));
+		append_holds(results, "ticket_id", tables_find("tickets"));
 	append_holds(results, "category", categories);
 	for (int i = 0; i < count; i++)
 		add_result(append_rows(results), written[i], run_ids[i]);

@@ -15,12 +15,12 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "pg/guc.h"
+#include "pg/tables.h"
 #include "pg/tenant.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -54,14 +54,6 @@ table_changed(Datum arg, Oid relid)
 	(void) arg;
 	if (relid == known_table || relid == InvalidOid)
 		outdated = true;
-}
-
-static Oid
-find_table(void)
-{
-	Oid			schema = get_namespace_oid("triage", true);
-
-	return OidIsValid(schema) ? get_relname_relid("role_tenants", schema) : InvalidOid;
 }
 
 static void
@@ -121,7 +113,7 @@ tenants_of(Oid role)
 
 	if (!outdated && (entry = hash_search(known, &role, HASH_FIND, NULL)) != NULL)
 		return entry->tenants;
-	table = find_table();
+	table = tables_find("role_tenants");
 	if (!OidIsValid(table))
 		return NIL;				/* not remembered: nobody tells when it is made */
 	if (outdated)

@@ -15,8 +15,6 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "pg/clock.h"
@@ -25,6 +23,7 @@
 #include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
+#include "pg/tables.h"
 #include "pg/wake.h"
 #include "pg/worker.h"
 #include "pg/worker_role.h"
@@ -39,7 +38,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* Session-level lock that makes a slot one process's: our own number in a field that pg_advisory_lock() cannot set. */
@@ -152,22 +150,10 @@ static Oid
 find_owner(void)
 {
 	Oid			owner = InvalidOid;
-	Oid			schema;
-	Oid			table;
-	HeapTuple	tuple;
 
 	StartTransactionCommand();
-	schema = get_namespace_oid("triage", true);
-	table = OidIsValid(schema) ? get_relname_relid("ai_jobs", schema) : InvalidOid;
-	if (OidIsValid(get_extension_oid("triage", true)) && OidIsValid(table))
-	{
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-		if (HeapTupleIsValid(tuple))
-		{
-			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-			ReleaseSysCache(tuple);
-		}
-	}
+	if (OidIsValid(get_extension_oid("triage", true)))
+		owner = tables_owner(tables_find("ai_jobs"));
 	CommitTransactionCommand();
 	return owner;
 }

@@ -1,0 +1,33 @@
+/*
+ * tables.c
+ *	  Tables of schema triage by name, for code that may run where they are not, or not any more.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "pg/tables.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+Oid
+tables_find(const char *name)
+{
+	Oid			schema = get_namespace_oid("triage", true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+Oid
+tables_owner(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}

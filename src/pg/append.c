@@ -336,7 +336,7 @@ insert_gathered(Appender *append)
 static void
 take_row(Rows *rows)
 {
-	Appender	   *append = (Appender *) rows;
+	Appender   *append = (Appender *) rows;
 
 	if (append->estate != NULL)
 		insert_row(append);
@@ -351,7 +351,7 @@ take_row(Rows *rows)
 Appender *
 append_begin(AppendTable *table, int64 *ids)
 {
-	Appender	   *append = palloc0(sizeof(Appender));
+	Appender   *append = palloc0(sizeof(Appender));
 	RowColumn	columns[ROWS_MAX_COLUMNS];
 
 	append->context = CurrentMemoryContext;

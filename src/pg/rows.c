@@ -135,19 +135,25 @@ register_rows(Rows *rows)
 	return relation;
 }
 
+static uint64
+execute_registered(SPIPlanPtr plan, Datum *values)
+{
+	uint64		processed = spi_execute(plan, values, NULL, 0);
+
+	SPI_unregister_relation(RELATION_NAME);
+	return processed;
+}
+
 uint64
 rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int nargs,...)
 {
 	va_list		types;
-	uint64		processed;
 
 	register_rows(rows);
 	va_start(types, nargs);
 	spi_prepare_va(plan, sql, nargs, types);
 	va_end(types);
-	processed = spi_execute(*plan, values, NULL, 0);
-	SPI_unregister_relation(RELATION_NAME);
-	return processed;
+	return execute_registered(*plan, values);
 }
 
 /*
@@ -172,24 +178,22 @@ uint64
 rows_execute_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *ids)
 {
 	Datum		value = spi_int8_array(ids, (int) rows->count);
-	uint64		processed;
 
 	register_rows(rows);
 	spi_prepare(plan, sql, 1, INT8ARRAYOID);
 	plan_without(*plan, by_id, lengthof(by_id));
-	processed = spi_execute(*plan, &value, NULL, 0);
-	SPI_unregister_relation(RELATION_NAME);
-	return processed;
+	return execute_registered(*plan, &value);
 }
 
 static void
 leave_out_looks(EState *estate, const char *column, Oid parent)
 {
-	ResultRelInfo *info = linitial(estate->es_opened_result_relations);
+	ResultRelInfo *info;
 
 	/* of a partitioned table each partition has its own, as soon as it is written to */
 	if (!OidIsValid(parent) || list_length(estate->es_opened_result_relations) != 1)
 		return;
+	info = linitial(estate->es_opened_result_relations);
 	foreign_keys_are_held(info, column, parent);
 	foreign_keys_stay(info);
 }
@@ -244,14 +248,11 @@ uint64
 rows_execute_by_index(Rows *rows, SPIPlanPtr *plan, const char *sql)
 {
 	static const char *const by_index[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan"};
-	uint64		processed;
 
 	register_rows(rows);
 	spi_prepare(plan, sql, 0);
 	plan_without(*plan, by_index, lengthof(by_index));
-	processed = spi_execute(*plan, NULL, NULL, 0);
-	SPI_unregister_relation(RELATION_NAME);
-	return processed;
+	return execute_registered(*plan, NULL);
 }
 
 uint64

@@ -397,7 +397,7 @@ write_runs(Job **jobs, int count, const RunCost *costs, int64 *run_ids)
 {
 	int64	   *ids = palloc0((count + 1) * sizeof(int64));
 	int		   *whose = palloc((count + 1) * sizeof(int));
-	Appender	   *append = NULL;
+	Appender   *append = NULL;
 	int			n = 0;
 
 	for (int i = 0; i < count; i++)

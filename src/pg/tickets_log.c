@@ -56,10 +56,10 @@ typedef struct Changes
 	MemoryContext row;			/* what the history of one row takes */
 	bool	   *skip;			/* by attribute: bookkeeping or dropped */
 	FmgrInfo   *to_jsonb;		/* by attribute, made at first use */
-	Appender	   *history;		/* NULL: nothing changed so far */
+	Appender   *history;		/* NULL: nothing changed so far */
 	Datum		actor;
 	Datum		session_role;
-	Appender	   *jobs;			/* NULL: no new ticket so far */
+	Appender   *jobs;			/* NULL: no new ticket so far */
 	KeyList		assigned;
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */

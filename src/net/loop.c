@@ -1,6 +1,6 @@
 /*
  * loop.c
- *	  A libcurl multi handle behind one epoll descriptor.
+ *	  libcurl multi handles, the lanes, behind one epoll descriptor.
  *
  * Decides when libcurl is called: for the sockets that are ready and the timer that is due.  Does not know what a
  * call is, who started it, or what becomes of it.
@@ -15,13 +15,20 @@
 /* Sockets taken out of epoll in one call. */
 #define LOOP_EVENTS 256
 
-static int64_t
-now_us(void)
+int64_t
+loop_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* An event says which socket, and in whose hands it is. */
+static uint64_t
+mark(const Lane *lane, int fd)
+{
+	return (uint64_t) (lane - lane->loop->lanes) << 32 | (uint32_t) fd;
 }
 
 /*
@@ -32,100 +39,136 @@ now_us(void)
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
-	Loop	   *loop = arg;
-	struct epoll_event event = {.data.fd = fd};
+	Lane	   *lane = arg;
+	int			epoll_fd = lane->loop->epoll_fd;
+	struct epoll_event event = {.data.u64 = mark(lane, fd)};
 
 	(void) easy;
 	if (what == CURL_POLL_REMOVE)
 	{
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 		return 0;
 	}
 	if (what & CURL_POLL_IN)
 		event.events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		event.events |= EPOLLOUT;
-	if (epoll_ctl(loop->epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
+	if (epoll_ctl(epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
 	{
 		if (known == NULL)
-			curl_multi_assign(loop->multi, fd, loop);
+			curl_multi_assign(lane->multi, fd, lane);
 	}
 	/* the number was closed and given out again without our hearing of it, or the other way round */
 	else if (errno == ENOENT)
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 	else if (errno == EEXIST)
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
 	return 0;
 }
 
 static int
 on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
-	Loop	   *loop = arg;
+	Lane	   *lane = arg;
 
 	(void) multi;
-	loop->deadline_us = timeout_ms < 0 ? -1 : now_us() + (int64_t) timeout_ms * 1000;
+	lane->deadline_us = timeout_ms < 0 ? -1 : loop_now_us() + (int64_t) timeout_ms * 1000;
 	return 0;
 }
 
 static bool
-create_multi(Loop *loop, const char **why)
+open_lane(Loop *loop)
+{
+	Lane	   *lane = &loop->lanes[loop->lane_count];
+	CURLM	   *multi = curl_multi_init();
+
+	if (multi == NULL ||
+		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
+		curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, lane) != CURLM_OK ||
+		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
+		curl_multi_setopt(multi, CURLMOPT_TIMERDATA, lane) != CURLM_OK)
+	{
+		curl_multi_cleanup(multi);
+		return false;
+	}
+	*lane = (Lane) {.loop = loop,.multi = multi,.deadline_us = -1};
+	loop->lane_count++;
+	return true;
+}
+
+void
+loop_widen(Loop *loop, int lanes)
+{
+	while (loop->lane_count < lanes && loop->lane_count < LOOP_MAX_LANES && open_lane(loop))
+		;
+}
+
+/* Without locks: one thread uses it, and the threads that resolve names do not. */
+static bool
+open_share(Loop *loop)
+{
+	loop->share = curl_share_init();
+	return loop->share != NULL && curl_share_setopt(loop->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK;
+}
+
+bool
+loop_open(Loop *loop, const char **why)
 {
 	CURLcode	code = curl_global_init(CURL_GLOBAL_DEFAULT);
-	CURLM	   *multi;
 
 	if (code != CURLE_OK)
 	{
 		*why = curl_easy_strerror(code);
 		return false;
 	}
-	multi = loop->multi = curl_multi_init();
-	if (multi == NULL ||
-		curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
-		curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK)
-	{
-		*why = "could not create libcurl multi handle";
-		curl_multi_cleanup(multi);
-		curl_global_cleanup();
-		return false;
-	}
-	return true;
-}
-
-bool
-loop_open(Loop *loop, const char **why)
-{
-	loop->deadline_us = -1;
+	loop->lane_count = 0;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
-	{
 		*why = "could not create epoll descriptor";
-		return false;
-	}
-	if (create_multi(loop, why))
+	else if (!open_share(loop) || !open_lane(loop))
+		*why = "could not create libcurl multi handle";
+	else
 		return true;
-	close(loop->epoll_fd);
+	loop_close(loop);
 	return false;
 }
 
 void
 loop_close(Loop *loop)
 {
-	curl_multi_cleanup(loop->multi);
+	for (int i = 0; i < loop->lane_count; i++)
+		curl_multi_cleanup(loop->lanes[i].multi);
+	curl_share_cleanup(loop->share);
 	curl_global_cleanup();
-	close(loop->epoll_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+}
+
+/* The first of the lanes' timers; -1: none. */
+static int64_t
+next_deadline(const Loop *loop)
+{
+	int64_t		next = -1;
+
+	for (int i = 0; i < loop->lane_count; i++)
+	{
+		int64_t		deadline = loop->lanes[i].deadline_us;
+
+		if (deadline >= 0 && (next < 0 || deadline < next))
+			next = deadline;
+	}
+	return next;
 }
 
 long
 loop_timeout_ms(const Loop *loop)
 {
+	int64_t		deadline = next_deadline(loop);
 	int64_t		left;
 
-	if (loop->deadline_us < 0)
+	if (deadline < 0)
 		return -1;
-	left = loop->deadline_us - now_us();
+	left = deadline - loop_now_us();
 	return left <= 0 ? 0 : (long) ((left + 999) / 1000);
 }
 
@@ -154,26 +197,33 @@ run_sockets(Loop *loop, int sockets)
 				action |= CURL_CSELECT_OUT;
 			if (events[i].events & (EPOLLERR | EPOLLHUP))
 				action |= CURL_CSELECT_ERR;
-			curl_multi_socket_action(loop->multi, events[i].data.fd, action, &running);
+			curl_multi_socket_action(loop->lanes[events[i].data.u64 >> 32].multi, (int) (uint32_t) events[i].data.u64,
+									 action, &running);
 		}
 	} while (ready == LOOP_EVENTS && --rounds > 0);
 }
 
 static void
-run_timer(Loop *loop)
+run_timers(Loop *loop)
 {
-	int			running;
+	int64_t		now = loop_now_us();
 
-	if (loop->deadline_us < 0 || loop->deadline_us > now_us())
-		return;
-	/* libcurl sets the next one while it runs */
-	loop->deadline_us = -1;
-	curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	for (int i = 0; i < loop->lane_count; i++)
+	{
+		Lane	   *lane = &loop->lanes[i];
+		int			running;
+
+		if (lane->deadline_us < 0 || lane->deadline_us > now)
+			continue;
+		/* libcurl sets the next one while it runs */
+		lane->deadline_us = -1;
+		curl_multi_socket_action(lane->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	}
 }
 
 void
 loop_run(Loop *loop, int sockets)
 {
 	run_sockets(loop, sockets);
-	run_timer(loop);
+	run_timers(loop);
 }

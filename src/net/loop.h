@@ -1,6 +1,9 @@
 /*
  * loop.h
- *	  A libcurl multi handle behind one epoll descriptor.
+ *	  libcurl multi handles, the lanes, behind one epoll descriptor.
+ *
+ * More than one, because libcurl goes through the list of a handle's connections when a call starts and again when it
+ * ends: a thousand of them cost as much as all else that it does for a call.
  *
  * Private to src/net: only pool.c includes it.  All but loop_timeout_ms() call libcurl, so the caller has blocked all
  * signals (pool.h says why).  A Loop must not move: libcurl keeps its address.
@@ -12,14 +15,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LOOP_MAX_LANES 16
+
+typedef struct Lane
+{
+	struct Loop *loop;
+	CURLM	   *multi;
+	int64_t		deadline_us;	/* libcurl's timer; negative: none */
+} Lane;
+
 typedef struct Loop
 {
-	CURLM	   *multi;
 	int			epoll_fd;
-	int64_t		deadline_us;	/* libcurl's timer; negative: none */
+	CURLSH	   *share;			/* the names that one lane has resolved are known to all */
+	int			lane_count;
+	Lane		lanes[LOOP_MAX_LANES];
 } Loop;
 
+/* Microseconds of a clock that only goes forward. */
+extern int64_t loop_now_us(void);
+/* With one lane. */
 extern bool loop_open(Loop *loop, const char **why);
+/* No fewer lanes than this, as far as memory goes. */
+extern void loop_widen(Loop *loop, int lanes);
 extern void loop_close(Loop *loop);
 /* Milliseconds until libcurl's timer; -1: none. */
 extern long loop_timeout_ms(const Loop *loop);

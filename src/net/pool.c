@@ -2,7 +2,7 @@
  * pool.c
  *	  N HTTP calls in the air: which are running, finished, lent out or idle, and how many more may start.
  *
- * Decides the ramp and the limits.  When libcurl runs is loop.c's business, what a call looks like transfer.c's.
+ * Decides the ramp and the limits, and which lane a call takes.  When libcurl runs is loop.c's business, what a call looks like transfer.c's.
  *
  * Every function that enters libcurl does so between block_signals() and restore_signals().
  */
@@ -16,6 +16,16 @@
 #include "net/transfer.h"
 
 #define POOL_MAX_IN_FLIGHT 4096
+/*
+ * Calls a lane.  libcurl looks at each connection of a lane when one of its calls starts and ends; but each lane has
+ * connections of its own and parses the certificates for itself (20 ms, 0.9 MB).
+ */
+#define POOL_LANE_CALLS 256
+/* For how long what libcurl saw of a lane's connections counts. */
+#define POOL_SEEN_US 2000000
+_Static_assert(LOOP_MAX_LANES * POOL_LANE_CALLS >= POOL_MAX_IN_FLIGHT, "too few lanes");
+/* Descriptors of a lane's own, by which libcurl can be woken. */
+#define POOL_LANE_FILES 2
 /* New connections a step, once a name has been resolved. */
 #define POOL_NEW_PER_STEP 32
 /* Calls without a connection at any time: each may hold one of libcurl's resolver threads. */
@@ -31,18 +41,28 @@ typedef struct TransferList
 	int			count;
 } TransferList;
 
+/* What stays in a lane: a handle returns to the one that it was made for. */
+typedef struct LaneCalls
+{
+	ConnectionCounts counts;
+	int			in_flight;
+	bool		entered;		/* a call has started there since the last step */
+	int64_t		seen_us;		/* when libcurl last looked at its connections */
+	TransferList idle;
+} LaneCalls;
+
 struct Pool
 {
 	PoolConfig	config;
 	Loop		loop;
 	int			max_in_flight;
+	int			lane_max;		/* of them, in one lane */
 	int			transfers;		/* handles that exist */
 	int			fresh;			/* calls started since the last step */
-	ConnectionCounts counts;
+	LaneCalls	lanes[LOOP_MAX_LANES];
 	TransferList in_flight;
 	TransferList finished;
 	TransferList borrowed;
-	TransferList idle;
 };
 
 static void
@@ -98,15 +118,23 @@ restore_signals(const sigset_t *saved)
 	pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
+static int
+divide_up(int number, int by)
+{
+	return (number + by - 1) / by;
+}
+
 /*
- * Makes room for one descriptor a call on top of what the server counts on.  Where the hard limit is lower, fewer
- * calls fit: running out would fail the server's own files.
+ * Makes room for one descriptor a call, and the lanes' own, on top of what the server counts on.  Where the hard limit
+ * is lower, fewer calls fit: running out would fail the server's own files.
  */
 static int
 raise_file_limit(int max_in_flight)
 {
 	struct rlimit limit;
-	rlim_t		wanted = (rlim_t) max_in_flight + POOL_FILES_WANTED;
+	int			lanes = divide_up(max_in_flight, POOL_LANE_CALLS);
+	rlim_t		wanted = (rlim_t) max_in_flight + (rlim_t) lanes * POOL_LANE_FILES + POOL_FILES_WANTED;
+	long		left;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return max_in_flight;
@@ -120,7 +148,9 @@ raise_file_limit(int max_in_flight)
 	}
 	if (limit.rlim_cur >= wanted)
 		return max_in_flight;
-	return limit.rlim_cur > POOL_FILES_RESERVED + 1 ? (int) limit.rlim_cur - POOL_FILES_RESERVED : 1;
+	left = (long) limit.rlim_cur - POOL_FILES_RESERVED;
+	left -= divide_up((int) left, POOL_LANE_CALLS) * POOL_LANE_FILES;
+	return left > 1 ? (int) left : 1;
 }
 
 /* Under blocked signals. */
@@ -135,8 +165,11 @@ apply_max_in_flight(Pool *pool, int max_in_flight)
 		max_in_flight = POOL_MAX_IN_FLIGHT;
 	files = raise_file_limit(max_in_flight);
 	pool->max_in_flight = max_in_flight < files ? max_in_flight : files;
+	loop_widen(&pool->loop, divide_up(pool->max_in_flight, POOL_LANE_CALLS));
+	pool->lane_max = divide_up(pool->max_in_flight, pool->loop.lane_count);
 	/* or libcurl closes connections that are about to be used again */
-	curl_multi_setopt(pool->loop.multi, CURLMOPT_MAXCONNECTS, (long) pool->max_in_flight);
+	for (int i = 0; i < pool->loop.lane_count; i++)
+		curl_multi_setopt(pool->loop.lanes[i].multi, CURLMOPT_MAXCONNECTS, (long) pool->lane_max);
 }
 
 Pool *
@@ -185,27 +218,51 @@ pool_in_flight(const Pool *pool)
 	return pool->in_flight.count + pool->finished.count;
 }
 
+/* Connections that no call held when the last step ended; with HTTP/2 calls outnumber connections. */
+static int
+unused_connections(const LaneCalls *lane)
+{
+	int			unused = lane->counts.open - (lane->in_flight - lane->counts.unconnected);
+
+	return unused > 0 ? unused : 0;
+}
+
+/* They may have been closed at the other end, which libcurl finds out when a call starts in their lane. */
+static bool
+is_stale(const LaneCalls *lane, int64_t now_us)
+{
+	return now_us - lane->seen_us > POOL_SEEN_US;
+}
+
 int
 pool_room(const Pool *pool)
 {
 	int			free_slots = pool->max_in_flight - pool_in_flight(pool);
-	int			unused;
+	int64_t		now_us = loop_now_us();
+	bool		resolved = false;
+	int			unconnected = 0;
+	int			unused = 0;
 	int			may_open;
 	int			room;
 
 	if (free_slots <= 0)
 		return 0;
+	for (int i = 0; i < pool->loop.lane_count; i++)
+	{
+		const LaneCalls *lane = &pool->lanes[i];
+
+		resolved = resolved || lane->counts.resolved;
+		unconnected += lane->counts.unconnected;
+		if (!is_stale(lane, now_us))
+			unused += unused_connections(lane);
+	}
 	/* nobody knows yet whether the resolver answers: find out with one thread, not with N */
-	if (!pool->counts.resolved)
+	if (!resolved)
 		return pool->in_flight.count == 0 ? 1 : 0;
 
-	/* connections that no call held when the last step ended; with HTTP/2 calls outnumber connections */
-	unused = pool->counts.open - (pool->in_flight.count - pool->counts.unconnected);
-	if (unused < 0)
-		unused = 0;
 	may_open = POOL_NEW_PER_STEP - pool->fresh;
-	if (may_open > POOL_MAX_UNCONNECTED - pool->counts.unconnected)
-		may_open = POOL_MAX_UNCONNECTED - pool->counts.unconnected;
+	if (may_open > POOL_MAX_UNCONNECTED - unconnected)
+		may_open = POOL_MAX_UNCONNECTED - unconnected;
 	room = unused + may_open;
 	if (room < 0)
 		return 0;
@@ -218,21 +275,97 @@ pool_timeout_ms(const Pool *pool)
 	return pool->finished.count > 0 ? 0 : loop_timeout_ms(&pool->loop);
 }
 
+/* A lane whose connections are to be seen to, or -1. */
+static int
+stale_lane(const Pool *pool, int64_t now_us)
+{
+	for (int i = 0; i < pool->loop.lane_count; i++)
+	{
+		const LaneCalls *lane = &pool->lanes[i];
+
+		if (unused_connections(lane) > 0 && is_stale(lane, now_us) && !lane->entered && lane->in_flight < pool->lane_max)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * The first that has a connection to use again, and a handle if possible, because the same ones then serve again and
+ * again, and are found in the processor's caches; else one whose connections carry more than one call each (HTTP/2); else
+ * the one with the fewest calls.
+ */
+static int
+choose_lane(const Pool *pool)
+{
+	int64_t		now_us = loop_now_us();
+	int			stale = stale_lane(pool, now_us);
+	int			connected = -1;
+	int			shared = -1;
+	int			emptiest = 0;
+
+	for (int i = 0; i < pool->loop.lane_count && stale < 0; i++)
+	{
+		const LaneCalls *lane = &pool->lanes[i];
+
+		if (lane->in_flight < pool->lanes[emptiest].in_flight)
+			emptiest = i;
+		if (lane->in_flight >= pool->lane_max)
+			continue;
+		if (unused_connections(lane) > 0 && !is_stale(lane, now_us))
+		{
+			if (lane->idle.count > 0)
+				return i;
+			if (connected < 0)
+				connected = i;
+		}
+		if (shared < 0 && lane->in_flight > lane->counts.open)
+			shared = i;
+	}
+	return stale >= 0 ? stale : connected >= 0 ? connected : shared >= 0 ? shared : emptiest;
+}
+
 /* Under blocked signals. */
 static Transfer *
 take_idle(Pool *pool)
 {
-	Transfer   *transfer = pool->idle.tail;
+	int			number = choose_lane(pool);
+	LaneCalls  *lane = &pool->lanes[number];
+	Transfer   *transfer = lane->idle.tail;
 
 	if (transfer != NULL)
 	{
-		list_remove(&pool->idle, transfer);
+		list_remove(&lane->idle, transfer);
 		return transfer;
 	}
-	transfer = transfer_new(&pool->config, &pool->counts);
+	transfer = transfer_new(&pool->config, &lane->counts, pool->loop.share);
 	if (transfer != NULL)
+	{
+		transfer->lane = number;
 		pool->transfers++;
+	}
 	return transfer;
+}
+
+static CURLM *
+multi_of(const Pool *pool, const Transfer *transfer)
+{
+	return pool->loop.lanes[transfer->lane].multi;
+}
+
+static void
+enter_air(Pool *pool, Transfer *transfer)
+{
+	transfer->state = TRANSFER_IN_FLIGHT;
+	list_add(&pool->in_flight, transfer);
+	pool->lanes[transfer->lane].in_flight++;
+	pool->lanes[transfer->lane].entered = true;
+}
+
+static void
+leave_air(Pool *pool, Transfer *transfer)
+{
+	list_remove(&pool->in_flight, transfer);
+	pool->lanes[transfer->lane].in_flight--;
 }
 
 static void
@@ -250,7 +383,7 @@ give_back(Pool *pool, Transfer *transfer)
 	}
 	transfer_reset(transfer);
 	transfer->state = TRANSFER_IDLE;
-	list_add(&pool->idle, transfer);
+	list_add(&pool->lanes[transfer->lane].idle, transfer);
 }
 
 /* Under blocked signals. */
@@ -270,15 +403,14 @@ start_transfer(Pool *pool, PoolRequest *request, const char **why)
 		give_back(pool, transfer);
 		return false;
 	}
-	code = curl_multi_add_handle(pool->loop.multi, transfer->easy);
+	code = curl_multi_add_handle(multi_of(pool, transfer), transfer->easy);
 	if (code != CURLM_OK)
 	{
 		*why = curl_multi_strerror(code);
 		give_back(pool, transfer);
 		return false;
 	}
-	transfer->state = TRANSFER_IN_FLIGHT;
-	list_add(&pool->in_flight, transfer);
+	enter_air(pool, transfer);
 	pool->fresh++;
 	return true;
 }
@@ -302,12 +434,12 @@ pool_start(Pool *pool, PoolRequest *request, const char **why)
 }
 
 static void
-harvest(Pool *pool)
+harvest(Pool *pool, CURLM *multi)
 {
 	CURLMsg    *message;
 	int			left;
 
-	while ((message = curl_multi_info_read(pool->loop.multi, &left)) != NULL)
+	while ((message = curl_multi_info_read(multi, &left)) != NULL)
 	{
 		CURL	   *easy = message->easy_handle;
 		CURLcode	code = message->data.result;
@@ -317,24 +449,40 @@ harvest(Pool *pool)
 			curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &transfer) != CURLE_OK)
 			continue;
 		/* the message is gone after this, and the request's memory may go */
-		curl_multi_remove_handle(pool->loop.multi, easy);
-		if (transfer_again(transfer, code) && curl_multi_add_handle(pool->loop.multi, easy) == CURLM_OK)
+		curl_multi_remove_handle(multi, easy);
+		if (transfer_again(transfer, code) && curl_multi_add_handle(multi, easy) == CURLM_OK)
 			continue;
 		transfer_finish(transfer, code);
-		list_remove(&pool->in_flight, transfer);
+		leave_air(pool, transfer);
 		transfer->state = TRANSFER_FINISHED;
 		list_add(&pool->finished, transfer);
 	}
+}
+
+/* The calls that had been started are on their way: before, libcurl has thrown away what was closed. */
+static void
+note_seen(LaneCalls *lane)
+{
+	if (lane->entered)
+		lane->seen_us = loop_now_us();
+	lane->entered = false;
 }
 
 int
 pool_step(Pool *pool)
 {
 	sigset_t	saved;
+	int			open = 0;
 
 	block_signals(&saved);
-	loop_run(&pool->loop, pool->counts.open);
-	harvest(pool);
+	for (int i = 0; i < pool->loop.lane_count; i++)
+		open += pool->lanes[i].counts.open;
+	loop_run(&pool->loop, open);
+	for (int i = 0; i < pool->loop.lane_count; i++)
+	{
+		harvest(pool, pool->loop.lanes[i].multi);
+		note_seen(&pool->lanes[i]);
+	}
 	restore_signals(&saved);
 	pool->fresh = 0;
 	return pool->finished.count;
@@ -375,8 +523,8 @@ pool_cancel(Pool *pool, void *tag)
 	block_signals(&saved);
 	if (transfer != NULL)
 	{
-		curl_multi_remove_handle(pool->loop.multi, transfer->easy);
-		list_remove(&pool->in_flight, transfer);
+		curl_multi_remove_handle(multi_of(pool, transfer), transfer->easy);
+		leave_air(pool, transfer);
 		give_back(pool, transfer);
 	}
 	else if ((transfer = list_find(&pool->finished, tag)) != NULL)
@@ -409,11 +557,12 @@ pool_destroy(Pool *pool)
 		return;
 	block_signals(&saved);
 	for (Transfer *transfer = pool->in_flight.head; transfer != NULL; transfer = transfer->next)
-		curl_multi_remove_handle(pool->loop.multi, transfer->easy);
+		curl_multi_remove_handle(multi_of(pool, transfer), transfer->easy);
 	free_list(&pool->in_flight);
 	free_list(&pool->finished);
 	free_list(&pool->borrowed);
-	free_list(&pool->idle);
+	for (int i = 0; i < pool->loop.lane_count; i++)
+		free_list(&pool->lanes[i].idle);
 	loop_close(&pool->loop);
 	restore_signals(&saved);
 	free(pool);

@@ -1,6 +1,6 @@
 /*
  * pool.h
- *	  N HTTP calls in the air on one libcurl multi handle.
+ *	  N HTTP calls in the air on libcurl multi handles.
  *
  * Owns an epoll descriptor that holds libcurl's sockets: the caller waits for that one descriptor (level triggered)
  * together with whatever else it waits for, bounded by pool_timeout_ms(), then calls pool_step().  Knows nothing of

@@ -184,7 +184,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	return fd;
 }
 
-/* Belongs to the connection, which may outlive the transfer that opened it: the argument is the pool's counts. */
+/* Belongs to the connection, which may outlive the transfer that opened it: the argument is its lane's counts. */
 static int
 on_close_socket(void *arg, curl_socket_t fd)
 {
@@ -248,7 +248,7 @@ set_fixed_options(Transfer *transfer, const PoolConfig *config)
 }
 
 Transfer *
-transfer_new(const PoolConfig *config, ConnectionCounts *counts)
+transfer_new(const PoolConfig *config, ConnectionCounts *counts, CURLSH *share)
 {
 	Transfer   *transfer = calloc(1, sizeof(Transfer));
 
@@ -257,7 +257,8 @@ transfer_new(const PoolConfig *config, ConnectionCounts *counts)
 	transfer->counts = counts;
 	buf_init(&transfer->response, config->max_body);
 	transfer->easy = curl_easy_init();
-	if (transfer->easy == NULL || !set_fixed_options(transfer, config))
+	if (transfer->easy == NULL || !set_fixed_options(transfer, config) ||
+		curl_easy_setopt(transfer->easy, CURLOPT_SHARE, share) != CURLE_OK)
 	{
 		transfer_free(transfer);
 		return NULL;

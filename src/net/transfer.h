@@ -38,7 +38,7 @@ typedef enum HeaderField
 } HeaderField;
 #define HEADER_COUNT (HEADER_REQUEST_ID + 1)
 
-/* Shared by all transfers of a pool: what the callbacks count, so that the pool can ramp. */
+/* Shared by all transfers of a lane: what the callbacks count, so that the pool can ramp. */
 typedef struct ConnectionCounts
 {
 	int			open;			/* sockets libcurl holds */
@@ -61,7 +61,8 @@ typedef struct Transfer
 	struct Transfer *next;
 	TransferState state;
 	void	   *tag;
-	ConnectionCounts *counts;
+	int			lane;			/* the pool's: where it flies */
+	ConnectionCounts *counts;	/* of that lane */
 
 	/* the request */
 	bool		https;
@@ -92,7 +93,7 @@ typedef struct Transfer
 	char		message[CURL_ERROR_SIZE];
 } Transfer;
 
-extern Transfer *transfer_new(const PoolConfig *config, ConnectionCounts *counts);
+extern Transfer *transfer_new(const PoolConfig *config, ConnectionCounts *counts, CURLSH *share);
 extern void transfer_free(Transfer *transfer);
 /* Takes the request's body over, also on failure. */
 extern bool transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why);

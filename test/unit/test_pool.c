@@ -43,6 +43,7 @@
 #define CAP (1024 * 1024)
 
 static pid_t server_pid;
+static const char *server_program;
 static int	server_port;
 
 static atomic_int connects;			/* to the loopback interface */
@@ -221,6 +222,7 @@ start_server(const char *program)
 	int			ends[2];
 	FILE	   *output;
 
+	server_program = program;
 	if (pipe(ends) != 0 || (server_pid = fork()) < 0)
 		die("could not start the fake model server");
 	if (server_pid == 0)
@@ -1074,6 +1076,141 @@ names_are_resolved_in_threads_that_take_no_signals(void)
 	pool_destroy(pool);
 }
 
+/* A pool of this size has several multi handles, each with connections of its own. */
+static void
+wide_pool_resolves_a_name_once(void)
+{
+	enum { COUNT = 300 };
+	Pool	   *pool = open_pool(COUNT, CAP);
+	int			started = 1;
+	int			ended = 0;
+	double		end = seconds() + WAIT_SECONDS;
+	char		url[100];
+
+	reset_server();
+	configure("latency_ms=300");
+	resolutions = connects = 0;
+	snprintf(url, sizeof(url), "http://localhost.test:%d/v1/chat/completions", server_port);
+	CHECK(start_at(pool, url, NULL, "x", NULL, 5000));
+	while (ended < COUNT && seconds() < end)
+	{
+		PoolReply	reply;
+
+		wait_and_step(pool);
+		for (int room = pool_room(pool); room > 0 && started < COUNT; room--, started++)
+			CHECK(start_at(pool, url, NULL, "x", NULL, 5000));
+		while (pool_next(pool, &reply))
+		{
+			CHECK_INT(reply.reply.http_status, 200);
+			pool_done(pool, &reply);
+			ended++;
+		}
+	}
+	CHECK_INT(ended, COUNT);
+	/* no more than the first call asked for, IPv4 and IPv6 */
+	CHECK(resolutions >= 1 && resolutions <= 2);
+	CHECK(connects <= COUNT);
+	pool_destroy(pool);
+	reset_server();
+}
+
+static void
+wide_pool_opens_one_connection_for_one_call_at_a_time(void)
+{
+	Pool	   *pool = open_pool(1000, CAP);
+	PoolReply	reply;
+
+	reset_server();
+	connects = 0;
+	for (int i = 0; i < 50; i++)
+	{
+		call(pool, "TOKEN-one", &reply);
+		CHECK_INT(reply.reply.http_status, 200);
+		pool_done(pool, &reply);
+	}
+	CHECK_INT(connects, 1);
+	pool_destroy(pool);
+}
+
+/* Handles and connections of the wide pool go on to serve the narrow one, and the other way round. */
+static void
+pool_is_widened_and_narrowed_in_mid_flight(void)
+{
+	Pool	   *pool = open_pool(10, CAP);
+
+	reset_server();
+	configure("latency_ms=200");
+	CHECK_INT(run_calls(pool, 10, "narrow"), 10);
+	pool_set_max_in_flight(pool, 300);
+	CHECK_INT(run_calls(pool, 300, "wide"), 300);
+	CHECK(server_stat("max_in_flight") > 10);
+	pool_set_max_in_flight(pool, 20);
+	connects = 0;
+	reset_server();
+	configure("latency_ms=200");
+	CHECK_INT(run_calls(pool, 100, "narrow again"), 100);
+	CHECK_INT(server_stat("max_in_flight"), 20);
+	CHECK(connects <= 20);
+	CHECK_INT(pool_in_flight(pool), 0);
+	pool_destroy(pool);
+	reset_server();
+}
+
+/* Of all multi handles, though there is work for one only: each is called from time to time. */
+static void
+closed_connections_of_a_burst_are_let_go(void)
+{
+	enum { COUNT = 600 };
+	Pool	   *pool = open_pool(COUNT, CAP);
+	int			files = open_files();
+	double		end;
+
+	reset_server();
+	configure("latency_ms=500");
+	CHECK_INT(run_calls(pool, COUNT, "burst"), COUNT);
+	CHECK(open_files() > files + 300);
+	kill(server_pid, SIGTERM);
+	waitpid(server_pid, NULL, 0);
+	start_server(server_program);
+	end = seconds() + WAIT_SECONDS;
+	while (open_files() > files + 5 && seconds() < end)
+	{
+		PoolReply	reply;
+
+		call(pool, "alone", &reply);
+		CHECK_INT(reply.reply.http_status, 200);
+		pool_done(pool, &reply);
+		poll(NULL, 0, 100);
+	}
+	printf("# %d files before the burst, %d now\n", files, open_files());
+	CHECK(open_files() <= files + 5);
+	CHECK(pool_room(pool) <= 40);
+	pool_destroy(pool);
+	reset_server();
+}
+
+/* Nobody has looked at them for a while: the next burst is no reason to open hundreds of connections at once. */
+static void
+connections_that_may_be_closed_are_not_counted_on(void)
+{
+	enum { COUNT = 300 };
+	Pool	   *pool = open_pool(COUNT, CAP);
+	double		end = seconds() + WAIT_SECONDS;
+
+	reset_server();
+	configure("latency_ms=500");
+	CHECK_INT(run_calls(pool, COUNT, "burst"), COUNT);
+	CHECK_INT(pool_room(pool), COUNT);
+	while (pool_room(pool) > 32 && seconds() < end)
+		poll(NULL, 0, 50);
+	CHECK_INT(pool_room(pool), 32);
+	configure("latency_ms=0");
+	connects = 0;
+	CHECK_INT(run_calls(pool, 1000, "again"), 1000);
+	CHECK(connects <= 32);
+	pool_destroy(pool);
+}
+
 static void
 unknown_name_is_a_resolve_failure_and_opens_no_ramp(void)
 {
@@ -1224,8 +1361,8 @@ descriptor_limit_is_raised_or_respected(void)
 		int			soft_after;
 		int			fit;
 	}			rows[] = {
-		{256, 4096, 2100, 1000},	/* raised as far as needed */
-		{256, 300, 300, 172},	/* 128 stay for others */
+		{256, 4096, 2108, 1000},	/* raised as far as needed: 4 lanes have two each */
+		{256, 300, 300, 170},	/* 128 stay for others, and 2 for the lane */
 		{20, 100, 100, 1},		/* one call is always possible */
 		{3000, 4096, 3000, 1000}	/* never lowered */
 	};
@@ -1345,6 +1482,11 @@ static const CheckTest tests[] = {
 	CHECK_TEST(echoed_key_goes_no_further),
 	CHECK_TEST(unusable_requests_are_refused_at_once),
 	CHECK_TEST(names_are_resolved_in_threads_that_take_no_signals),
+	CHECK_TEST(wide_pool_resolves_a_name_once),
+	CHECK_TEST(wide_pool_opens_one_connection_for_one_call_at_a_time),
+	CHECK_TEST(pool_is_widened_and_narrowed_in_mid_flight),
+	CHECK_TEST(closed_connections_of_a_burst_are_let_go),
+	CHECK_TEST(connections_that_may_be_closed_are_not_counted_on),
 	CHECK_TEST(unknown_name_is_a_resolve_failure_and_opens_no_ramp),
 	CHECK_TEST(proxy_of_the_environment_is_ignored),
 	CHECK_TEST(cancelled_call_gives_no_reply),

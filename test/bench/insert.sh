@@ -1,8 +1,9 @@
 # insert.sh: what the triggers cost an INSERT (sourced by run.sh)
 #
-# The reference is a table of the same columns, defaults, constraints and indexes, without triggers and so without
-# foreign keys.  synchronous_commit off shows the work itself; on, the disk has its say.  The worker is stopped, the
-# jobs pile up.  Both tables hold 10,000 rows at first.  Reference and tickets take turns, three rounds, the median.
+# The reference is a table of the same columns, defaults, constraints, indexes and storage parameters, without triggers
+# and so without foreign keys.  synchronous_commit off shows the work itself; on, the disk has its say.  The worker is
+# stopped, the jobs pile up.  Both tables hold 10,000 rows at first.  Reference and tickets take turns, three rounds, the
+# median.
 
 part_insert()
 {
@@ -11,12 +12,13 @@ part_insert()
 	heading 'INSERT INTO tickets, all triggers, against the same table without triggers: rows/s'
 	worker_stop
 	load_tickets 10000
-	psql -Xq -v ON_ERROR_STOP=1 <<-'SQL'
+	psql -Xq -v ON_ERROR_STOP=1 <<-SQL
 		SET client_min_messages = warning;
 		DROP TABLE IF EXISTS bench.plain;
-		CREATE TABLE bench.plain (LIKE triage.tickets INCLUDING ALL);
+		CREATE TABLE bench.plain (LIKE triage.tickets INCLUDING ALL)
+			WITH ($(sql "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = 'triage.tickets'::regclass"));
 		INSERT INTO bench.plain OVERRIDING SYSTEM VALUE SELECT * FROM triage.tickets;
-		SELECT setval(pg_get_serial_sequence('bench.plain', 'id'), 1000000) \g /dev/null
+		SELECT setval(pg_get_serial_sequence('bench.plain', 'id'), 1000000) \\g /dev/null
 		VACUUM ANALYZE;
 	SQL
 	insert_script one triage.tickets 1

@@ -174,8 +174,11 @@ static void
 learn_defaults(AppendTable *table, Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *filled = NIL;
 
 	table->defaults = NIL;
+	for (int i = 0; i < table->count; i++)
+		filled = lappend_int(filled, table->attno[i]);
 	for (AttrNumber attno = 1; attno <= desc->natts; attno++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, attno - 1);
@@ -193,8 +196,10 @@ learn_defaults(AppendTable *table, Relation rel)
 			other->attno = attno;
 			other->expr = expression_planner((Expr *) expr);
 			table->defaults = lappend(table->defaults, other);
+			filled = lappend_int(filled, attno);
 		}
 	}
+	table->null_keys = foreign_keys_without(rel, filled);
 }
 
 static void
@@ -250,6 +255,7 @@ start_executor(Appender *append)
 	compat_init_range_table(estate, append->rel);
 	append->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(append->info, append->rel, 1, NULL, 0);
+	foreign_keys_are_null(append->info, append->table.null_keys);
 	estate->es_opened_result_relations = list_make1(append->info);
 	ExecOpenIndices(append->info, append->table.unique != NULL);
 	if (append->table.unique)
@@ -369,11 +375,10 @@ append_begin(AppendTable *table, int64 *ids)
 	return append;
 }
 
-void
+bool
 append_holds(Appender *append, const char *column, Oid parent)
 {
-	if (append->estate != NULL)
-		foreign_keys_are_held(append->info, column, parent);
+	return append->estate != NULL && foreign_keys_are_held(append->info, column, parent);
 }
 
 Rows *

@@ -40,6 +40,7 @@ typedef struct AppendTable
 	AttrNumber	attno[ROWS_MAX_COLUMNS];
 	Oid			type[ROWS_MAX_COLUMNS];
 	List	   *defaults;		/* of the other columns */
+	List	   *null_keys;		/* foreign keys with a column that nobody fills */
 } AppendTable;
 
 typedef struct Appender Appender;
@@ -50,8 +51,8 @@ typedef struct Appender Appender;
  * a trigger may leave rows out.
  */
 extern Appender *append_begin(AppendTable *table, int64 *ids);
-/* See foreign_keys_are_held(); before the first row. */
-extern void append_holds(Appender *append, const char *column, Oid parent);
+/* See foreign_keys_are_held(); before the first row.  False also where the rows go through an INSERT. */
+extern bool append_holds(Appender *append, const char *column, Oid parent);
 /* To add rows to.  A row that is complete may be in the table at once, or not before append_end(). */
 extern Rows *append_rows(Appender *append);
 extern void append_end(Appender *append);

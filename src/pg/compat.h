@@ -60,6 +60,16 @@ compat_connect_worker(Oid database, const char *role)
 	SetProcessingMode(NormalProcessing);
 }
 
+static inline Oid
+compat_primary_key(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, false);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
 static inline bool
 compat_may_connect(Oid database, Oid role)
 {

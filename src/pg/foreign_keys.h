@@ -12,17 +12,25 @@
 #include "postgres.h"
 
 #include "nodes/execnodes.h"
+#include "nodes/pg_list.h"
 
 /*
  * Nobody's code but ours runs when rows of the table are written: a trigger of somebody else could delete what is held
  * to be there.
  */
 extern bool foreign_keys_are_alone(Relation rel);
+/* The keys of rel that have a column which is not in filled, a list of attribute numbers: for all others are NULL. */
+extern List *foreign_keys_without(Relation rel, List *filled);
+extern void foreign_keys_are_null(ResultRelInfo *info, List *keys);
+/* False: foreign_keys_wrote() cannot tell of this table. */
+extern bool foreign_keys_can_tell(Relation parent);
+/* This transaction has written that row, which was not deleted since. */
+extern bool foreign_keys_wrote(Relation parent, int64 id, Datum tenant_id);
 /*
  * This transaction has locked or written all rows of parent that the new rows refer to by (tenant_id, column), and nobody
- * else's code comes between.
+ * else's code comes between.  False: no look is left out, for there is no such key, or it looks later.
  */
-extern void foreign_keys_are_held(ResultRelInfo *info, const char *column, Oid parent);
+extern bool foreign_keys_are_held(ResultRelInfo *info, const char *column, Oid parent);
 /* An UPDATE changes neither tenant_id nor id, and nobody else's code comes between. */
 extern void foreign_keys_stay(ResultRelInfo *info);
 

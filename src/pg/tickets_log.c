@@ -19,6 +19,7 @@
 #include "nodes/makefuncs.h"
 #include "pg/append.h"
 #include "pg/events.h"
+#include "pg/foreign_keys.h"
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
@@ -60,6 +61,7 @@ typedef struct Changes
 	Datum		actor;
 	Datum		session_role;
 	Appender   *jobs;			/* NULL: no new ticket so far */
+	bool		jobs_are_held;	/* that their tickets are there is looked up here, and not by the foreign key */
 	KeyList		assigned;
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
@@ -177,15 +179,30 @@ add_job(Changes *changes, TupleTableSlot *slot)
 		.name = "ai_jobs", .columns = columns, .count = lengthof(columns),
 		.unique = "ai_jobs_one_per_ticket", .on_conflict = BEGIN_ANEW
 	};
+	Datum		tenant_id = column_of(slot, changes->shape, COL_TENANT_ID);
+	Datum		id = column_of(slot, changes->shape, COL_ID);
 	Datum		priority = column_of(slot, changes->shape, COL_PRIORITY);
 	Rows	   *rows;
 
 	if (changes->jobs == NULL)
+	{
 		changes->jobs = append_begin(&table, NULL);
+		changes->jobs_are_held = foreign_keys_can_tell(changes->rel) &&
+			append_holds(changes->jobs, "ticket_id", RelationGetRelid(changes->rel));
+	}
 	rows = append_rows(changes->jobs);
-	rows_add(rows, column_of(slot, changes->shape, COL_TENANT_ID), false);
-	rows_add(rows, column_of(slot, changes->shape, COL_ID), false);
+	rows_add(rows, tenant_id, false);
+	rows_add(rows, id, false);
 	rows_add_label(rows, DatumGetCString(DirectFunctionCall1(enum_out, priority)));
+	/* after the row is in: what a user's CHECK deletes meanwhile is seen, and what is deleted later takes the job along */
+	if (changes->jobs_are_held && !foreign_keys_wrote(changes->rel, DatumGetInt64(id), tenant_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+				 errmsg("ticket %lld was deleted or moved within the statement that made it", (long long) DatumGetInt64(id)),
+				 errhint("Change it in a statement of its own, not in a trigger or a RETURNING list."),
+				 err_generic_string(PG_DIAG_SCHEMA_NAME, "triage"),
+				 err_generic_string(PG_DIAG_TABLE_NAME, "ai_jobs"),
+				 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "ai_jobs_ticket_fkey")));
 }
 
 static void

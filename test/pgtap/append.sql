@@ -1,7 +1,7 @@
 -- Jobs, history, runs and results are inserted without a statement: what an INSERT would do happens all the same, and the
 -- looks of foreign keys that are left out are those whose answer is known.
 \ir prepare.psql
-SELECT plan(55);
+SELECT plan(69);
 
 CREATE FUNCTION pg_temp.answer(external_id text, category text DEFAULT 'billing', confidence numeric DEFAULT NULL) RETURNS boolean
 	LANGUAGE sql
@@ -77,6 +77,81 @@ SELECT triage.request_triage(pg_temp.ticket('a')) \g /dev/null
 SELECT ok(pg_temp.answer('a', 'general'), 'the ticket is triaged again');
 SELECT results_eq($$SELECT category, superseded_at IS NULL FROM triage.ticket_ai_results WHERE ticket_id = pg_temp.ticket('a') ORDER BY id$$,
 	$$VALUES ('billing', false), ('general', true)$$, 'the new result takes the place of the old one');
+
+-- The foreign keys of a job, which the trigger looks at itself -----------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.delete_now(id bigint) RETURNS bigint LANGUAGE sql AS $$ DELETE FROM triage.tickets t WHERE t.id = delete_now.id RETURNING t.id $$;
+CREATE FUNCTION pg_temp.move_now(id bigint) RETURNS bigint LANGUAGE sql AS $$ UPDATE triage.tickets t SET tenant_id = 'other' WHERE t.id = move_now.id RETURNING t.id $$;
+CREATE FUNCTION pg_temp.edit_now(id bigint) RETURNS bigint LANGUAGE sql AS $$ UPDATE triage.tickets t SET priority = 'high' WHERE t.id = edit_now.id RETURNING t.id $$;
+CREATE FUNCTION pg_temp.delete_ticket() RETURNS trigger
+	LANGUAGE plpgsql
+AS $$
+BEGIN
+	DELETE FROM triage.tickets WHERE id = NEW.id;
+	RETURN NEW;
+END
+$$;
+SAVEPOINT keys;
+SELECT triage.create_tenant('other', 'Other') \g /dev/null
+SELECT throws_like($$INSERT INTO triage.tickets (description) VALUES ('x') RETURNING pg_temp.delete_now(id)$$,
+	'ticket % was deleted or moved within the statement that made it', 'a new ticket that is deleted at once is refused');
+SELECT throws_like($$INSERT INTO triage.tickets (description) VALUES ('x') RETURNING pg_temp.move_now(id)$$,
+	'ticket % was deleted or moved within the statement that made it', 'so is one that changes its tenant');
+CREATE TRIGGER gone AFTER INSERT ON triage.tickets FOR EACH ROW WHEN (NEW.subject = 'away') EXECUTE FUNCTION pg_temp.delete_ticket();
+SELECT throws_ok($$INSERT INTO triage.tickets (subject, description) SELECT unnest('{here,away}'::text[]), 'x'$$, '23503', NULL,
+	'and one that a trigger deletes');
+SELECT lives_ok($$INSERT INTO triage.tickets (external_id, description) SELECT 'new ' || i, 'x' FROM generate_series(1, 3) i RETURNING pg_temp.edit_now(id)$$,
+	'tickets may be edited at once');
+SELECT is((SELECT count(*) FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id AND t.tenant_id = j.tenant_id WHERE t.external_id LIKE 'new %'),
+	3::bigint, 'and each has its job');
+DELETE FROM triage.ai_jobs;
+SAVEPOINT other_key;
+ALTER TABLE triage.ai_jobs ADD COLUMN other text, ADD CONSTRAINT full_match FOREIGN KEY (tenant_id, other)
+	REFERENCES triage.ticket_categories (tenant_id, category) MATCH FULL;
+SELECT throws_ok($$SELECT pg_temp.add('full')$$, '23503', NULL, 'a key that refuses NULLs refuses them in a column that is not filled');
+ROLLBACK TO other_key;
+ALTER TABLE triage.ai_jobs ADD COLUMN other text, ADD CONSTRAINT simple_match FOREIGN KEY (tenant_id, other)
+	REFERENCES triage.ticket_categories (tenant_id, category);
+SELECT lives_ok($$SELECT pg_temp.add('simple')$$, 'another lets them pass');
+ALTER TABLE triage.ai_jobs ALTER COLUMN other SET DEFAULT 'invented';
+SELECT throws_ok($$SELECT pg_temp.add('default')$$, '23503', NULL, 'but not what the column''s new default fills in');
+ROLLBACK TO other_key;
+ALTER TABLE triage.tickets ADD COLUMN copy bigint GENERATED ALWAYS AS (id) STORED;
+ALTER TABLE triage.tickets ADD CONSTRAINT by_copy UNIQUE (copy);
+ALTER TABLE triage.ai_jobs ADD CONSTRAINT by_copy FOREIGN KEY (ticket_id) REFERENCES triage.tickets (copy) DEFERRABLE INITIALLY DEFERRED;
+SELECT lives_ok($$SELECT pg_temp.add('copy')$$, 'a user''s key may lead to tickets by another column');
+ROLLBACK TO other_key;
+ALTER TABLE triage.tickets ADD COLUMN number bigint, ADD CONSTRAINT by_number UNIQUE (tenant_id, number);
+ALTER TABLE triage.ai_jobs ADD CONSTRAINT a_key FOREIGN KEY (tenant_id, ticket_id) REFERENCES triage.tickets (tenant_id, number);
+SELECT is(pg_temp.outcome($$INSERT INTO triage.tickets (description, number) VALUES ('x', 987654)$$), '23503 a_key', 'which is asked');
+ROLLBACK TO keys;
+
+CREATE FUNCTION pg_temp.delete_wrong(id bigint) RETURNS boolean LANGUAGE plpgsql
+AS $$ BEGIN DELETE FROM triage.tickets t WHERE t.id = delete_wrong.id AND t.subject = 'wrong'; RETURN true; END $$;
+ALTER TABLE triage.ai_jobs ADD CONSTRAINT deletes CHECK (pg_temp.delete_wrong(ticket_id));
+SELECT is(pg_temp.outcome($$INSERT INTO triage.tickets (subject, description) SELECT unnest('{right,wrong,right}'::text[]), 'x'$$),
+	'23503 ai_jobs_ticket_fkey', 'a constraint of a job deletes no ticket');
+ROLLBACK TO keys;
+CREATE TRIGGER gone AFTER INSERT ON triage.tickets FOR EACH ROW WHEN (NEW.subject = 'away') EXECUTE FUNCTION pg_temp.delete_ticket();
+ALTER TABLE triage.ai_jobs ALTER CONSTRAINT ai_jobs_ticket_fkey DEFERRABLE INITIALLY DEFERRED;
+SELECT lives_ok($$INSERT INTO triage.tickets (subject, description) VALUES ('away', 'x')$$, 'a key that looks later is not looked at earlier');
+ROLLBACK TO keys;
+CREATE FUNCTION pg_temp.only_with_ticket() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN RETURN CASE WHEN EXISTS (SELECT FROM triage.tickets t WHERE t.id = NEW.ticket_id) THEN NEW END; END $$;
+CREATE TRIGGER gone AFTER INSERT ON triage.tickets FOR EACH ROW WHEN (NEW.subject = 'away') EXECUTE FUNCTION pg_temp.delete_ticket();
+CREATE TRIGGER only_with_ticket BEFORE INSERT ON triage.ai_jobs FOR EACH ROW EXECUTE FUNCTION pg_temp.only_with_ticket();
+SELECT lives_ok($$INSERT INTO triage.tickets (subject, description) SELECT unnest('{here,away}'::text[]), 'x'$$,
+	'where a trigger keeps jobs without a ticket out, nobody looks');
+ROLLBACK TO keys;
+SET LOCAL session_replication_role = replica;
+TRUNCATE triage.tickets CASCADE;
+SET LOCAL session_replication_role = origin;
+COPY triage.tickets (description) FROM STDIN WITH (FREEZE);
+frozen
+\.
+SELECT is((SELECT count(*) FROM triage.ai_jobs j JOIN triage.tickets t ON t.id = j.ticket_id WHERE t.description = 'frozen'), 1::bigint,
+	'a ticket that is copied frozen has its job');
+ROLLBACK TO keys;
 
 -- With what users add ------------------------------------------------------------------------------------------------------------
 
@@ -202,14 +277,6 @@ SELECT throws_ok($$SELECT triage.complete_job(job_id, fence, '{"category": "shor
 	NULL, NULL, 'an answer with a category that is gone is refused');
 SELECT is((SELECT count(*) FROM triage.ticket_ai_results WHERE ticket_id = pg_temp.ticket('g')), 0::bigint, 'and no result refers to it');
 
-CREATE FUNCTION pg_temp.delete_ticket() RETURNS trigger
-	LANGUAGE plpgsql
-AS $$
-BEGIN
-	DELETE FROM triage.tickets WHERE id = NEW.id;
-	RETURN NEW;
-END
-$$;
 CREATE TRIGGER gone AFTER UPDATE ON triage.tickets FOR EACH ROW WHEN (NEW.subject = 'away') EXECUTE FUNCTION pg_temp.delete_ticket();
 SELECT throws_ok($$UPDATE triage.tickets SET subject = 'away' WHERE external_id = 'g'$$, '23503',
 	NULL, 'history of a ticket that a trigger deletes meanwhile is refused');
@@ -266,7 +333,6 @@ SELECT is((SELECT priority FROM public.watched), 'high', 'which follows it');
 
 -- In the statement that makes the ticket -------------------------------------------------------------------------------------------
 
-CREATE FUNCTION pg_temp.delete_now(id bigint) RETURNS bigint LANGUAGE sql AS $$ DELETE FROM triage.tickets t WHERE t.id = delete_now.id RETURNING t.id $$;
 SELECT throws_ok($$INSERT INTO triage.tickets (description) VALUES ('x') RETURNING pg_temp.delete_now(id)$$, '23503', NULL,
 	'the job of a ticket that is deleted at once is refused');
 SELECT lives_ok($$INSERT INTO triage.tickets (external_id, description) VALUES ('k', 'x') RETURNING triage.request_triage(id)$$,

@@ -128,11 +128,11 @@ foreign_keys_without(Relation rel, List *filled)
 	return keys;
 }
 
-/* The index that finds a row by its id; the other column of the key is the tenant. */
-static Oid
-index_by_id(Relation parent)
+Oid
+foreign_keys_index(Relation parent)
 {
-	Oid			index = compat_primary_key(parent);
+	Oid			index = parent->rd_rel->relkind == RELKIND_RELATION && parent->rd_rel->relam == HEAP_TABLE_AM_OID ?
+		compat_primary_key(parent) : InvalidOid;
 	HeapTuple	tuple = OidIsValid(index) ? SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index)) : NULL;
 	AttrNumber	first;
 
@@ -144,14 +144,7 @@ index_by_id(Relation parent)
 }
 
 bool
-foreign_keys_can_tell(Relation parent)
-{
-	return parent->rd_rel->relkind == RELKIND_RELATION && parent->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		OidIsValid(index_by_id(parent));
-}
-
-bool
-foreign_keys_wrote(Relation parent, int64 id, Datum tenant_id)
+foreign_keys_wrote(Relation parent, Oid index, int64 id, Datum tenant_id)
 {
 	TupleDesc	desc = RelationGetDescr(parent);
 	AttrNumber	tenant = get_attnum(RelationGetRelid(parent), "tenant_id");
@@ -161,7 +154,7 @@ foreign_keys_wrote(Relation parent, int64 id, Datum tenant_id)
 	bool		wrote = false;
 
 	ScanKeyInit(&key, get_attnum(RelationGetRelid(parent), "id"), BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(id));
-	scan = systable_beginscan(parent, index_by_id(parent), true, SnapshotSelf, 1, &key);
+	scan = systable_beginscan(parent, index, true, SnapshotSelf, 1, &key);
 	while (!wrote && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		null;

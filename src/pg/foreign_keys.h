@@ -22,10 +22,10 @@ extern bool foreign_keys_are_alone(Relation rel);
 /* The keys of rel that have a column which is not in filled, a list of attribute numbers: for all others are NULL. */
 extern List *foreign_keys_without(Relation rel, List *filled);
 extern void foreign_keys_are_null(ResultRelInfo *info, List *keys);
-/* False: foreign_keys_wrote() cannot tell of this table. */
-extern bool foreign_keys_can_tell(Relation parent);
+/* The primary key, by whose id foreign_keys_wrote() finds rows; InvalidOid: it cannot tell of this table. */
+extern Oid	foreign_keys_index(Relation parent);
 /* This transaction has written that row, which was not deleted since. */
-extern bool foreign_keys_wrote(Relation parent, int64 id, Datum tenant_id);
+extern bool foreign_keys_wrote(Relation parent, Oid index, int64 id, Datum tenant_id);
 /*
  * This transaction has locked or written all rows of parent that the new rows refer to by (tenant_id, column), and nobody
  * else's code comes between.  False: no look is left out, for there is no such key, or it looks later.

@@ -61,7 +61,7 @@ typedef struct Changes
 	Datum		actor;
 	Datum		session_role;
 	Appender   *jobs;			/* NULL: no new ticket so far */
-	bool		jobs_are_held;	/* that their tickets are there is looked up here, and not by the foreign key */
+	Oid			tickets_index;	/* where it is looked up that their tickets are there; invalid: the foreign key looks */
 	KeyList		assigned;
 	KeyList		reworded;		/* asks for triage of the new text */
 	KeyList		finished;		/* calls the job off */
@@ -187,15 +187,17 @@ add_job(Changes *changes, TupleTableSlot *slot)
 	if (changes->jobs == NULL)
 	{
 		changes->jobs = append_begin(&table, NULL);
-		changes->jobs_are_held = foreign_keys_can_tell(changes->rel) &&
-			append_holds(changes->jobs, "ticket_id", RelationGetRelid(changes->rel));
+		changes->tickets_index = foreign_keys_index(changes->rel);
+		if (OidIsValid(changes->tickets_index) && !append_holds(changes->jobs, "ticket_id", RelationGetRelid(changes->rel)))
+			changes->tickets_index = InvalidOid;
 	}
 	rows = append_rows(changes->jobs);
 	rows_add(rows, tenant_id, false);
 	rows_add(rows, id, false);
 	rows_add_label(rows, DatumGetCString(DirectFunctionCall1(enum_out, priority)));
 	/* after the row is in: what a user's CHECK deletes meanwhile is seen, and what is deleted later takes the job along */
-	if (changes->jobs_are_held && !foreign_keys_wrote(changes->rel, DatumGetInt64(id), tenant_id))
+	if (OidIsValid(changes->tickets_index) &&
+		!foreign_keys_wrote(changes->rel, changes->tickets_index, DatumGetInt64(id), tenant_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("ticket %lld was deleted or moved within the statement that made it", (long long) DatumGetInt64(id)),

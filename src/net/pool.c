@@ -2,7 +2,8 @@
  * pool.c
  *	  N HTTP calls in the air: which are running, finished, lent out or idle, and how many more may start.
  *
- * Decides the ramp and the limits, and which lane a call takes.  When libcurl runs is loop.c's business, what a call looks like transfer.c's.
+ * Decides the ramp and the limits, and which lane a call takes.  When libcurl runs is loop.c's business, what a call
+ * looks like transfer.c's.
  *
  * Every function that enters libcurl does so between block_signals() and restore_signals().
  */
@@ -17,13 +18,13 @@
 
 #define POOL_MAX_IN_FLIGHT 4096
 /*
- * Calls a lane.  libcurl looks at each connection of a lane when one of its calls starts and ends; but each lane has
+ * Calls in a lane.  libcurl looks at each connection of a lane when one of its calls starts and ends; but each lane has
  * connections of its own and parses the certificates for itself (20 ms, 0.9 MB).
  */
 #define POOL_LANE_CALLS 256
+_Static_assert(LOOP_MAX_LANES * POOL_LANE_CALLS >= POOL_MAX_IN_FLIGHT, "too few lanes");
 /* For how long what libcurl saw of a lane's connections counts. */
 #define POOL_SEEN_US 2000000
-_Static_assert(LOOP_MAX_LANES * POOL_LANE_CALLS >= POOL_MAX_IN_FLIGHT, "too few lanes");
 /* Descriptors of a lane's own, by which libcurl can be woken. */
 #define POOL_LANE_FILES 2
 /* New connections a step, once a name has been resolved. */

@@ -393,7 +393,7 @@ call(Pool *pool, const char *text, PoolReply *reply)
 
 /* Keeps the pool full until total calls are answered; returns how many of them were a 200 with an answer. */
 static int
-run_calls(Pool *pool, int total, const char *text)
+run_calls_at(Pool *pool, const char *url, int total, const char *text)
 {
 	int			started = 0;
 	int			ended = 0;
@@ -406,7 +406,7 @@ run_calls(Pool *pool, int total, const char *text)
 
 		for (int room = pool_room(pool); room > 0 && started < total; room--, started++)
 		{
-			if (!start(pool, text, NULL))
+			if (!start_at(pool, url, NULL, text, NULL, 30000))
 				return good;
 		}
 		wait_and_step(pool);
@@ -419,6 +419,12 @@ run_calls(Pool *pool, int total, const char *text)
 		}
 	}
 	return good;
+}
+
+static int
+run_calls(Pool *pool, int total, const char *text)
+{
+	return run_calls_at(pool, server_url(), total, text);
 }
 
 static int
@@ -1082,31 +1088,13 @@ wide_pool_resolves_a_name_once(void)
 {
 	enum { COUNT = 300 };
 	Pool	   *pool = open_pool(COUNT, CAP);
-	int			started = 1;
-	int			ended = 0;
-	double		end = seconds() + WAIT_SECONDS;
 	char		url[100];
 
 	reset_server();
 	configure("latency_ms=300");
 	resolutions = connects = 0;
 	snprintf(url, sizeof(url), "http://localhost.test:%d/v1/chat/completions", server_port);
-	CHECK(start_at(pool, url, NULL, "x", NULL, 5000));
-	while (ended < COUNT && seconds() < end)
-	{
-		PoolReply	reply;
-
-		wait_and_step(pool);
-		for (int room = pool_room(pool); room > 0 && started < COUNT; room--, started++)
-			CHECK(start_at(pool, url, NULL, "x", NULL, 5000));
-		while (pool_next(pool, &reply))
-		{
-			CHECK_INT(reply.reply.http_status, 200);
-			pool_done(pool, &reply);
-			ended++;
-		}
-	}
-	CHECK_INT(ended, COUNT);
+	CHECK_INT(run_calls_at(pool, url, COUNT, "x"), COUNT);
 	/* no more than the first call asked for, IPv4 and IPv6 */
 	CHECK(resolutions >= 1 && resolutions <= 2);
 	CHECK(connects <= COUNT);

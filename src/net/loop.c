@@ -6,6 +6,8 @@
  * call is, who started it, or what becomes of it.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +33,78 @@ mark(const Lane *lane, int fd)
 	return (uint64_t) (lane - lane->loop->lanes) << 32 | (uint32_t) fd;
 }
 
+/* NULL: not a connection's, or there was no memory to watch it. */
+static Watch *
+find_watch(const Loop *loop, int fd)
+{
+	return fd < loop->watch_count && loop->watches[fd].lane != NULL ? &loop->watches[fd] : NULL;
+}
+
+void
+loop_opened(Lane *lane, int fd)
+{
+	Loop	   *loop = lane->loop;
+
+	if (fd >= loop->watch_count)
+	{
+		int			count = 2 * fd + 1;
+		Watch	   *watches = realloc(loop->watches, count * sizeof(Watch));
+
+		if (watches == NULL)
+			return;
+		memset(watches + loop->watch_count, 0, (count - loop->watch_count) * sizeof(Watch));
+		loop->watches = watches;
+		loop->watch_count = count;
+	}
+	loop->watches[fd] = (Watch) {.lane = lane};
+}
+
+void
+loop_closed(Lane *lane, int fd)
+{
+	Watch	   *watch = find_watch(lane->loop, fd);
+
+	if (watch != NULL && watch->lane == lane)
+		watch->lane = NULL;
+}
+
+static bool
+watch_socket(const Lane *lane, int fd, uint32_t events, bool known)
+{
+	int			epoll_fd = lane->loop->epoll_fd;
+	struct epoll_event event = {.data.u64 = mark(lane, fd),.events = events};
+
+	if (epoll_ctl(epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
+		return true;
+	/* the number was closed and given out again without our hearing of it, or the other way round */
+	if (errno == ENOENT)
+		return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+	return errno == EEXIST && epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+static void
+leave_socket(const Loop *loop, int fd)
+{
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/*
+ * A connection is watched on between two calls, which mostly follow soon: so a call costs no change of the epoll set.
+ * What it says meanwhile, its end above all, is for the next call to find out.
+ */
+static void
+follow_connection(const Lane *lane, int fd, uint32_t events, Watch *watch)
+{
+	watch->resting = events == 0;
+	if (events == watch->events || (events == 0 && watch->events == EPOLLIN))
+		return;
+	if (events == 0)
+		leave_socket(lane->loop, fd);	/* one that may be written to has news all the time */
+	else if (!watch_socket(lane, fd, events, watch->events != 0))
+		events = 0;
+	watch->events = events;
+}
+
 /*
  * Callbacks: called by libcurl, see the rule in transfer.c.  A socket that epoll does not take (out of memory, or over
  * the user's limit on watches) is left alone: its call ends by its time-out.  Failing here would kill the whole multi
@@ -40,29 +114,21 @@ static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	Lane	   *lane = arg;
-	int			epoll_fd = lane->loop->epoll_fd;
-	struct epoll_event event = {.data.u64 = mark(lane, fd)};
+	Watch	   *watch = find_watch(lane->loop, fd);
+	uint32_t	events = 0;
 
 	(void) easy;
-	if (what == CURL_POLL_REMOVE)
-	{
-		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	/* the number has been given to another lane since: what is spoken of was closed */
+	if (watch != NULL && watch->lane != lane)
 		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		event.events |= EPOLLOUT;
-	if (epoll_ctl(epoll_fd, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
-	{
-		if (known == NULL)
-			curl_multi_assign(lane->multi, fd, lane);
-	}
-	/* the number was closed and given out again without our hearing of it, or the other way round */
-	else if (errno == ENOENT)
-		epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
-	else if (errno == EEXIST)
-		epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
+	if (what != CURL_POLL_REMOVE)
+		events = (what & CURL_POLL_IN ? (uint32_t) EPOLLIN : 0) | (what & CURL_POLL_OUT ? (uint32_t) EPOLLOUT : 0);
+	if (watch != NULL)
+		follow_connection(lane, fd, events, watch);
+	else if (what == CURL_POLL_REMOVE)
+		leave_socket(lane->loop, fd);
+	else if (watch_socket(lane, fd, events, known != NULL) && known == NULL)
+		curl_multi_assign(lane->multi, fd, lane);
 	return 0;
 }
 
@@ -140,6 +206,7 @@ loop_close(Loop *loop)
 		curl_multi_cleanup(loop->lanes[i].multi);
 	curl_share_cleanup(loop->share);
 	curl_global_cleanup();
+	free(loop->watches);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
 }
@@ -172,6 +239,29 @@ loop_timeout_ms(const Loop *loop)
 	return left <= 0 ? 0 : (long) ((left + 999) / 1000);
 }
 
+static void
+run_socket(Loop *loop, const struct epoll_event *event)
+{
+	int			fd = (int) (uint32_t) event->data.u64;
+	Watch	   *watch = find_watch(loop, fd);
+	int			action = 0;
+	int			running;
+
+	if (watch != NULL && watch->resting)
+	{
+		leave_socket(loop, fd);
+		watch->events = 0;
+		return;
+	}
+	if (event->events & EPOLLIN)
+		action |= CURL_CSELECT_IN;
+	if (event->events & EPOLLOUT)
+		action |= CURL_CSELECT_OUT;
+	if (event->events & (EPOLLERR | EPOLLHUP))
+		action |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(loop->lanes[event->data.u64 >> 32].multi, fd, action, &running);
+}
+
 /*
  * Sockets first, all of them: a timer that fires before a waiting answer is read would end the call.  Bounded, because
  * the descriptor is level triggered and a socket may be ready again at once.
@@ -187,19 +277,7 @@ run_sockets(Loop *loop, int sockets)
 	{
 		ready = epoll_wait(loop->epoll_fd, events, LOOP_EVENTS, 0);
 		for (int i = 0; i < ready; i++)
-		{
-			int			running;
-			int			action = 0;
-
-			if (events[i].events & EPOLLIN)
-				action |= CURL_CSELECT_IN;
-			if (events[i].events & EPOLLOUT)
-				action |= CURL_CSELECT_OUT;
-			if (events[i].events & (EPOLLERR | EPOLLHUP))
-				action |= CURL_CSELECT_ERR;
-			curl_multi_socket_action(loop->lanes[events[i].data.u64 >> 32].multi, (int) (uint32_t) events[i].data.u64,
-									 action, &running);
-		}
+			run_socket(loop, &events[i]);
 	} while (ready == LOOP_EVENTS && --rounds > 0);
 }
 

@@ -17,16 +17,35 @@
 
 #define LOOP_MAX_LANES 16
 
+/* Of a lane: what the calls' callbacks count, so that the pool can ramp. */
+typedef struct ConnectionCounts
+{
+	int			open;			/* sockets libcurl holds */
+	int			unconnected;	/* calls in the air that have neither opened a socket nor got a used connection */
+	bool		resolved;		/* a name has led to an address at least once */
+} ConnectionCounts;
+
 typedef struct Lane
 {
 	struct Loop *loop;
 	CURLM	   *multi;
 	int64_t		deadline_us;	/* libcurl's timer; negative: none */
+	ConnectionCounts counts;
 } Lane;
+
+/* A connection's socket, as epoll knows it. */
+typedef struct Watch
+{
+	Lane	   *lane;			/* whose it is; NULL: closed */
+	bool		resting;		/* libcurl has no call on it */
+	uint32_t	events;			/* 0: not in epoll */
+} Watch;
 
 typedef struct Loop
 {
 	int			epoll_fd;
+	Watch	   *watches;		/* by descriptor */
+	int			watch_count;
 	CURLSH	   *share;			/* the names that one lane has resolved are known to all */
 	int			lane_count;
 	Lane		lanes[LOOP_MAX_LANES];
@@ -39,6 +58,9 @@ extern bool loop_open(Loop *loop, const char **why);
 /* No fewer lanes than this, as far as memory goes. */
 extern void loop_widen(Loop *loop, int lanes);
 extern void loop_close(Loop *loop);
+/* Of a connection, by libcurl's callbacks. */
+extern void loop_opened(Lane *lane, int fd);
+extern void loop_closed(Lane *lane, int fd);
 /* Milliseconds until libcurl's timer; -1: none. */
 extern long loop_timeout_ms(const Loop *loop);
 /* Lets libcurl do what can be done now; sockets: how many it holds. */

@@ -5,7 +5,8 @@
  * Decides the ramp and the limits, and which lane a call takes.  When libcurl runs is loop.c's business, what a call
  * looks like transfer.c's.
  *
- * Every function that enters libcurl does so between block_signals() and restore_signals().
+ * What lets libcurl work on calls, or makes or frees a handle, stands between block_signals() and restore_signals();
+ * setting a handle's options and adding it to a multi handle start no thread.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +46,7 @@ typedef struct TransferList
 /* What stays in a lane: a handle returns to the one that it was made for. */
 typedef struct LaneCalls
 {
-	ConnectionCounts counts;
+	const ConnectionCounts *connections;
 	int			in_flight;
 	bool		entered;		/* a call has started there since the last step */
 	int64_t		seen_us;		/* when libcurl last looked at its connections */
@@ -170,7 +171,10 @@ apply_max_in_flight(Pool *pool, int max_in_flight)
 	pool->lane_max = divide_up(pool->max_in_flight, pool->loop.lane_count);
 	/* or libcurl closes connections that are about to be used again */
 	for (int i = 0; i < pool->loop.lane_count; i++)
+	{
 		curl_multi_setopt(pool->loop.lanes[i].multi, CURLMOPT_MAXCONNECTS, (long) pool->lane_max);
+		pool->lanes[i].connections = &pool->loop.lanes[i].counts;
+	}
 }
 
 Pool *
@@ -223,7 +227,7 @@ pool_in_flight(const Pool *pool)
 static int
 unused_connections(const LaneCalls *lane)
 {
-	int			unused = lane->counts.open - (lane->in_flight - lane->counts.unconnected);
+	int			unused = lane->connections->open - (lane->in_flight - lane->connections->unconnected);
 
 	return unused > 0 ? unused : 0;
 }
@@ -252,8 +256,8 @@ pool_room(const Pool *pool)
 	{
 		const LaneCalls *lane = &pool->lanes[i];
 
-		resolved = resolved || lane->counts.resolved;
-		unconnected += lane->counts.unconnected;
+		resolved = resolved || lane->connections->resolved;
+		unconnected += lane->connections->unconnected;
 		if (!is_stale(lane, now_us))
 			unused += unused_connections(lane);
 	}
@@ -319,54 +323,55 @@ choose_lane(const Pool *pool)
 			if (connected < 0)
 				connected = i;
 		}
-		if (shared < 0 && lane->in_flight > lane->counts.open)
+		if (shared < 0 && lane->in_flight > lane->connections->open)
 			shared = i;
 	}
 	return stale >= 0 ? stale : connected >= 0 ? connected : shared >= 0 ? shared : emptiest;
 }
 
-/* Under blocked signals. */
 static Transfer *
 take_idle(Pool *pool)
 {
 	int			number = choose_lane(pool);
 	LaneCalls  *lane = &pool->lanes[number];
 	Transfer   *transfer = lane->idle.tail;
+	sigset_t	saved;
 
 	if (transfer != NULL)
 	{
 		list_remove(&lane->idle, transfer);
 		return transfer;
 	}
-	transfer = transfer_new(&pool->config, &lane->counts, pool->loop.share);
+	block_signals(&saved);
+	transfer = transfer_new(&pool->config, &pool->loop.lanes[number]);
+	restore_signals(&saved);
 	if (transfer != NULL)
-	{
-		transfer->lane = number;
 		pool->transfers++;
-	}
 	return transfer;
 }
 
-static CURLM *
-multi_of(const Pool *pool, const Transfer *transfer)
+static LaneCalls *
+calls_of(Pool *pool, const Transfer *transfer)
 {
-	return pool->loop.lanes[transfer->lane].multi;
+	return &pool->lanes[transfer->lane - pool->loop.lanes];
 }
 
 static void
 enter_air(Pool *pool, Transfer *transfer)
 {
+	LaneCalls  *lane = calls_of(pool, transfer);
+
 	transfer->state = TRANSFER_IN_FLIGHT;
 	list_add(&pool->in_flight, transfer);
-	pool->lanes[transfer->lane].in_flight++;
-	pool->lanes[transfer->lane].entered = true;
+	lane->in_flight++;
+	lane->entered = true;
 }
 
 static void
 leave_air(Pool *pool, Transfer *transfer)
 {
 	list_remove(&pool->in_flight, transfer);
-	pool->lanes[transfer->lane].in_flight--;
+	calls_of(pool, transfer)->in_flight--;
 }
 
 static void
@@ -384,10 +389,9 @@ give_back(Pool *pool, Transfer *transfer)
 	}
 	transfer_reset(transfer);
 	transfer->state = TRANSFER_IDLE;
-	list_add(&pool->lanes[transfer->lane].idle, transfer);
+	list_add(&calls_of(pool, transfer)->idle, transfer);
 }
 
-/* Under blocked signals. */
 static bool
 start_transfer(Pool *pool, PoolRequest *request, const char **why)
 {
@@ -404,7 +408,7 @@ start_transfer(Pool *pool, PoolRequest *request, const char **why)
 		give_back(pool, transfer);
 		return false;
 	}
-	code = curl_multi_add_handle(multi_of(pool, transfer), transfer->easy);
+	code = curl_multi_add_handle(transfer->lane->multi, transfer->easy);
 	if (code != CURLM_OK)
 	{
 		*why = curl_multi_strerror(code);
@@ -419,16 +423,11 @@ start_transfer(Pool *pool, PoolRequest *request, const char **why)
 bool
 pool_start(Pool *pool, PoolRequest *request, const char **why)
 {
-	sigset_t	saved;
 	bool		started = false;
 
 	*why = "too many calls in flight";
 	if (pool_in_flight(pool) < pool->max_in_flight)
-	{
-		block_signals(&saved);
 		started = start_transfer(pool, request, why);
-		restore_signals(&saved);
-	}
 	if (!started && request->body != NULL)
 		buf_free(request->body);
 	return started;
@@ -477,7 +476,7 @@ pool_step(Pool *pool)
 
 	block_signals(&saved);
 	for (int i = 0; i < pool->loop.lane_count; i++)
-		open += pool->lanes[i].counts.open;
+		open += pool->lanes[i].connections->open;
 	loop_run(&pool->loop, open);
 	for (int i = 0; i < pool->loop.lane_count; i++)
 	{
@@ -524,7 +523,7 @@ pool_cancel(Pool *pool, void *tag)
 	block_signals(&saved);
 	if (transfer != NULL)
 	{
-		curl_multi_remove_handle(multi_of(pool, transfer), transfer->easy);
+		curl_multi_remove_handle(transfer->lane->multi, transfer->easy);
 		leave_air(pool, transfer);
 		give_back(pool, transfer);
 	}
@@ -558,7 +557,7 @@ pool_destroy(Pool *pool)
 		return;
 	block_signals(&saved);
 	for (Transfer *transfer = pool->in_flight.head; transfer != NULL; transfer = transfer->next)
-		curl_multi_remove_handle(multi_of(pool, transfer), transfer->easy);
+		curl_multi_remove_handle(transfer->lane->multi, transfer->easy);
 	free_list(&pool->in_flight);
 	free_list(&pool->finished);
 	free_list(&pool->borrowed);

@@ -4,8 +4,8 @@
  *
  * Owns an epoll descriptor that holds libcurl's sockets: the caller waits for that one descriptor (level triggered)
  * together with whatever else it waits for, bounded by pool_timeout_ms(), then calls pool_step().  Knows nothing of
- * tickets, JSON or the server; malloc only; never raises.  Every call into libcurl runs with all signals blocked,
- * because libcurl's resolver threads inherit the mask and must not run the server's handlers.
+ * tickets, JSON or the server; malloc only; never raises.  Every call into libcurl that may start a thread runs with
+ * all signals blocked, because its resolver threads inherit the mask and must not run the server's handlers.
  */
 #ifndef TRIAGE_NET_POOL_H
 #define TRIAGE_NET_POOL_H

@@ -64,7 +64,7 @@ start_waiting(Transfer *transfer)
 	if (transfer->waiting)
 		return;
 	transfer->waiting = true;
-	transfer->counts->unconnected++;
+	transfer->lane->counts.unconnected++;
 }
 
 static void
@@ -73,7 +73,7 @@ stop_waiting(Transfer *transfer)
 	if (!transfer->waiting)
 		return;
 	transfer->waiting = false;
-	transfer->counts->unconnected--;
+	transfer->lane->counts.unconnected--;
 }
 
 static size_t
@@ -168,7 +168,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	Transfer   *transfer = arg;
 	int			fd;
 
-	transfer->counts->resolved = true;
+	transfer->lane->counts.resolved = true;
 	stop_waiting(transfer);
 	if (purpose != CURLSOCKTYPE_IPCXN || !address_allowed(transfer, address))
 		return CURL_SOCKET_BAD;
@@ -180,17 +180,19 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 		transfer->socket_errno = errno;
 		return CURL_SOCKET_BAD;
 	}
-	transfer->counts->open++;
+	transfer->lane->counts.open++;
+	loop_opened(transfer->lane, fd);
 	return fd;
 }
 
-/* Belongs to the connection, which may outlive the transfer that opened it: the argument is its lane's counts. */
+/* Belongs to the connection, which may outlive the transfer that opened it: the argument is its lane. */
 static int
 on_close_socket(void *arg, curl_socket_t fd)
 {
-	ConnectionCounts *counts = arg;
+	Lane	   *lane = arg;
 
-	counts->open--;
+	lane->counts.open--;
+	loop_closed(lane, fd);
 	return close(fd);
 }
 
@@ -241,24 +243,24 @@ set_fixed_options(Transfer *transfer, const PoolConfig *config)
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, transfer);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-	SET(CURLOPT_CLOSESOCKETDATA, transfer->counts);
+	SET(CURLOPT_CLOSESOCKETDATA, transfer->lane);
 	SET(CURLOPT_PREREQFUNCTION, on_request);
 	SET(CURLOPT_PREREQDATA, transfer);
+	SET(CURLOPT_SHARE, transfer->lane->loop->share);
 	return ok;
 }
 
 Transfer *
-transfer_new(const PoolConfig *config, ConnectionCounts *counts, CURLSH *share)
+transfer_new(const PoolConfig *config, Lane *lane)
 {
 	Transfer   *transfer = calloc(1, sizeof(Transfer));
 
 	if (transfer == NULL)
 		return NULL;
-	transfer->counts = counts;
+	transfer->lane = lane;
 	buf_init(&transfer->response, config->max_body);
 	transfer->easy = curl_easy_init();
-	if (transfer->easy == NULL || !set_fixed_options(transfer, config) ||
-		curl_easy_setopt(transfer->easy, CURLOPT_SHARE, share) != CURLE_OK)
+	if (transfer->easy == NULL || !set_fixed_options(transfer, config))
 	{
 		transfer_free(transfer);
 		return NULL;

@@ -2,14 +2,14 @@
  * transfer.h
  *	  One HTTP call: its easy handle, its buffers, and what libcurl's callbacks leave behind.
  *
- * Private to src/net.  Every function here calls libcurl, so the caller has blocked all
- * signals (pool.h says why).
+ * Private to src/net.  Whoever makes or frees a transfer has blocked all signals (pool.h says why).
  */
 #ifndef TRIAGE_NET_TRANSFER_H
 #define TRIAGE_NET_TRANSFER_H
 
 #include <curl/curl.h>
 
+#include "net/loop.h"
 #include "net/pool.h"
 
 #if !CURL_AT_LEAST_VERSION(7, 85, 0)
@@ -38,14 +38,6 @@ typedef enum HeaderField
 } HeaderField;
 #define HEADER_COUNT (HEADER_REQUEST_ID + 1)
 
-/* Shared by all transfers of a lane: what the callbacks count, so that the pool can ramp. */
-typedef struct ConnectionCounts
-{
-	int			open;			/* sockets libcurl holds */
-	int			unconnected;	/* calls in the air that have neither opened a socket nor got a used connection */
-	bool		resolved;		/* a name has led to an address at least once */
-} ConnectionCounts;
-
 typedef enum TransferState
 {
 	TRANSFER_IDLE,
@@ -61,8 +53,7 @@ typedef struct Transfer
 	struct Transfer *next;
 	TransferState state;
 	void	   *tag;
-	int			lane;			/* the pool's: where it flies */
-	ConnectionCounts *counts;	/* of that lane */
+	Lane	   *lane;			/* where it flies */
 
 	/* the request */
 	bool		https;
@@ -93,7 +84,7 @@ typedef struct Transfer
 	char		message[CURL_ERROR_SIZE];
 } Transfer;
 
-extern Transfer *transfer_new(const PoolConfig *config, ConnectionCounts *counts, CURLSH *share);
+extern Transfer *transfer_new(const PoolConfig *config, Lane *lane);
 extern void transfer_free(Transfer *transfer);
 /* Takes the request's body over, also on failure. */
 extern bool transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why);

@@ -27,6 +27,9 @@
 #define MEMBER_BYTES 160
 #define VALUE_BYTES 104
 
+/* A longer text may have had a long string: the memory that it grew to is not kept. */
+#define KEPT_TEXT 65536
+
 #define unusable(ending, ...) json_end((ending), OUTCOME_UNUSABLE_ANSWER, __VA_ARGS__)
 
 bool
@@ -191,20 +194,61 @@ typedef struct Parsed
 	size_t		end;
 } Parsed;
 
+struct JsonReader
+{
+	json_tokener *tokener;		/* NULL: to be made */
+};
+
+JsonReader *
+json_reader_create(void)
+{
+	return calloc(1, sizeof(JsonReader));
+}
+
+static void
+forget_tokener(JsonReader *reader)
+{
+	if (reader->tokener != NULL)
+		json_tokener_free(reader->tokener);
+	reader->tokener = NULL;
+}
+
+void
+json_reader_free(JsonReader *reader)
+{
+	if (reader == NULL)
+		return;
+	forget_tokener(reader);
+	free(reader);
+}
+
 /* False: out of memory. */
 static bool
-tokenize(const char *data, size_t len, int flags, Parsed *parsed)
+tokenize_with(JsonReader *reader, const char *data, size_t len, int flags, Parsed *parsed)
 {
-	json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
-
-	if (tokener == NULL)
+	if (reader->tokener == NULL)
+		reader->tokener = json_tokener_new_ex(JSON_DEPTH);
+	if (reader->tokener == NULL)
 		return false;
-	json_tokener_set_flags(tokener, flags);
-	parsed->object = json_tokener_parse_ex(tokener, data, (int) len);
-	parsed->error = json_tokener_get_error(tokener);
-	parsed->end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
+	json_tokener_set_flags(reader->tokener, flags);
+	parsed->object = json_tokener_parse_ex(reader->tokener, data, (int) len);
+	parsed->error = json_tokener_get_error(reader->tokener);
+	parsed->end = json_tokener_get_parse_end(reader->tokener);
+	json_tokener_reset(reader->tokener);
+	/* what ended in the middle may have left half of a character in it, which json-c gives to the next text */
+	if (parsed->error != json_tokener_success || len > KEPT_TEXT)
+		forget_tokener(reader);
 	return true;
+}
+
+static bool
+tokenize(JsonReader *reader, const char *data, size_t len, int flags, Parsed *parsed)
+{
+	JsonReader	own = {NULL};
+	bool		done = tokenize_with(reader != NULL ? reader : &own, data, len, flags, parsed);
+
+	forget_tokener(&own);
+	return done;
 }
 
 /*
@@ -212,13 +256,13 @@ tokenize(const char *data, size_t len, int flags, Parsed *parsed)
  * judged once more with another letter in the place of each such byte, and read without the strict mode if it is fine.
  */
 static bool
-tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
+tokenize_strictly(JsonReader *reader, const char *data, size_t len, int flags, Parsed *parsed)
 {
 	bool		ascii = true;
 	bool		done;
 	char	   *masked;
 
-	if (!tokenize(data, len, JSON_TOKENER_STRICT | flags, parsed))
+	if (!tokenize(reader, data, len, JSON_TOKENER_STRICT | flags, parsed))
 		return false;
 	if (parsed->error == json_tokener_success)
 		return true;
@@ -231,16 +275,16 @@ tokenize_strictly(const char *data, size_t len, int flags, Parsed *parsed)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		masked[i] = (unsigned char) data[i] < 0x80 ? data[i] : 'x';
-	done = tokenize(masked, len, JSON_TOKENER_STRICT, parsed);
+	done = tokenize(reader, masked, len, JSON_TOKENER_STRICT, parsed);
 	free(masked);
 	if (!done || parsed->error != json_tokener_success)
 		return done;
 	json_object_put(parsed->object);
-	return tokenize(data, len, flags, parsed);
+	return tokenize(reader, data, len, flags, parsed);
 }
 
 static json_object *
-parse_text(const Text *json, size_t lax_at, int flags, const char *what, Ending ending)
+parse_text(JsonReader *reader, const Text *json, size_t lax_at, int flags, const char *what, Ending ending)
 {
 	Parsed		parsed;
 
@@ -253,7 +297,7 @@ parse_text(const Text *json, size_t lax_at, int flags, const char *what, Ending 
 	if (ending.reason[0] != '\0')
 		return NULL;
 
-	if (!tokenize_strictly(json->data, json->len, flags, &parsed))
+	if (!tokenize_strictly(reader, json->data, json->len, flags, &parsed))
 	{
 		json_end(ending, OUTCOME_TRANSIENT, "out of memory while reading the %s", what);
 		return NULL;
@@ -273,7 +317,7 @@ parse_text(const Text *json, size_t lax_at, int flags, const char *what, Ending 
 }
 
 static json_object *
-parse_object(const char *data, size_t len, int flags, const char *what, Ending ending)
+parse_object(JsonReader *reader, const char *data, size_t len, int flags, const char *what, Ending ending)
 {
 	Text		json = json_trimmed(data, len);
 	Laxity		laxity = read_laxity(json.data, json.len, NULL);
@@ -292,21 +336,21 @@ parse_object(const char *data, size_t len, int flags, const char *what, Ending e
 		(void) read_laxity(json.data, json.len, copy);
 		json.data = copy;
 	}
-	object = parse_text(&json, laxity.at, flags, what, ending);
+	object = parse_text(reader, &json, laxity.at, flags, what, ending);
 	free(copy);
 	return object;
 }
 
 json_object *
-json_parse_object(const char *data, size_t len, const char *what, Ending ending)
+json_parse_object(JsonReader *reader, const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, JSON_TOKENER_VALIDATE_UTF8, what, ending);
+	return parse_object(reader, data, len, JSON_TOKENER_VALIDATE_UTF8, what, ending);
 }
 
 json_object *
 json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending)
 {
-	return parse_object(data, len, 0, what, ending);
+	return parse_object(NULL, data, len, 0, what, ending);
 }
 
 json_object *

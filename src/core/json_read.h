@@ -9,6 +9,7 @@
 
 #include <json-c/json.h>
 
+#include "core/json_reader.h"
 #include "core/verdict.h"
 
 /* A string inside a json object: its owner is the object. */
@@ -33,7 +34,7 @@ extern Text json_trimmed(const char *data, size_t len);
 /* What data takes in memory once it is read, at most; an object takes some hundred times its two brackets. */
 extern size_t json_weight(const char *data, size_t len);
 /* The whole of data as one JSON object, or NULL with the reason in ending.  what: "reply" or "answer". */
-extern json_object *json_parse_object(const char *data, size_t len, const char *what, Ending ending);
+extern json_object *json_parse_object(JsonReader *reader, const char *data, size_t len, const char *what, Ending ending);
 /* The same, but that its strings may hold bytes that are no UTF-8: for who cleans them one by one. */
 extern json_object *json_parse_object_unclean(const char *data, size_t len, const char *what, Ending ending);
 /* The value under key if object is an object that has it, else NULL; a JSON null is NULL too. */

@@ -106,9 +106,9 @@ read_object(json_object *answer, const AnswerForm *form, VerdictResult *result)
 }
 
 static void
-read_answer(const char *data, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
+read_answer(JsonReader *reader, const char *data, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
 {
-	json_object *answer = json_parse_object(data, len, "answer", ending_of(result));
+	json_object *answer = json_parse_object(reader, data, len, "answer", ending_of(result));
 	AnswerForm	form;
 	bool		read;
 
@@ -354,9 +354,10 @@ read_reply(json_object *reply, const CallReply *call, int64_t now_ms, Text *cont
 }
 
 static void
-read_success(const CallReply *call, int64_t now_ms, JobKind kind, const Offer *offer, VerdictResult *result)
+read_success(JsonReader *reader, const CallReply *call, int64_t now_ms, JobKind kind, const Offer *offer,
+			 VerdictResult *result)
 {
-	json_object *reply = json_parse_object(call->body, call->body_len, "reply", ending_of(result));
+	json_object *reply = json_parse_object(reader, call->body, call->body_len, "reply", ending_of(result));
 	Text		content;
 
 	if (reply == NULL)
@@ -365,13 +366,14 @@ read_success(const CallReply *call, int64_t now_ms, JobKind kind, const Offer *o
 	if (read_reply(reply, call, now_ms, &content, result))
 	{
 		content = without_fence(content);
-		read_answer(content.data, content.len, kind, offer, result);
+		read_answer(reader, content.data, content.len, kind, offer, result);
 	}
 	json_object_put(reply);
 }
 
 void
-verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind, const Offer *offer, VerdictResult *result)
+verdict_of_call(JsonReader *reader, const CallReply *reply, int64_t now_ms, JobKind kind, const Offer *offer,
+				VerdictResult *result)
 {
 	Classified	classified;
 
@@ -379,7 +381,7 @@ verdict_of_call(const CallReply *reply, int64_t now_ms, JobKind kind, const Offe
 	classify_reply(reply, now_ms, &classified);
 	if (classified.outcome == OUTCOME_SUCCEEDED)
 	{
-		read_success(reply, now_ms, kind, offer, result);
+		read_success(reader, reply, now_ms, kind, offer, result);
 		return;
 	}
 	result->outcome = classified.outcome;
@@ -393,12 +395,12 @@ verdict_parse(const char *body, size_t len, JobKind kind, const Offer *offer, Ve
 	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = 200, .body = body, .body_len = len};
 
 	result_init(result);
-	read_success(&reply, 0, kind, offer, result);
+	read_success(NULL, &reply, 0, kind, offer, result);
 }
 
 void
 verdict_parse_answer(const char *answer, size_t len, JobKind kind, const Offer *offer, VerdictResult *result)
 {
 	result_init(result);
-	read_answer(answer, len, kind, offer, result);
+	read_answer(NULL, answer, len, kind, offer, result);
 }

@@ -26,13 +26,14 @@ typedef struct VerdictResult
 } VerdictResult;
 
 struct CallReply;
+struct JsonReader;
 
 /*
  * The whole of what a finished call means, from what the network and the HTTP status say down to the fields of the
- * answer.  now_ms: milliseconds since the Unix epoch.
+ * answer.  now_ms: milliseconds since the Unix epoch.  reader: kept for the next call, or NULL.
  */
-extern void verdict_of_call(const struct CallReply *reply, int64_t now_ms, JobKind kind, const Offer *offer,
-							VerdictResult *result);
+extern void verdict_of_call(struct JsonReader *reader, const struct CallReply *reply, int64_t now_ms, JobKind kind,
+							const Offer *offer, VerdictResult *result);
 /* Reads a chat completions response (status 200) and the JSON answer inside it. */
 extern void verdict_parse(const char *body, size_t len, JobKind kind, const Offer *offer, VerdictResult *result);
 /* Reads the bare answer object, as an external worker hands it to complete_job(). */

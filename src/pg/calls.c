@@ -196,7 +196,7 @@ read_reply(Dispatch *d, Job *job, const PoolReply *reply)
 	dispatch_count(d, COUNTER_BYTES_SENT, reply->bytes_sent);
 	dispatch_count(d, COUNTER_BYTES_RECEIVED, reply->bytes_received);
 	strlcpy(job->request_id, reply->request_id, sizeof(job->request_id));
-	verdict_of_call(&reply->reply, now_ms, job->kind, &offer, &result);
+	verdict_of_call(d->reader, &reply->reply, now_ms, job->kind, &offer, &result);
 	job->outcome = result.outcome;
 	job->truncated = result.truncated;
 	job->usage = result.usage;

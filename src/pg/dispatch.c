@@ -46,6 +46,7 @@ dispatch_create(int slot, int max_jobs, WorkerEntry *entry)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not set up the HTTP client: %s", why ? why : "out of memory")));
+	d->reader = json_reader_create();
 	if (slot == 0)
 		d->sync = sync_create(d);
 	return d;

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "core/json_reader.h"
 #include "net/pool.h"
 #include "pg/dispatch.h"
 #include "pg/endpoint.h"
@@ -40,6 +41,7 @@ struct Dispatch
 	WorkerEntry *entry;
 	MemoryContext context;		/* reset every turn */
 	Pool	   *pool;
+	JsonReader *reader;			/* of answers; or NULL */
 	JobList		free;
 	JobList		ready;			/* claimed, oldest first */
 	JobList		flying;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/classify.h"
+#include "core/json_reader.h"
 #include "core/utf8.h"
 #include "core/verdict.h"
 
@@ -117,10 +118,41 @@ promise_result(VerdictResult *result)
 	verdict_free(&result->verdict);
 }
 
+static bool
+is_same(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+/* What was read before with the same reader makes no difference. */
+static void
+promise_reader_forgets(const char *data, size_t size)
+{
+	static JsonReader *reader = NULL;
+	const CallReply reply = {.transport = TRANSPORT_OK, .http_status = 200, .body = data, .body_len = size};
+	VerdictResult kept;
+	VerdictResult alone;
+
+	if (reader == NULL)
+		reader = json_reader_create();
+	verdict_of_call(reader, &reply, 0, KIND_TRIAGE, &offer, &kept);
+	verdict_of_call(NULL, &reply, 0, KIND_TRIAGE, &offer, &alone);
+	promise(kept.outcome == alone.outcome && is_same(kept.reason, alone.reason) && is_same(kept.model, alone.model));
+	if (kept.outcome == OUTCOME_SUCCEEDED)
+		promise(kept.verdict.category == alone.verdict.category && kept.verdict.urgency == alone.verdict.urgency &&
+				is_same(kept.verdict.draft_reply, alone.verdict.draft_reply) &&
+				is_same(kept.verdict.summary, alone.verdict.summary) &&
+				is_same(kept.verdict.language, alone.verdict.language));
+	verdict_free(&kept.verdict);
+	verdict_free(&alone.verdict);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	VerdictResult result;
+
+	promise_reader_forgets((const char *) data, size);
 
 	verdict_parse((const char *) data, size, KIND_TRIAGE, &offer, &result);
 	promise_result(&result);

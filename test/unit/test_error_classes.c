@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "core/classify.h"
+#include "core/json_reader.h"
 #include "core/labels.h"
 #include "core/retry.h"
 #include "core/verdict.h"
@@ -23,6 +24,7 @@
 #define NOW INT64_C(784111777000)
 
 static const Category shop_categories[] = {{"technical", ""}, {"billing", ""}};
+static JsonReader *reader;
 static const Offer shop = {.labels = shop_categories, .label_count = (int) COUNT(shop_categories)};
 
 /* What becomes of the job of a first call that ended so. */
@@ -258,12 +260,28 @@ fate_of(const VerdictResult *result)
 	return tries == 2 ? ASKED_ONCE_MORE : tries == 3 ? ASKED_TWICE_MORE : COUNTED;
 }
 
+/* What was read before with the same reader makes no difference. */
+static void
+check_alone(const CallReply *reply, const VerdictResult *result)
+{
+	VerdictResult alone;
+
+	verdict_of_call(NULL, reply, NOW, KIND_TRIAGE, &shop, &alone);
+	CHECK_INT(alone.outcome, result->outcome);
+	CHECK_STR(alone.reason, result->reason);
+	CHECK_STR(alone.model, result->model);
+	CHECK_INT(alone.usage.input_tokens, result->usage.input_tokens);
+	CHECK_INT(alone.usage.output_tokens, result->usage.output_tokens);
+	verdict_free(&alone.verdict);
+}
+
 static void
 judge(const CallReply *reply, VerdictResult *result)
 {
 	/* whatever is not set is seen */
 	memset(result, 0x55, sizeof(*result));
-	verdict_of_call(reply, NOW, KIND_TRIAGE, &shop, result);
+	verdict_of_call(reader, reply, NOW, KIND_TRIAGE, &shop, result);
+	check_alone(reply, result);
 	CHECK_INT(fate_of(result) == STORED, result->outcome == OUTCOME_SUCCEEDED);
 	CHECK_INT(result->reason[0] == '\0', result->outcome == OUTCOME_SUCCEEDED);
 	verdict_free(&result->verdict);
@@ -453,5 +471,10 @@ static const CheckTest tests[] = {
 int
 main(void)
 {
-	return check_run_all(tests);
+	int			code;
+
+	reader = json_reader_create();
+	code = check_run_all(tests);
+	json_reader_free(reader);
+	return code;
 }

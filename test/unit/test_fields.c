@@ -42,7 +42,7 @@ normalise(const char *answer, const Field *fields, int count, Buf *out, char *re
 
 	reason[0] = '\0';
 	buf_init(out, 1 << 20);
-	object = json_parse_object(answer, strlen(answer), "answer", ending);
+	object = json_parse_object(NULL, answer, strlen(answer), "answer", ending);
 	if (object != NULL && fields_normalise(out, object, fields, count, ending))
 		CHECK(utf8_valid(out->data, out->len));
 	json_object_put(object);
@@ -189,7 +189,7 @@ too_little_room_fails_without_harm(void)
 		RunOutcome	outcome = OUTCOME_SUCCEEDED;
 		char		reason[REASON_MAX] = "";
 		Ending		ending = {&outcome, reason};
-		json_object *object = json_parse_object(answer, strlen(answer), "answer", ending);
+		json_object *object = json_parse_object(NULL, answer, strlen(answer), "answer", ending);
 		Buf			out;
 		bool		fits;
 
@@ -472,6 +472,54 @@ what_no_strict_schema_takes_is_not_offered(void)
 	}
 }
 
+/* Whatever a reader has met, the next text is read as by a new one. */
+static void
+reader_is_as_new_after_any_text(void)
+{
+	static const char *const bad[] = {
+		"{\"text\":\"ab", "{\"text\":[[[[", "{\"text\" \"a\"}", "{\"text\":\"\xC3", "{\"text\":\"\\ud83d", "{\"a\":99999999999999999999",
+		"{\"text\":tru", "{\"text\":\"a\"} {", "{\"text\":'a'}", "{\"text\":\"\xFF\"}", "[", "", "{\"text\":\"\\ud83d\\",
+		"{\"text\":\"\\ud83d\\u00zz\"}"
+	};
+	/* the second half of a character alone is none */
+	static const char *const good[][2] = {
+		{"{\"text\":\"next\"}", "next"},
+		{"{\"text\":\"caf\\u00e9\"}", "caf\xC3\xA9"},
+		{"{\"text\":\"x\\ude00\"}", "x\xEF\xBF\xBD"},
+	};
+	const size_t long_len = 200000;
+	char	   *lengthy = malloc(long_len + 1);
+	JsonReader *reader = json_reader_create();
+
+	memset(lengthy, 'x', long_len);
+	memcpy(lengthy, "{\"text\":\"", 9);
+	strcpy(lengthy + long_len - 2, "\"}");
+	for (size_t i = 0; i < (COUNT(bad) + 1) * COUNT(good); i++)
+	{
+		const char *first = i / COUNT(good) < COUNT(bad) ? bad[i / COUNT(good)] : lengthy;
+		const char *const *next = good[i % COUNT(good)];
+		int			before = check_failures;
+		RunOutcome	outcome = OUTCOME_SUCCEEDED;
+		char		reason[REASON_MAX] = "";
+		Ending		ending = {&outcome, reason};
+		json_object *object = json_parse_object(reader, first, strlen(first), "answer", ending);
+
+		CHECK((object != NULL) == (first == lengthy));
+		json_object_put(object);
+		outcome = OUTCOME_SUCCEEDED;
+		reason[0] = '\0';
+		object = json_parse_object(reader, next[0], strlen(next[0]), "answer", ending);
+		CHECK_STR(reason, "");
+		CHECK(object != NULL);
+		CHECK_STR(json_object_get_string(json_member(object, "text")), next[1]);
+		CHECK_ROW(before, "%s after %s", next[0], first);
+		json_object_put(object);
+	}
+	json_reader_free(reader);
+	json_reader_free(NULL);
+	free(lengthy);
+}
+
 int
 main(void)
 {
@@ -485,6 +533,7 @@ main(void)
 		CHECK_TEST(no_description_is_wider_than_the_reader),
 		CHECK_TEST(schema_has_the_labels_of_the_job),
 		CHECK_TEST(what_no_strict_schema_takes_is_not_offered),
+		CHECK_TEST(reader_is_as_new_after_any_text),
 	};
 
 	return check_run_all(tests);

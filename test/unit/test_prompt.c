@@ -80,7 +80,7 @@ build(const Prompt *prompt, const char *subject, const char *description, size_t
 	CHECK(build_body(&built.body, prompt, &ticket));
 	CHECK(utf8_valid(built.body.data, built.body.len));
 	/* no laxer than replies are read */
-	built.json = json_parse_object(built.body.data, built.body.len, "request", (Ending) {&outcome, reason});
+	built.json = json_parse_object(NULL, built.body.data, built.body.len, "request", (Ending) {&outcome, reason});
 	CHECK(built.json != NULL);
 	CHECK_INT(json_object_array_length(get(built.json, "messages")), 2);
 	built.system = message_of(built.json, 0, "system");

@@ -50,11 +50,26 @@ give_up_unasked(Job *job, RunOutcome outcome)
 	job->state = JOB_ANSWERED;
 }
 
+/* Nobody who writes a ticket can guess it, which is what it is for.  Drawn ahead: one draw costs as much as a hundred. */
+static uint64
+draw_boundary(void)
+{
+	static uint64 drawn[64];
+	static int	left = 0;
+
+	if (left == 0)
+	{
+		if (!pg_strong_random(drawn, sizeof(drawn)))
+			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
+		left = lengthof(drawn);
+	}
+	return drawn[--left];
+}
+
 /* conversation: of any kind but triage, which has input. */
 static void
 build_request(const Provider *provider, Job *job, const TicketInput *input, const Conversation *conversation)
 {
-	uint64		random;
 	char		boundary[33];
 	Vocabulary *vocabulary = job->vocabulary;
 	bool		own_frame = kind_takes_offer(job->kind);
@@ -76,9 +91,7 @@ build_request(const Provider *provider, Job *job, const TicketInput *input, cons
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
 	vocabulary->framed = true;
-	if (!pg_strong_random(&random, sizeof(random)))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random boundary")));
-	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) random);
+	snprintf(boundary, sizeof(boundary), "%016llx", (unsigned long long) draw_boundary());
 	buf_init(&job->body, MAX_REQUEST);
 	if (!(is_conversation(job) ? prompt_build_conversation(&job->body, &prompt, &vocabulary->frame, conversation) :
 		  prompt_build(&job->body, &prompt, &vocabulary->frame, input)))

@@ -58,8 +58,11 @@ dispatch_free_job(Dispatch *d, Job *job)
 void
 dispatch_count(Dispatch *d, WorkerCounter counter, int64 n)
 {
-	if (d->entry)
-		pg_atomic_fetch_add_u64(&d->entry->counters[counter], n);
+	pg_atomic_uint64 *count = d->entry ? &d->entry->counters[counter] : NULL;
+
+	/* nobody else writes it, so nothing is to be locked */
+	if (count)
+		pg_atomic_write_u64(count, pg_atomic_read_u64(count) + n);
 }
 
 void

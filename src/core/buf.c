@@ -133,6 +133,22 @@ json_escape(Buf *buf, unsigned char c)
 	return buf_add(buf, (const char[]) {'\\', escapes[c]}, 2);
 }
 
+#define IN_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Eight characters of ASCII that need no escape, all at once: a subtraction sets the high bit of a byte that it takes
+ * below zero.  Of a byte that borrows from the next one, that one may look special too: false says nothing.
+ */
+static bool
+eight_are_plain(const char *text)
+{
+	uint64_t	eight;
+
+	memcpy(&eight, text, sizeof(eight));
+	return ((eight | (eight - IN_EACH(' ')) | ((eight ^ IN_EACH('"')) - IN_EACH(1)) |
+			 ((eight ^ IN_EACH('\\')) - IN_EACH(1)) | ((eight ^ IN_EACH(0x7F)) - IN_EACH(1))) & IN_EACH(0x80)) == 0;
+}
+
 /* Length of the longest front of text that JSON takes as it is. */
 static size_t
 json_plain_length(const char *text, size_t len)
@@ -144,7 +160,9 @@ json_plain_length(const char *text, size_t len)
 		unsigned char c = (unsigned char) text[at];
 		size_t		step = 1;
 
-		if (c >= 0x80)
+		if (len - at >= sizeof(uint64_t) && eight_are_plain(text + at))
+			step = sizeof(uint64_t);
+		else if (c >= 0x80)
 			step = utf8_sequence(text + at, len - at);
 		else if (escapes[c] != 0)
 			break;

@@ -300,6 +300,47 @@ json_strings_are_escaped(void)
 	}
 }
 
+/* As far as the plain characters around it are looked at several at once. */
+static void
+every_byte_is_escaped_at_every_place(void)
+{
+	enum { PLACES = 20 };
+
+	for (int c = 0; c <= 0xFF; c++)
+	{
+		char		one = (char) c;
+		Buf			alone;
+
+		buf_init(&alone, 20);
+		buf_json(&alone, &one, 1);
+		for (int place = 0; place < PLACES; place++)
+		{
+			int			before = check_failures;
+			char		text[PLACES];
+			Buf			got;
+			Buf			want;
+
+			memset(text, place % 2 ? '!' : '~', sizeof(text));
+			buf_init(&got, 100);
+			buf_init(&want, 100);
+			buf_puts(&want, "\"");
+			buf_add(&want, text, (size_t) place);
+			buf_add(&want, alone.data + 1, alone.len - 2);
+			buf_add(&want, text, (size_t) (PLACES - 1 - place));
+			buf_puts(&want, "\"");
+			text[place] = one;
+			CHECK(buf_json(&got, text, sizeof(text)));
+			CHECK_STR(got.data, want.data);
+			CHECK_ROW(before, "byte %d at %d", c, place);
+			buf_free(&got);
+			buf_free(&want);
+		}
+		/* alone it is looked at by itself */
+		CHECK((alone.len == 3) == (c >= ' ' && c < 0x7F && c != '"' && c != '\\'));
+		buf_free(&alone);
+	}
+}
+
 static void
 json_string_over_the_cap_fails(void)
 {
@@ -334,6 +375,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(reset_gives_back_large_memory),
 	CHECK_TEST(freed_buffer_can_be_used_again),
 	CHECK_TEST(json_strings_are_escaped),
+	CHECK_TEST(every_byte_is_escaped_at_every_place),
 	CHECK_TEST(json_string_over_the_cap_fails),
 };
 

@@ -234,10 +234,11 @@ tokenize_with(JsonReader *reader, const char *data, size_t len, int flags, Parse
 	parsed->object = json_tokener_parse_ex(reader->tokener, data, (int) len);
 	parsed->error = json_tokener_get_error(reader->tokener);
 	parsed->end = json_tokener_get_parse_end(reader->tokener);
-	json_tokener_reset(reader->tokener);
 	/* what ended in the middle may have left half of a character in it, which json-c gives to the next text */
 	if (parsed->error != json_tokener_success || len > KEPT_TEXT)
 		forget_tokener(reader);
+	else
+		json_tokener_reset(reader->tokener);
 	return true;
 }
 

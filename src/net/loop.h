@@ -5,8 +5,8 @@
  * More than one, because libcurl goes through the list of a handle's connections when a call starts and again when it
  * ends: a thousand of them cost as much as all else that it does for a call.
  *
- * Private to src/net: only pool.c includes it.  All but loop_now_us() and loop_timeout_ms() call libcurl, so the
- * caller has blocked all signals (pool.h says why).  A Loop must not move: libcurl keeps its address.
+ * Private to src/net.  What opens, widens, runs or closes a loop calls libcurl, so the caller has blocked all signals
+ * (pool.h says why).  A Loop must not move: libcurl keeps its address.
  */
 #ifndef TRIAGE_NET_LOOP_H
 #define TRIAGE_NET_LOOP_H

@@ -58,11 +58,13 @@ dispatch_free_job(Dispatch *d, Job *job)
 void
 dispatch_count(Dispatch *d, WorkerCounter counter, int64 n)
 {
-	pg_atomic_uint64 *count = d->entry ? &d->entry->counters[counter] : NULL;
+	pg_atomic_uint64 *count;
 
+	if (d->entry == NULL)
+		return;
+	count = &d->entry->counters[counter];
 	/* nobody else writes it, so nothing is to be locked */
-	if (count)
-		pg_atomic_write_u64(count, pg_atomic_read_u64(count) + n);
+	pg_atomic_write_u64(count, pg_atomic_read_u64(count) + n);
 }
 
 void

@@ -227,6 +227,13 @@ die(const char *what)
 }
 
 static void
+stop_server(void)
+{
+	kill(server_pid, SIGTERM);
+	waitpid(server_pid, NULL, 0);
+}
+
+static void
 start_server(const char *program)
 {
 	int			ends[2];
@@ -1169,8 +1176,7 @@ closed_connection_is_news_once_and_is_not_used(void)
 	call(pool, "TOKEN-first", &reply);
 	pool_done(pool, &reply);
 	CHECK(!has_news(pool, 0));
-	kill(server_pid, SIGTERM);
-	waitpid(server_pid, NULL, 0);
+	stop_server();
 	CHECK(has_news(pool, WAIT_SECONDS * 1000));
 	CHECK_INT(pool_step(pool), 0);
 	CHECK(!has_news(pool, 0));
@@ -1223,8 +1229,7 @@ closed_connections_of_a_burst_are_let_go(void)
 	configure("latency_ms=500");
 	CHECK_INT(run_calls(pool, COUNT, "burst"), COUNT);
 	CHECK(open_files() > files + 300);
-	kill(server_pid, SIGTERM);
-	waitpid(server_pid, NULL, 0);
+	stop_server();
 	start_server(server_program);
 	end = seconds() + WAIT_SECONDS;
 	while (open_files() > files + 5 && seconds() < end)
@@ -1581,7 +1586,6 @@ main(int argc, char **argv)
 	snprintf(beside, sizeof(beside), "%s/fake_model", dirname(directory));
 	start_server(program != NULL ? program : beside);
 	result = check_run_all(tests);
-	kill(server_pid, SIGTERM);
-	waitpid(server_pid, NULL, 0);
+	stop_server();
 	return result;
 }

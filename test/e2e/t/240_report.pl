@@ -77,7 +77,7 @@ const look = frame => {
 		unnamed: [...d.querySelectorAll('table')].filter(t => !t.caption || !t.caption.textContent).length + [...d.querySelectorAll('svg:not([aria-hidden])')].filter(s => !s.querySelector('title') || s.getAttribute('role') !== 'img').length,
 		headings: [...d.querySelectorAll('h1, h2, h3')].map(h => h.localName).join(' '), h1: text('h1'), sections: text('h2'), clusters: text('h3'), quotes: text('blockquote'), facts: text('.facts'), queue: text('#outcomes-section > p'), curves: [...d.querySelectorAll('.curve')].map(e => [...e.childNodes].filter(n => n.localName !== 'svg').map(n => n.textContent).join('')), none: text('.none'),
 		tips: text('#volume-section g title'), sparks: [...d.querySelectorAll('.spark')].map(s => [s.getAttribute('aria-label'), s.querySelectorAll('rect').length]),
-		bars: [...d.querySelectorAll('#volume-section svg g')].map(g => [...g.querySelectorAll('rect:not(.hit)')].map(r => Math.round(r.getBoundingClientRect().height))),
+		bars: [...d.querySelectorAll('#volume-section svg g')].map(g => [...g.querySelectorAll('rect:not(.hit)')].map(r => r.getBoundingClientRect().height)),
 		labels: [...d.querySelectorAll('[aria-labelledby]')].flatMap(e => e.getAttribute('aria-labelledby').split(' ')).filter(i => d.querySelectorAll('#' + CSS.escape(i)).length !== 1) };
 };
 window.onload = () => { document.getElementById('found').textContent = JSON.stringify([...document.querySelectorAll('iframe')].map(look)); };

@@ -147,8 +147,15 @@ worker_stop()
 	return 1
 }
 
-# User and system time of a process in microseconds.
-cpu_us() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / hz }' "/proc/$1/stat"; }
+# User and system time of a process, and how long it was ready and had no processor, in microseconds.
+cpu_us()
+{
+	if [ -r "/proc/$1/schedstat" ]; then
+		awk '{ printf "%d %d\n", $1 / 1000, $2 / 1000 }' "/proc/$1/schedstat"
+	else
+		awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / hz, 0 }' "/proc/$1/stat"
+	fi
+}
 
 rss_anon_kb() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
@@ -172,7 +179,7 @@ wait_until()
 	while [ "$answer" != t ]; do
 		echo "$query;" >&"${ASK[1]}"
 		read -r answer <&"${ASK[0]}"
-		[ "$answer" = t ] || sleep 0.1
+		[ "$answer" = t ] || sleep 0.25
 		if [ "$SECONDS" -gt "$deadline" ]; then
 			echo "gave up after $2 s: $query (last answer: $answer)" >&2
 			sql 'SELECT * FROM triage.queue_stats; SELECT outcome, error, count(*) FROM triage.ai_runs GROUP BY 1, 2' >&2
@@ -184,17 +191,19 @@ wait_until()
 }
 
 # measure_worker COUNT [LABELS]: sets rate (per second), cpu and queued (us a ticket: on a processor, and waiting for
-# one), wal (bytes a ticket), batch (answers a write transaction)
+# one; what it takes to start a worker is no ticket's), wal (bytes a ticket), batch (answers a write transaction)
 measure_worker()
 {
-	local count=$1 before after used waited=0 seconds
+	local count=$1 before after begun at used_before used waited_before waited seconds
 	worker_stop
 	load_tickets "$count" "${2:-none}"
 	before=$(sql 'SELECT pg_current_wal_insert_lsn()')
 	worker_start
-	wait_until "SELECT NOT EXISTS (SELECT FROM triage.ai_jobs)" "${3:-300}"
-	used=$(cpu_us "$pid")
-	[ ! -r "/proc/$pid/schedstat" ] || waited=$(awk '{ print $2 / 1000 }' "/proc/$pid/schedstat")
+	wait_until 'SELECT EXISTS (SELECT FROM triage.ai_runs)' 60
+	at=$EPOCHREALTIME
+	read -r used_before waited_before <<<"$(cpu_us "$pid")"
+	wait_until 'SELECT NOT EXISTS (SELECT FROM triage.ai_jobs)' "${3:-300}"
+	read -r used waited <<<"$(cpu_us "$pid")"
 	after=$(sql 'SELECT pg_current_wal_insert_lsn()')
 	worker_stop
 	[ "$(sql "SELECT count(*) FROM triage.ai_runs WHERE outcome = 'succeeded'")" -eq "$count" ] ||
@@ -203,8 +212,10 @@ measure_worker()
 		('$after'::pg_lsn - '$before'::pg_lsn) / $count
 		FROM (SELECT extract(epoch FROM max(finished_at) - min(started_at)) AS s, count(DISTINCT xmin::text) AS b
 			FROM triage.ai_runs) AS r")"
-	cpu=$(calc "$used / $count" %.0f)
-	queued=$(calc "$waited / $count" %.0f)
+	begun=$(sql "SELECT count(*) FROM triage.ai_runs WHERE finished_at <= to_timestamp($at)")
+	[ "$begun" -lt "$count" ] || begun=0 used_before=0 waited_before=0
+	cpu=$(calc "($used - $used_before) / ($count - $begun)" %.0f)
+	queued=$(calc "($waited - $waited_before) / ($count - $begun)" %.0f)
 	rate=$(calc "$rate" %.0f)
 	batch=$(calc "$batch" %.1f)
 	wal=$(calc "$wal" %.0f)
@@ -219,4 +230,7 @@ measure_floor()
 	floor_cpu=$(sed 's/.*cpu_us_per_request=\([0-9]*\).*/\1/' <<<"$line")
 }
 
+# beyond_a_processor RATE: so many tickets a second take more than one, at the 150 us that a ticket may take
+beyond_a_processor() { holds "$1 * 150 > 1000000"; }
+least() { printf '%s\n' "$@" | sort -g | head -1; }
 median() { printf '%s\n' "$@" | sort -g | sed -n "$((($# + 1) / 2))p"; }

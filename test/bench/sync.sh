@@ -69,7 +69,7 @@ sync_run()
 		sleep 0.05
 	done
 	wait_until "SELECT sync_completed_at IS NOT NULL FROM triage.sync_state WHERE stream = 'tickets'" 60
-	used=$(cpu_us "$pid")
+	read -r used _ <<<"$(cpu_us "$pid")"
 	sleep 0.5
 	sync_after=$(rss_anon_kb "$pid")
 	sync_cpu=$(calc "$used / $count" %.0f)

@@ -36,6 +36,7 @@ typedef struct Claim
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
 	bool		rescanned;		/* from the start of the queue */
+	bool		put_off;		/* the look behind the cursor, to the time for it */
 	bool		judged;			/* terms are known */
 	bool		last_resort;	/* builtin serves what the budgets leave nothing for */
 	BudgetTerms first;			/* of the provider that would serve but for them */
@@ -466,10 +467,12 @@ claim_work(Dispatch *d, void *arg)
 	request.provider = d->serving->provider.name;
 	request.lease_until = in_ms(claim->now, 2 * (int64) d->serving->provider.timeout_ms + LEASE_MARGIN_MS);
 	claim_under_budget(d, claim, &request);
-	if (claim->claimed < request.max_jobs && !claim->last_resort && claim->terms.denied == 0 && d->look &&
-		!claim->rescanned && claim->now >= d->next_early_rescan)
+	/* a transaction that began before others that were served, and has just committed: its job lies behind the cursor */
+	claim->put_off = d->look_behind && !claim->rescanned && claim->claimed < request.max_jobs && !claim->last_resort &&
+		claim->terms.denied == 0;
+	if (claim->put_off && claim->now >= d->next_early_rescan)
 	{
-		/* a transaction that began long ago and has just committed: its job lies behind the cursor */
+		claim->put_off = false;
 		claim->rescanned = true;
 		cursor_reset(&d->cursor);
 		request.max_jobs -= claim->claimed;
@@ -544,6 +547,7 @@ claims_make(Dispatch *d, TimestampTz now)
 
 	if (now < d->paused_until)
 		return;
+	d->look_behind = d->look_behind || d->look;
 	dispatch_show(d, "claiming jobs");
 	escalate_unanswered(d, now);
 	if (rescan)
@@ -582,9 +586,12 @@ claims_make(Dispatch *d, TimestampTz now)
 			ResetPlanCache();
 		}
 		d->next_early_rescan = in_ms(now, 20 * took_ms);
+		d->look_behind = false;
 	}
 	d->look = false;
 	d->next_look = in_ms(now, triage_poll_interval);
+	if (claim.put_off)
+		d->next_look = Min(d->next_look, d->next_early_rescan);
 	if (claim.first.resets_at > now)
 		d->next_look = Min(d->next_look, claim.first.resets_at);
 	if (claim.next_due != 0)

@@ -58,6 +58,7 @@ struct Dispatch
 	TimestampTz next_watch;		/* when to look at key files; 0: no provider waits for one */
 	TimestampTz next_start;		/* when to try the ready jobs again that no call's end will move */
 	bool		look;			/* the queue may hold something to claim */
+	bool		look_behind;	/* and so since the start of the queue was looked at last */
 	bool		more;			/* the last claim took all it asked for */
 	TimestampTz next_look;
 	TimestampTz next_rescan;

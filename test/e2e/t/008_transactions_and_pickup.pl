@@ -4,6 +4,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 use Triage;
 
 my $model = start_model();
@@ -62,6 +63,19 @@ for my $preload (1, 0)
 	is(scalar($model->log('late')), 1, "$mode: a transaction that began before others were served and commits after them is picked up by its own wake-up");
 	sql($node, 'SELECT triage.request_triage(id) FROM triage.tickets WHERE external_id = \'TOKEN-late\'');
 	all_done($node);
+
+	# again and again, the commits so near to each other that the second wake-up comes while the first one's look is over
+	my ($first, $second) = map { $node->background_psql('postgres') } 1 .. 2;
+	for my $i (1 .. 25)
+	{
+		$first->query_safe("BEGIN; INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-under$i', 'TOKEN-under$i')");
+		$second->query_safe("INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-over$i', 'TOKEN-over$i')");
+		sleep(0.001 * ($i % 6));
+		$first->query_safe('COMMIT');
+		wait_for($node, 'SELECT count(*) FROM triage.ai_jobs', 0, "$mode: round $i of two transactions that overlap", limit => 20);
+	}
+	$_->quit for $first, $second;
+	pass("$mode: of transactions that overlap each is picked up by its own wake-up");
 
 	# a subtransaction that is undone, a transaction that is: nobody is woken for nothing, and nothing is sent
 	$model->reset;

@@ -275,6 +275,30 @@ check_resolution(const Row *old, const Row *row, TicketStatus status)
 			 errhint("Resolve or close it: set its status too, or call triage.resolve_ticket() or triage.close_ticket().")));
 }
 
+/* It counts the ticket's changes, for whoever asks whether it is still the one that he saw. */
+static void
+check_version(const Row *row)
+{
+	bool		null;
+	int			version = DatumGetInt32(get(row, COL_VERSION, &null));
+
+	if (null || version >= 1)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("the version of a ticket must be at least 1, not %d", version),
+			 errhint("Leave it out: a new ticket has version 1, and each change counts it up.")));
+}
+
+static void
+count_version(const Row *old, Row *row)
+{
+	bool		null;
+	int			version = DatumGetInt32(get(old, COL_VERSION, &null));
+
+	put(row, COL_VERSION, Int32GetDatum(null || version == PG_INT32_MAX ? 1 : version + 1), false);
+}
+
 static void
 before_insert(Row *row, TimestampTz now)
 {
@@ -283,6 +307,7 @@ before_insert(Row *row, TimestampTz now)
 	Datum		value;
 
 	check_texts(row);
+	check_version(row);
 	follow_assignee(row);
 	check_resolution(NULL, row, status);
 	follow_status(row, status, now);
@@ -356,8 +381,7 @@ before_update(const Row *old, Row *row, TimestampTz now)
 		value = get(old, COL_SEARCH, &null);
 		put(row, COL_SEARCH, value, null);
 	}
-	value = get(old, COL_VERSION, &null);
-	put(row, COL_VERSION, Int32GetDatum(null ? 1 : DatumGetInt32(value) + 1), false);
+	count_version(old, row);
 	if (!triage_syncing)
 		put(row, COL_UPDATED_AT, TimestampTzGetDatum(now), false);
 }

@@ -1,6 +1,6 @@
 -- A ticket's states: each of the 49 changes of status, and what follows from a change.
 \ir prepare.psql
-SELECT plan(50 + 47);
+SELECT plan(50 + 47 + 3);
 
 -- From each status to each other one, by plain UPDATE -----------------------------------------------------------------
 
@@ -79,6 +79,15 @@ SELECT is(pg_temp.state('c'), 'resolved resolved resolved_at', 'or resolved');
 INSERT INTO triage.tickets (external_id, description, closed_at) VALUES ('d', 'x', now());
 SELECT is(pg_temp.state('d'), 'open - waiting', 'an open one begins without a time of its end, whatever the INSERT says');
 SELECT is(pg_temp.outcome($$UPDATE triage.tickets SET status = NULL WHERE external_id = 'd'$$), '23502', 'no status is no status');
+
+-- an answer to a ticket without a version that counts could not be stored
+SELECT throws_ok($$INSERT INTO triage.tickets (subject, description, version) VALUES ('x', 'y', -7)$$, '23514',
+	'the version of a ticket must be at least 1, not -7', 'a version that is no count is refused');
+INSERT INTO triage.tickets (subject, description, external_id, version) VALUES ('x', 'y', 'counted out', 2147483646);
+UPDATE triage.tickets SET subject = 'xx' WHERE external_id = 'counted out';
+SELECT is((SELECT version FROM triage.tickets WHERE external_id = 'counted out'), 2147483647, 'a version counts up to the last number');
+UPDATE triage.tickets SET subject = 'xxx' WHERE external_id = 'counted out';
+SELECT is((SELECT version FROM triage.tickets WHERE external_id = 'counted out'), 1, 'and begins again after it');
 
 SELECT throws_ok($$UPDATE triage.tickets SET status = 'open' WHERE external_id = 'b'$$, '23514',
 	format('ticket %s cannot go from closed to open', pg_temp.ticket('b')), 'the refusal names ticket and statuses');

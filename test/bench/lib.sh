@@ -190,18 +190,34 @@ wait_until()
 	wait "$ASK_PID" 2>/dev/null || true
 }
 
+# Sets start_us: the CPU of a worker that comes and finds nothing to do, the least of three.
+start_us=
+measure_start()
+{
+	local i used starts=()
+	worker_stop
+	load_tickets 0
+	for i in 1 2 3; do
+		worker_start
+		wait_until "SELECT state = 'idle' FROM pg_stat_activity WHERE pid = $pid" 30
+		read -r used _ <<<"$(cpu_us "$pid")"
+		starts+=("$used")
+		worker_stop
+	done
+	start_us=$(least "${starts[@]}")
+}
+
 # measure_worker COUNT [LABELS]: sets rate (per second), cpu and queued (us a ticket: on a processor, and waiting for
-# one; what it takes to start a worker is no ticket's), wal (bytes a ticket), batch (answers a write transaction)
+# one; what a worker takes that finds nothing to do is no ticket's), wal (bytes a ticket), batch (answers a write
+# transaction)
 measure_worker()
 {
-	local count=$1 before after begun at used_before used waited_before waited seconds
+	local count=$1 before after used waited seconds
+	[ -n "$start_us" ] || measure_start
 	worker_stop
 	load_tickets "$count" "${2:-none}"
 	before=$(sql 'SELECT pg_current_wal_insert_lsn()')
 	worker_start
-	wait_until 'SELECT EXISTS (SELECT FROM triage.ai_runs)' 60
-	at=$EPOCHREALTIME
-	read -r used_before waited_before <<<"$(cpu_us "$pid")"
 	wait_until 'SELECT NOT EXISTS (SELECT FROM triage.ai_jobs)' "${3:-300}"
 	read -r used waited <<<"$(cpu_us "$pid")"
 	after=$(sql 'SELECT pg_current_wal_insert_lsn()')
@@ -212,10 +228,8 @@ measure_worker()
 		('$after'::pg_lsn - '$before'::pg_lsn) / $count
 		FROM (SELECT extract(epoch FROM max(finished_at) - min(started_at)) AS s, count(DISTINCT xmin::text) AS b
 			FROM triage.ai_runs) AS r")"
-	begun=$(sql "SELECT count(*) FROM triage.ai_runs WHERE finished_at <= to_timestamp($at)")
-	[ "$begun" -lt "$count" ] || begun=0 used_before=0 waited_before=0
-	cpu=$(calc "($used - $used_before) / ($count - $begun)" %.0f)
-	queued=$(calc "($waited - $waited_before) / ($count - $begun)" %.0f)
+	cpu=$(calc "($used - $start_us) / $count" %.0f)
+	queued=$(calc "$waited / $count" %.0f)
 	rate=$(calc "$rate" %.0f)
 	batch=$(calc "$batch" %.1f)
 	wal=$(calc "$wal" %.0f)

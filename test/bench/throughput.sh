@@ -24,7 +24,7 @@ throughput_cell()
 	local rates=() floors=() ratios=() cpus=() floor_cpus=() waits=()
 	count=$((4 * tickets))
 	[ "$latency" -eq 0 ] || count=$((in_flight * 8000 / latency))
-	[ "$count" -ge $((tickets / 2)) ] || count=$((tickets / 2))
+	[ "$count" -ge "$tickets" ] || count=$tickets
 	[ "$count" -le $((8 * tickets)) ] || count=$((8 * tickets))
 	count=$(((count + in_flight - 1) / in_flight * in_flight))
 	[ "$latency" -gt 0 ] || runs=5
@@ -32,8 +32,8 @@ throughput_cell()
 	setting triage.max_in_flight "$in_flight"
 	for ((i = 0; i < runs; i++)); do
 		fake_config "$latency"
-		# a second or so, also where nothing is waited for
-		measure_floor $((latency > 0 ? count : 2 * count)) "$in_flight"
+		# a second or so, also where nothing is waited for; where much is, what it reaches does not vary
+		[ "$latency" -gt 0 ] && [ "$i" -gt 0 ] || measure_floor $((latency > 0 ? count : 2 * count)) "$in_flight"
 		fake_config "$latency"
 		measure_worker "$count"
 		rates+=("$rate") floors+=("$floor_rate") ratios+=("$(calc "$rate / $floor_rate" %.3f)")

@@ -244,7 +244,5 @@ measure_floor()
 	floor_cpu=$(sed 's/.*cpu_us_per_request=\([0-9]*\).*/\1/' <<<"$line")
 }
 
-# beyond_a_processor RATE: so many tickets a second take more than one, at the 150 us that a ticket may take
-beyond_a_processor() { holds "$1 * 150 > 1000000"; }
 least() { printf '%s\n' "$@" | sort -g | head -1; }
 median() { printf '%s\n' "$@" | sort -g | sed -n "$((($# + 1) / 2))p"; }

@@ -46,7 +46,7 @@ throughput_cell()
 	else
 		ideal=$(calc "$in_flight * 1000 / $latency" %.0f)
 		info "$name: floor against ideal" "$floor_rate" "ideal $ideal" "$(calc "$floor_rate / $ideal")"
-		if beyond_a_processor "$ideal"; then
+		if holds "$ideal * 150 > 1000000"; then
 			info "$name (more than one processor at 150 us)" "$rate" "ideal $ideal" "$(calc "$rate / $ideal")"
 		elif holds "$floor_rate >= 0.9 * $ideal"; then
 			at_least "$name" "$rate" "ideal $ideal" "$(calc "$rate / $ideal")" 0.9

@@ -17,7 +17,7 @@
 #define FIELDS(list) .fields = (list), .field_count = (int) (sizeof(list) / sizeof((list)[0]))
 
 static const Field triage_fields[TRIAGE_FIELDS] = {
-	[TRIAGE_CATEGORY] = {"category", FIELD_LABEL, true, "The category that fits best.", .labels_of_job = true},
+	[TRIAGE_CATEGORY] = {"category", FIELD_LABEL, true, "The category that fits best, exactly as spelled here.", .labels_of_job = true},
 	[TRIAGE_URGENCY] = {"urgency", FIELD_LABEL, true, "How soon somebody must act.", LABELS(priority_names)},
 	[TRIAGE_SENTIMENT] = {"sentiment_score", FIELD_SCALE, true,
 		"How upset the requester is: " TEXT_OF(SENTIMENT_MIN) " calm, " TEXT_OF(SENTIMENT_MAX) " furious.",
@@ -200,7 +200,7 @@ bind_fields(Field *to, const Field *from, int count, const Offer *offer)
 }
 
 void
-kind_answer_form(JobKind kind, const Offer *offer, const char *description, AnswerForm *form)
+kind_answer_form(JobKind kind, const Offer *offer, AnswerForm *form)
 {
 	static const Offer nothing = {0};
 	const KindForm *of = &forms[kind];
@@ -215,8 +215,6 @@ kind_answer_form(JobKind kind, const Offer *offer, const char *description, Answ
 			bind_fields(form->items, of->fields[i].fields, of->fields[i].field_count, offer);
 			form->fields[i].fields = form->items;
 		}
-	if (description != NULL)
-		form->fields[TRIAGE_CATEGORY].description = description;
 }
 
 static bool

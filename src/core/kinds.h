@@ -35,11 +35,8 @@ enum
 	TRIAGE_NEEDS_HUMAN, TRIAGE_FIELDS
 };
 
-/*
- * offer: NULL for nothing.  description, of what is offered, is for triage only; it and the offer live as long as the
- * form is used.
- */
-extern void kind_answer_form(JobKind kind, const Offer *offer, const char *description, AnswerForm *form);
+/* offer: NULL for nothing; lives as long as the form is used. */
+extern void kind_answer_form(JobKind kind, const Offer *offer, AnswerForm *form);
 /* Does an answer name labels of the job's own, or its texts?  Then each of its requests has another schema. */
 extern bool kind_takes_offer(JobKind kind);
 /* Why no model can be asked to choose from this; NULL when it can. */

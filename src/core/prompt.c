@@ -51,38 +51,12 @@ add_user_text(Buf *out, const Prompt *prompt, const TicketInput *ticket)
 	buf_printf(out, "\n----- ticket %s ends -----\n", prompt->boundary);
 }
 
-/* The labels' own descriptions help a model that looks at the schema only. */
 static void
-add_category_description(Buf *out, const Prompt *prompt)
-{
-	buf_puts(out, "The category that fits best, exactly as spelled here.");
-	for (int i = 0; i < prompt->offer.label_count; i++)
-	{
-		const Category *category = &prompt->offer.labels[i];
-
-		buf_printf(out, " %s%s%s%s", category->name, category->description[0] != '\0' ? ": " : "",
-				   category->description, i + 1 < prompt->offer.label_count ? ";" : "");
-	}
-}
-
-static void
-add_schema(Buf *body, Buf *scratch, const Prompt *prompt)
+add_schema(Buf *body, const Prompt *prompt)
 {
 	AnswerForm	form;
-	const char *description = NULL;
 
-	if (prompt->kind == KIND_TRIAGE)
-	{
-		buf_reset(scratch, SIZE_MAX);
-		add_category_description(scratch, prompt);
-		if (scratch->failed)
-		{
-			body->failed = true;
-			return;
-		}
-		description = scratch->data;
-	}
-	kind_answer_form(prompt->kind, &prompt->offer, description, &form);
+	kind_answer_form(prompt->kind, &prompt->offer, &form);
 	fields_schema(body, form.fields, form.count);
 }
 
@@ -117,7 +91,7 @@ prompt_frame_build(PromptFrame *frame, const Prompt *prompt, size_t cap)
 	buf_puts(&frame->tail, "}],\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
 			 "{\"name\":");
 	buf_printf(&frame->tail, "\"%s\",\"strict\":true,\"schema\":", kind_name(prompt->kind));
-	add_schema(&frame->tail, &scratch, prompt);
+	add_schema(&frame->tail, prompt);
 	buf_puts(&frame->tail, "}}");
 	if (prompt->max_output_tokens > 0)
 	{
@@ -177,10 +151,8 @@ prompt_build_conversation(Buf *body, const Prompt *prompt, const PromptFrame *fr
 	return build_around(body, prompt, frame, &user);
 }
 
-/* In the schema a byte of a description is an escape of up to 6. */
-#define SCHEMA_ESCAPE 6
-#define NAME_PLACES 3			/* instructions, enum, the enum's description */
-#define CATEGORY_MARKS 16		/* punctuation about a category in all of them */
+#define NAME_PLACES 2			/* instructions, enum */
+#define CATEGORY_MARKS 8		/* punctuation about a category in both of them */
 
 int64_t
 prompt_token_bound(const PromptSize *size)
@@ -188,7 +160,7 @@ prompt_token_bound(const PromptSize *size)
 	int64_t		description = size->description < PROMPT_DESCRIPTION_MAX ? size->description : PROMPT_DESCRIPTION_MAX;
 
 	return PROMPT_TOKENS_FIXED + size->system_text + size->category_count * CATEGORY_MARKS +
-		size->category_names * NAME_PLACES + size->category_descriptions * (1 + SCHEMA_ESCAPE) +
+		size->category_names * NAME_PLACES + size->category_descriptions +
 		(size->subject + description) * UNTRUSTED_GROWTH;
 }
 

@@ -114,7 +114,7 @@ read_answer(JsonReader *reader, const char *data, size_t len, JobKind kind, cons
 
 	if (answer == NULL)
 		return;
-	kind_answer_form(kind, offer, NULL, &form);
+	kind_answer_form(kind, offer, &form);
 	if (kind == KIND_TRIAGE)
 		read = read_verdict(answer, form.fields, result);
 	else

@@ -409,7 +409,7 @@ schema_has_the_labels_of_the_job(void)
 	Buf			out;
 
 	buf_init(&out, 1 << 20);
-	kind_answer_form(KIND_EXTRACT_ISSUES, &offered, NULL, &form);
+	kind_answer_form(KIND_EXTRACT_ISSUES, &offered, &form);
 	fields_schema(&out, form.fields, form.count);
 	CHECK_CONTAINS(out.data, "{\"type\":\"object\",\"properties\":{\"issues\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
 				   "\"area\":{\"type\":\"string\",\"enum\":[\"PAYROLL/errors\",\"SETTINGS/deductions\",\"none\",\"C17\"],");
@@ -418,12 +418,12 @@ schema_has_the_labels_of_the_job(void)
 	/* what is known of a label is a stranger's text */
 	CHECK_LACKS(out.data, "Payroll stops.");
 	buf_reset(&out, 1 << 20);
-	kind_answer_form(KIND_MATCH_ISSUES, &offered, NULL, &form);
+	kind_answer_form(KIND_MATCH_ISSUES, &offered, &form);
 	fields_schema(&out, form.fields, form.count);
 	CHECK_CONTAINS(out.data, "\"issue\":{\"type\":\"integer\",\"enum\":[1,2,3],");
 	CHECK_CONTAINS(out.data, "\"cluster\":{\"type\":\"string\",\"enum\":[\"PAYROLL/errors\",\"SETTINGS/deductions\",\"none\",\"C17\"],");
 	buf_reset(&out, 1 << 20);
-	kind_answer_form(KIND_MATCH_ISSUES, &others, NULL, &form);
+	kind_answer_form(KIND_MATCH_ISSUES, &others, &form);
 	fields_schema(&out, form.fields, form.count);
 	CHECK_CONTAINS(out.data, "\"enum\":[1,2,3,4,5,6,7,8,9,10],");
 	CHECK_CONTAINS(out.data, "\"enum\":[\"X/y\"],");

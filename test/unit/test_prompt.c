@@ -204,16 +204,16 @@ schema_uses_no_keyword_that_a_provider_rejects(void)
 }
 
 static void
-categories_stand_in_the_instructions_and_the_schema(void)
+categories_are_described_once_in_the_instructions(void)
 {
 	Built		built = build_text("Refund", "Charged twice");
-	const char *described;
 
 	CHECK(strncmp(built.system, "You sort tickets.\n", 18) == 0);
 	CHECK_CONTAINS(built.system, "\n- billing: Charges, invoices \"and\" refunds\n");
 	CHECK_CONTAINS(built.system, "\n- technical\n");
-	described = json_object_get_string(get(get(get(built.schema, "properties"), "category"), "description"));
-	CHECK_CONTAINS(described, "billing: Charges, invoices \"and\" refunds; technical; general: Anything else");
+	CHECK_CONTAINS(built.system, "\n- general: Anything else\n");
+	/* every token of every call is paid for */
+	CHECK_LACKS(json_object_to_json_string(built.schema), "Anything else");
 	built_free(&built);
 }
 
@@ -619,7 +619,7 @@ no_request_has_more_bytes_than_its_bound(void)
 	for (int i = 0; i < 200; i++)
 		categories[i] = (Category) {"x", ""};
 	CHECK(bytes_read(&bare, "", "") <= (size_t) bound_of(&bare, "", ""));
-	CHECK_INT(bound_of(&bare, "", "") - PROMPT_TOKENS_FIXED, 16 + 3);
+	CHECK_INT(bound_of(&bare, "", "") - PROMPT_TOKENS_FIXED, 8 + 2);
 	many.offer.label_count = 200;
 	CHECK(bytes_read(&many, "", "") <= (size_t) bound_of(&many, "", ""));
 	free(description);
@@ -633,7 +633,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(schema_requires_every_property_and_no_other),
 	CHECK_TEST(schema_types_and_enums_are_closed),
 	CHECK_TEST(schema_uses_no_keyword_that_a_provider_rejects),
-	CHECK_TEST(categories_stand_in_the_instructions_and_the_schema),
+	CHECK_TEST(categories_are_described_once_in_the_instructions),
 	CHECK_TEST(ticket_stands_between_boundaries_and_only_there),
 	CHECK_TEST(instructions_say_that_the_ticket_is_data),
 	CHECK_TEST(only_the_end_of_the_instructions_differs_between_calls),

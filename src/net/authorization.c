@@ -131,7 +131,12 @@ take_out(Transfer *transfer, const char *key)
 	else if (len >= WHOLE_KEY_MIN)
 		redact(transfer->response.data, transfer->response.len, key, len);
 	for (int i = 0; i < HEADER_COUNT; i++)
-		redact(transfer->header[i], strlen(transfer->header[i]), key, KEY_PART_MIN);
+	{
+		char	   *value = transfer_header(transfer, (HeaderField) i);
+
+		if (value != NULL)
+			redact(value, strlen(value), key, KEY_PART_MIN);
+	}
 	redact(transfer->message, strlen(transfer->message), key, KEY_PART_MIN);
 }
 

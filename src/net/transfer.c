@@ -90,13 +90,6 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	return buf_add(&transfer->response, data, len) ? len : 0;
 }
 
-static void
-forget_headers(Transfer *transfer)
-{
-	for (int i = 0; i < HEADER_COUNT; i++)
-		transfer->header[i][0] = '\0';
-}
-
 /* Printable ASCII only: these values end up in tables and messages.  Clipped, not refused. */
 static void
 keep_header(char *target, const char *value, size_t len)
@@ -122,7 +115,7 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	/* an interim (1xx) response has headers of its own */
 	if (len >= 5 && strncmp(data, "HTTP/", 5) == 0)
 	{
-		forget_headers(transfer);
+		transfer->headers = 0;
 		return len;
 	}
 	colon = memchr(data, ':', len);
@@ -131,9 +124,12 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	for (size_t i = 0; i < HEADER_NAME_COUNT; i++)
 	{
 		size_t		name_len = header_names[i].len;
+		HeaderField field = header_names[i].field;
 
-		if ((size_t) (colon - data) == name_len && strncasecmp(data, header_names[i].name, name_len) == 0)
-			keep_header(transfer->header[header_names[i].field], colon + 1, len - name_len - 1);
+		if ((size_t) (colon - data) != name_len || strncasecmp(data, header_names[i].name, name_len) != 0)
+			continue;
+		keep_header(transfer->header[field], colon + 1, len - name_len - 1);
+		transfer->headers |= (uint32_t) 1 << field;
 	}
 	return len;
 }
@@ -434,7 +430,7 @@ void
 transfer_reset(Transfer *transfer)
 {
 	forget_request(transfer);
-	forget_headers(transfer);
+	transfer->headers = 0;
 	buf_reset(&transfer->response, TRANSFER_KEEP_BYTES);
 	transfer->tag = NULL;
 	transfer->tried_address = false;
@@ -446,42 +442,44 @@ transfer_reset(Transfer *transfer)
 	transfer->message[0] = '\0';
 }
 
-static const char *
-header_or_null(const Transfer *transfer, HeaderField field)
+char *
+transfer_header(Transfer *transfer, HeaderField field)
 {
-	return transfer->header[field][0] != '\0' ? transfer->header[field] : NULL;
+	bool		came = transfer->headers >> field & 1;
+
+	return came && transfer->header[field][0] != '\0' ? transfer->header[field] : NULL;
 }
 
 void
 transfer_reply(Transfer *transfer, PoolReply *reply)
 {
-	const char *id = header_or_null(transfer, HEADER_X_REQUEST_ID);
+	const char *id = transfer_header(transfer, HEADER_X_REQUEST_ID);
 
 	if (id == NULL)
-		id = transfer->header[HEADER_REQUEST_ID];
+		id = transfer_header(transfer, HEADER_REQUEST_ID);
 	reply->tag = transfer->tag;
 	reply->transfer = transfer;
 	reply->latency_ms = transfer->latency_ms;
 	reply->bytes_sent = transfer->bytes_sent;
 	reply->bytes_received = transfer->bytes_received;
-	snprintf(reply->request_id, sizeof(reply->request_id), "%s", id);
+	snprintf(reply->request_id, sizeof(reply->request_id), "%s", id != NULL ? id : "");
 	reply->reply = (CallReply) {
 		.transport = transfer->transport,
 		.transport_message = transfer->message,
 		.http_status = transfer->http_status,
 		.body = transfer->response.data,
 		.body_len = transfer->response.len,
-		.retry_after = header_or_null(transfer, HEADER_RETRY_AFTER),
-		.retry_after_ms = header_or_null(transfer, HEADER_RETRY_AFTER_MS),
-		.ratelimit_reset_requests = header_or_null(transfer, HEADER_RESET_REQUESTS),
-		.ratelimit_reset_tokens = header_or_null(transfer, HEADER_RESET_TOKENS),
-		.ratelimit_remaining_requests = header_or_null(transfer, HEADER_REMAINING_REQUESTS),
-		.ratelimit_remaining_tokens = header_or_null(transfer, HEADER_REMAINING_TOKENS),
-		.should_retry = header_or_null(transfer, HEADER_SHOULD_RETRY),
-		.date = header_or_null(transfer, HEADER_DATE),
-		.account_remaining = header_or_null(transfer, HEADER_ACCOUNT_REMAINING),
-		.account_reset = header_or_null(transfer, HEADER_ACCOUNT_RESET)
+		.retry_after = transfer_header(transfer, HEADER_RETRY_AFTER),
+		.retry_after_ms = transfer_header(transfer, HEADER_RETRY_AFTER_MS),
+		.ratelimit_reset_requests = transfer_header(transfer, HEADER_RESET_REQUESTS),
+		.ratelimit_reset_tokens = transfer_header(transfer, HEADER_RESET_TOKENS),
+		.ratelimit_remaining_requests = transfer_header(transfer, HEADER_REMAINING_REQUESTS),
+		.ratelimit_remaining_tokens = transfer_header(transfer, HEADER_REMAINING_TOKENS),
+		.should_retry = transfer_header(transfer, HEADER_SHOULD_RETRY),
+		.date = transfer_header(transfer, HEADER_DATE),
+		.account_remaining = transfer_header(transfer, HEADER_ACCOUNT_REMAINING),
+		.account_reset = transfer_header(transfer, HEADER_ACCOUNT_RESET)
 	};
 	for (int i = 0; i < OTHER_RESETS; i++)
-		reply->reply.other_resets[i] = header_or_null(transfer, HEADER_RESET_OTHER + i);
+		reply->reply.other_resets[i] = transfer_header(transfer, HEADER_RESET_OTHER + i);
 }

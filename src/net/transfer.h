@@ -37,6 +37,7 @@ typedef enum HeaderField
 	HEADER_REQUEST_ID
 } HeaderField;
 #define HEADER_COUNT (HEADER_REQUEST_ID + 1)
+_Static_assert(HEADER_COUNT <= 32, "a bit for each header");
 
 typedef enum TransferState
 {
@@ -72,6 +73,7 @@ typedef struct Transfer
 	bool		too_large;
 	const char *refusal;		/* why an address was refused, or NULL */
 	int			socket_errno;
+	uint32_t	headers;		/* bits of those that came: the others hold what an earlier reply left */
 	char		header[HEADER_COUNT][TRANSFER_HEADER_MAX + 1];
 	Buf			response;
 
@@ -86,6 +88,8 @@ typedef struct Transfer
 
 extern Transfer *transfer_new(const PoolConfig *config, Lane *lane);
 extern void transfer_free(Transfer *transfer);
+/* NULL: it did not come, or was empty. */
+extern char *transfer_header(Transfer *transfer, HeaderField field);
 /* Takes the request's body over, also on failure. */
 extern bool transfer_prepare(Transfer *transfer, PoolRequest *request, const char **why);
 /* authorization.c: makes the header line; false with a reason. */

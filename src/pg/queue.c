@@ -504,7 +504,9 @@ job_reset(Job *job)
 {
 	job_forget_request(job);
 	free(job->tenant_id);
-	memset(job, 0, sizeof(*job));
+	memset(job, 0, offsetof(Job, provider));
+	job->provider[0] = job->model[0] = job->asked_model[0] = '\0';
+	job->request_id[0] = job->reason[0] = job->charged[0] = '\0';
 	job->latency_ms = -1;
 	job->usage = USAGE_UNKNOWN;
 }

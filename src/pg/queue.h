@@ -78,10 +78,7 @@ typedef struct Job
 	int			label_count;
 	int			text_count;
 	/* the call */
-	char		provider[64];
-	TimestampTz provider_version;	/* its row's updated_at when the request was worded */
-	char		model[MODEL_SIZE];	/* that was asked, then that answered */
-	char		asked_model[MODEL_SIZE];
+	TimestampTz provider_version;	/* the provider's updated_at when the request was worded */
 	int			timeout_ms;		/* of the provider that it was claimed for */
 	struct Gate *gate;			/* in whose count it is while its call is in the air */
 	bool		probe;			/* its call decides whether the gate opens */
@@ -95,10 +92,7 @@ typedef struct Job
 	RunOutcome	outcome;
 	bool		truncated;		/* UNUSABLE_ANSWER because the model ran out of room */
 	int			http_status;	/* 0: none */
-	char		request_id[201];
-	char		reason[REASON_MAX];
 	Usage		usage;
-	char		charged[CHARGED_SIZE];	/* what the reply says it cost, in USD; "": nothing */
 	bool		free;			/* answered in process: costs nothing, whatever the prices say */
 	int			latency_ms;		/* negative: no call was finished */
 	Verdict		verdict;		/* when SUCCEEDED */
@@ -108,6 +102,13 @@ typedef struct Job
 	StoreResult stored;
 	int			put_off_ms;		/* STORE_LOCKED: how long the last time */
 	TimestampTz not_before;		/* and when to try again */
+	/* texts, after all that job_reset() sets to zero: emptied, they are left alone */
+	char		provider[64];
+	char		model[MODEL_SIZE];	/* that was asked, then that answered */
+	char		asked_model[MODEL_SIZE];
+	char		request_id[201];
+	char		reason[REASON_MAX];
+	char		charged[CHARGED_SIZE];	/* what the reply says it cost, in USD; "": nothing */
 } Job;
 
 /* Where the claimer stands in each priority; every zeroed entry means the start. */

@@ -156,6 +156,15 @@ rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int n
 	return execute_registered(*plan, values);
 }
 
+static bool
+is_planned(SPIPlanPtr plan)
+{
+	List	   *sources = SPI_plan_get_plan_sources(plan);
+	CachedPlanSource *source = list_length(sources) == 1 ? linitial(sources) : NULL;
+
+	return source && source->is_valid && source->gplan && source->gplan->is_valid;
+}
+
 /*
  * The plan is made before it is executed, if there is none: the settings are for this statement, not for what triggers
  * do, who may well want another kind of join from a few of our rows into a large table.
@@ -163,8 +172,11 @@ rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int n
 static void
 plan_without(SPIPlanPtr plan, const char *const *settings, int count)
 {
-	int			nest = NewGUCNestLevel();
+	int			nest;
 
+	if (is_planned(plan))
+		return;
+	nest = NewGUCNestLevel();
 	for (int i = 0; i < count; i++)
 		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), CurrentResourceOwner);

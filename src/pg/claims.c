@@ -13,7 +13,7 @@
 #include "pg/guc.h"
 #include "pg/home.h"
 #include "pg/kinds.h"
-#include "utils/plancache.h"
+#include "pg/plans.h"
 
 /* Most bytes of a request: a tenant with hundreds of described categories has some hundred thousand. */
 #define MAX_REQUEST (16 * 1024 * 1024)
@@ -422,6 +422,7 @@ reap_work(Dispatch *d, void *arg)
 	if (d->serving == NULL)
 		return;
 	claim->rescanned = true;
+	plans_review(claim->now);
 	/* with the end of the queue in sight, all of it is looked through */
 	claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
 }
@@ -580,11 +581,7 @@ claims_make(Dispatch *d, TimestampTz now)
 		int64		took_ms = (GetCurrentTimestamp() - now) / 1000;
 
 		if (rescan)
-		{
 			d->next_rescan = in_ms(now, Max(RESCAN_MS, 20 * took_ms));
-			/* tables grow: no plan is older than this */
-			ResetPlanCache();
-		}
 		d->next_early_rescan = in_ms(now, 20 * took_ms);
 		d->look_behind = false;
 	}

@@ -4,7 +4,7 @@
  *
  * A kept plan is as old as the session, and one made while a table was empty walks whole indexes when it is not.  So
  * a session of a user keeps the plans of statements without joins only, and has the others planned at each execution;
- * the worker drops its plans every few seconds.
+ * the worker drops its plans when a table has outgrown them (plans.h).
  */
 #ifndef TRIAGE_PG_SPI_UTIL_H
 #define TRIAGE_PG_SPI_UTIL_H

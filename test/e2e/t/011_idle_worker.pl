@@ -80,6 +80,19 @@ rests('the provider cannot serve');
 use_model($node, $model, timeout_ms => 60000);
 sql($node, 'SELECT triage.request_triage(ticket_id) FROM triage.ai_jobs');
 all_done($node);
+
+# plans are kept, until the tables outgrow them
+sql($node, 'ALTER DATABASE postgres SET log_min_messages = debug1');
+sql($node, 'SELECT triage.worker_stop()');
+wait_until(sub { return worker_pid($node) eq '' }, 'no worker');
+$position = log_position($node);
+sql($node, 'SELECT triage.worker_start()');
+my $made = sub { return () = log_since($node, $position) =~ /DEBUG:  triage worker makes its plans anew/g };
+wait_until(sub { return $made->() == 1 }, 'the first plans');
+sql($node, q(INSERT INTO triage.tickets (description) SELECT 'TOKEN-many' || i || '.' FROM generate_series(1, 1000) AS i));
+all_done($node);
+wait_until(sub { return $made->() == 2 }, 'the plans of larger tables');
+is(scalar($made->()), 2, 'a worker plans anew when its tables have grown, and not without a reason');
 ledger_is_sound($node, 'idle');
 $node->stop;
 done_testing();

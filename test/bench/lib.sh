@@ -79,7 +79,8 @@ fake_start()
 {
 	local tries
 	: >"$SANDBOX/tmp/fake.port"
-	"$FAKE_MODEL" --quiet --port 0 >"$SANDBOX/tmp/fake.port" &
+	# a model is elsewhere: here it must not push the worker off its processor at each request that comes in
+	chrt --batch 0 "$FAKE_MODEL" --quiet --port 0 >"$SANDBOX/tmp/fake.port" &
 	for tries in {1..50}; do
 		fake_port=$(sed -n 's/^port //p' "$SANDBOX/tmp/fake.port")
 		[ -z "$fake_port" ] || break
@@ -159,10 +160,11 @@ cpu_us()
 
 rss_anon_kb() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
 
-# load_tickets COUNT [LABELS]: nothing but these tickets, all pending; LABELS "manual": set by a person
+# load_tickets COUNT [LABELS]: nothing but these tickets, all pending; LABELS "manual": set by a person.  The checkpoint
+# comes before them, since a ticket is triaged soon after it came in: no page of its has to go into the WAL as a whole.
 load_tickets()
 {
-	psql -Xq -v ON_ERROR_STOP=1 -c "CALL bench.load($1, '${2:-none}')" -c 'SELECT pg_stat_reset()' -c 'ANALYZE' -c 'CHECKPOINT' >/dev/null
+	psql -Xq -v ON_ERROR_STOP=1 -c 'CHECKPOINT' -c "CALL bench.load($1, '${2:-none}')" -c 'SELECT pg_stat_reset()' -c 'ANALYZE' >/dev/null
 }
 
 # load_fast COUNT SMALL: the same without the triggers; SMALL (true, false): a text of a few words

@@ -57,6 +57,8 @@ typedef struct Transfer
 	Lane	   *lane;			/* where it flies */
 
 	/* the request */
+	char	   *url;
+	CURLU	   *address;		/* the same taken apart, which takes long enough to be kept from call to call */
 	bool		https;
 	long		timeout_ms;
 	Buf			body;

@@ -860,6 +860,51 @@ request_on_the_wire_is_what_was_asked_for(void)
 }
 
 static void
+handle_takes_one_url_after_another(void)
+{
+	char		url[100];
+	char		other_url[100];
+	char		longer[120];
+	char		received[4096];
+	int			listener = own_socket(true, url, sizeof(url));
+	int			other = own_socket(true, other_url, sizeof(other_url));
+	Pool	   *pool = open_pool(1, CAP);
+	PoolReply	reply;
+	const struct
+	{
+		const char *url;
+		int			listener;
+		const char *line;
+	}			calls[] = {
+		{url, listener, "POST /v1/x HTTP/1.1\r\n"},
+		{url, listener, "POST /v1/x HTTP/1.1\r\n"},
+		{longer, listener, "POST /v1/x/y?z=1 HTTP/1.1\r\n"},
+		{other_url, other, "POST /v1/x HTTP/1.1\r\n"},
+		{url, listener, "POST /v1/x HTTP/1.1\r\n"},
+	};
+
+	snprintf(longer, sizeof(longer), "%s/y?z=1", url);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+	{
+		int			before = check_failures;
+
+		CHECK(start_at(pool, calls[i].url, NULL, "text", NULL, 30000));
+		serve_by_hand(pool, calls[i].listener, "]}", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+					  received, sizeof(received));
+		CHECK(strncmp(received, calls[i].line, strlen(calls[i].line)) == 0);
+		next_reply(pool, &reply);
+		CHECK_INT(reply.reply.http_status, 200);
+		pool_done(pool, &reply);
+		/* what is no URL fails by itself */
+		CHECK(!start_at(pool, "http://127.0.0.1:99999/", NULL, "text", NULL, 30000));
+		CHECK_ROW(before, "call %zu", i);
+	}
+	pool_destroy(pool);
+	close(listener);
+	close(other);
+}
+
+static void
 odd_responses_are_read_right(void)
 {
 	char		url[100];
@@ -1534,6 +1579,7 @@ static const CheckTest tests[] = {
 	CHECK_TEST(plain_server_behind_https_is_a_tls_failure),
 	CHECK_TEST(headers_are_captured_and_forgotten),
 	CHECK_TEST(request_on_the_wire_is_what_was_asked_for),
+	CHECK_TEST(handle_takes_one_url_after_another),
 	CHECK_TEST(odd_responses_are_read_right),
 	CHECK_TEST(forbidden_addresses_are_refused_before_connecting),
 	CHECK_TEST(name_with_a_forbidden_address_reaches_its_other_one),

@@ -9,7 +9,10 @@ AS $$
 DECLARE
 	tag text;
 BEGIN
-	IF array_position(tags, NULL) IS NOT NULL THEN
+	IF array_ndims(tags) > 1 THEN
+		RAISE EXCEPTION 'tags must be a one-dimensional array'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Write them like {vip,refund}, without further braces.';
+	ELSIF array_position(tags, NULL) IS NOT NULL THEN
 		RAISE EXCEPTION 'a tag must not be NULL'
 			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_tags_no_null',
 				HINT = 'array_remove(tags, NULL) takes the NULLs out.';
@@ -29,7 +32,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.check_tags(text[]) IS
-	'checks tags before they are stored; NULL passes; returns nothing; raises 23514 when one is NULL, blank or above 100 characters, or there are more than 100';
+	'checks tags before they are stored; NULL passes; returns nothing; raises 22023 for an array of arrays, 23514 when one is NULL, blank or above 100 characters, or there are more than 100';
 REVOKE ALL ON FUNCTION triage.check_tags(text[]) FROM PUBLIC;
 
 CREATE FUNCTION triage.add_tags(ticket_id bigint, tags text[], expected_version int DEFAULT NULL) RETURNS int
@@ -61,7 +64,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.add_tags(bigint, text[], int) IS
-	'adds tags to a ticket; those it has already are left as they are, and nothing changes when it has them all; upper and lower case are told apart; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one, 23514 when a tag is NULL, blank or above 100 characters, or the ticket would have more than 100';
+	'adds tags to a ticket; those it has already are left as they are, and nothing changes when it has them all; upper and lower case are told apart; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such ticket, 40001 when its version is another one, 22023 for an array of arrays, 23514 when a tag is NULL, blank or above 100 characters, or the ticket would have more than 100';
 REVOKE ALL ON FUNCTION triage.add_tags(bigint, text[], int) FROM PUBLIC;
 
 CREATE FUNCTION triage.remove_tags(ticket_id bigint, tags text[], expected_version int DEFAULT NULL) RETURNS int
@@ -77,7 +80,7 @@ BEGIN
 	UPDATE triage.tickets t
 		SET tags = ARRAY (
 			SELECT o.tag FROM unnest(t.tags) WITH ORDINALITY o (tag, place)
-				WHERE o.tag <> ALL (array_remove(remove_tags.tags, NULL))
+				WHERE (o.tag = ANY (remove_tags.tags)) IS NOT TRUE
 				ORDER BY o.place)
 		WHERE t.id = remove_tags.ticket_id AND t.tenant_id = triage.current_tenant() AND t.tags && remove_tags.tags
 		RETURNING t.version INTO new_version;

@@ -219,7 +219,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) IS
-	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 23503 for an unknown category or tenant';
+	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 22023 when tags is an array of arrays, 23503 for an unknown category or tenant';
 REVOKE ALL ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) FROM PUBLIC;
 
 -- Changing -----------------------------------------------------------------------------------------------------------

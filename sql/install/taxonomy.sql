@@ -35,6 +35,13 @@ BEGIN
 	IF is_active IS NULL THEN
 		RAISE EXCEPTION 'is_active must be true or false'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'false: no further issue gets this label; those that have it keep it.';
+	ELSIF array_ndims(keywords) > 1 THEN
+		RAISE EXCEPTION 'keywords must be a one-dimensional array'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Write them like {login,password}, without further braces.';
+	ELSIF array_position(keywords, NULL) IS NOT NULL OR cardinality(keywords) > 500 THEN
+		RAISE EXCEPTION 'keywords must be at most 500, none of them NULL'
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'issue_taxonomy', CONSTRAINT = 'issue_taxonomy_keywords',
+				HINT = 'array_remove(keywords, NULL) takes the NULLs out; a few telling words serve best.';
 	END IF;
 	INSERT INTO triage.issue_taxonomy AS x (tenant_id, category, subcategory, description, keywords, is_active)
 		VALUES (triage.current_tenant(), set_taxonomy.category, set_taxonomy.subcategory, coalesce(set_taxonomy.description, ''),
@@ -45,7 +52,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.set_taxonomy(text, text, text, text[], boolean) IS
-	'adds a pair to the current tenant''s taxonomy of product issues, or changes it; category, subcategory: 1 to 50 ASCII letters, digits and underscores; description: what belongs there, for the model, at most 2000 characters; keywords: for text search, at most 500; NULL leaves what is there; is_active: whether issues may get it; returns nothing; raises 22023 for names that cannot be labels, 23514 when description or keywords are too many, 23503 when the tenant does not exist, 42501 without rights on the table';
+	'adds a pair to the current tenant''s taxonomy of product issues, or changes it; category, subcategory: 1 to 50 ASCII letters, digits and underscores; description: what belongs there, for the model, at most 2000 characters; keywords: for text search, at most 500; NULL leaves what is there; is_active: whether issues may get it; returns nothing; raises 22023 for names that cannot be labels and for keywords that are an array of arrays, 23514 when description or keywords are too many or one is NULL, 23503 when the tenant does not exist, 42501 without rights on the table';
 REVOKE ALL ON FUNCTION triage.set_taxonomy(text, text, text, text[], boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.deactivate_taxonomy(category text, subcategory text DEFAULT NULL) RETURNS int

@@ -19,6 +19,7 @@
 #include "parser/parse_func.h"
 #include "pg/syncing.h"
 #include "pg/tickets.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -181,6 +182,21 @@ check_texts(const Row *row)
 				 errtableconstraint(row->rel, "tickets_text_not_empty")));
 }
 
+/* The table's constraints cannot look into an array of arrays, and fail over it with another error. */
+static void
+check_tags(const Row *old, const Row *row)
+{
+	bool		null;
+	Datum		tags = get(row, COL_TAGS, &null);
+
+	if (null || (old && !differs(old, row, COL_TAGS)) || ARR_NDIM(DatumGetArrayTypeP(tags)) <= 1)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("tags must be a one-dimensional array"),
+			 errhint("Write them like {vip,refund}, without further braces.")));
+}
+
 static void
 set_search(Row *row)
 {
@@ -325,6 +341,7 @@ before_insert(Row *row, TimestampTz now)
 	Datum		value;
 
 	check_texts(row);
+	check_tags(NULL, row);
 	check_version(row);
 	follow_assignee(row);
 	check_resolution(NULL, row, status);
@@ -387,6 +404,7 @@ before_update(const Row *old, Row *row, TimestampTz now)
 		status = take(row, status);
 	check_resolution(old, row, status);
 	follow_status(row, status, now);
+	check_tags(old, row);
 	mark_manual(old, row, COL_CATEGORY, COL_CATEGORY_IS_MANUAL);
 	mark_manual(old, row, COL_PRIORITY, COL_PRIORITY_IS_MANUAL);
 	if (differs(old, row, COL_SUBJECT) || differs(old, row, COL_DESCRIPTION) || differs(old, row, COL_LANGUAGE))

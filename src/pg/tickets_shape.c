@@ -26,6 +26,7 @@ static const char *const column_names[COL_COUNT] = {
 	[COL_LANGUAGE] = "language",
 	[COL_SUBJECT] = "subject",
 	[COL_DESCRIPTION] = "description",
+	[COL_TAGS] = "tags",
 	[COL_SEARCH] = "search",
 	[COL_CREATED_AT] = "created_at",
 	[COL_STATUS] = "status",

@@ -58,6 +58,23 @@ REVOKE ALL ON FUNCTION triage.lock_chat(bigint, text) FROM PUBLIC;
 
 -- Sessions -----------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION triage.check_chat_details(relation text, language text, metadata jsonb) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM triage.check_length(relation, 'language', language, 0, 35, 'Give a language''s tag, such as de or pt-BR.');
+	IF jsonb_typeof(metadata) <> 'object' THEN
+		RAISE EXCEPTION 'metadata must be a JSON object, not %', jsonb_typeof(metadata)
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = relation,
+				CONSTRAINT = relation || '_metadata_object', HINT = 'Write it like {"page": "/pricing"}.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION triage.check_chat_details(text, text, jsonb) IS
+	'checks language and metadata of a chat session or message before they are stored; NULLs pass; returns nothing; raises 23514 when language exceeds 35 characters or metadata is no JSON object';
+REVOKE ALL ON FUNCTION triage.check_chat_details(text, text, jsonb) FROM PUBLIC;
+
 CREATE FUNCTION triage.start_session(
 	customer_id text DEFAULT NULL,
 	open_ticket boolean DEFAULT false,
@@ -77,6 +94,7 @@ DECLARE
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_tenant();
+	PERFORM triage.check_chat_details('chat_sessions', language, metadata);
 	IF customer_id IS NOT NULL THEN
 		PERFORM triage.ensure_person(customer_id, 'customer', customer_email);
 	END IF;
@@ -104,7 +122,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) IS
-	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters or metadata is no object, 23503 when the tenant does not exist';
+	'starts a chat session in the current tenant and returns its id; customer_id: the application''s own id of the person, created on first sight, NULL for a visitor; open_ticket: opens its ticket at once, handled by the AI, else only an escalation opens one; subject: of that ticket, NULL takes the first line of the first message; language: of the conversation, such as ''de''; metadata: the application''s own data, an object; raises 22023 when a person''s id has not 1 to 200 characters, 23514 when the subject exceeds 998 characters, language 35 or customer_email 320, or metadata is no object, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.start_session(text, boolean, text, text, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.end_session(session_id bigint, by_client boolean DEFAULT false) RETURNS boolean
@@ -291,6 +309,7 @@ BEGIN
 		END IF;
 		IF i = 1 THEN
 			PERFORM triage.check_message(content, client_id);
+			PERFORM triage.check_chat_details('chat_messages', language, metadata);
 			SELECT * INTO chat FROM triage.lock_chat(post_message.session_id, tenant);
 		END IF;
 	END LOOP;
@@ -314,7 +333,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.post_message(bigint, text, triage.message_role, text, text, jsonb, text) IS
-	'writes a message to a chat session and returns its id; role: who speaks; a user''s message makes a resolved session and its ticket active again and, while the AI handles the session, asks it for a reply; an agent''s message makes a person handle it; author_id: the application''s own id of the person, created on first sight, NULL is the session''s customer for role user; client_id: the client''s own id of the message, by which posting it again writes nothing and returns the id it has; metadata: an object; language: of the text, such as ''de''; raises P0002 when there is no such session, 55000 when it is archived or its ticket is closed or deleted, 23514 when the content is blank or above 262144 bytes, the client_id has not 1 to 200 characters, metadata is no object or a customer is to speak as an agent, 40001 when the message was posted by another transaction that this one''s snapshot does not show';
+	'writes a message to a chat session and returns its id; role: who speaks; a user''s message makes a resolved session and its ticket active again and, while the AI handles the session, asks it for a reply; an agent''s message makes a person handle it; author_id: the application''s own id of the person, created on first sight, NULL is the session''s customer for role user; client_id: the client''s own id of the message, by which posting it again writes nothing and returns the id it has; metadata: an object; language: of the text, such as ''de''; raises P0002 when there is no such session, 55000 when it is archived or its ticket is closed or deleted, 23514 when the content is blank or above 262144 bytes, the client_id has not 1 to 200 characters, language exceeds 35, metadata is no object or a customer is to speak as an agent, 40001 when the message was posted by another transaction that this one''s snapshot does not show';
 REVOKE ALL ON FUNCTION triage.post_message(bigint, text, triage.message_role, text, text, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.attach_file(
@@ -344,7 +363,7 @@ BEGIN
 		RAISE EXCEPTION 'chat message % belongs to an archived session', message_id
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Archived is final: start a new session.';
 	END IF;
-	PERFORM triage.check_file_url(file_url);
+	PERFORM triage.check_file('chat_attachments', file_url, file_name, file_type, byte_size);
 	INSERT INTO triage.chat_attachments (tenant_id, message_id, file_url, file_name, file_type, byte_size)
 		VALUES (tenant, attach_file.message_id, attach_file.file_url, attach_file.file_name,
 			coalesce(attach_file.file_type, 'application/octet-stream'), attach_file.byte_size)
@@ -353,7 +372,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.attach_file(bigint, text, text, text, bigint) IS
-	'attaches a file to a chat message and returns the attachment''s id; file_url: where it is, up to 2000 characters; file_name: as people see it; file_type: its MIME type; byte_size: in bytes; raises P0002 when there is no such message, 55000 when its session is archived, 22023 for an address that is missing or too long, that a browser would run (javascript:, data: and the like) or that has blanks or control characters, 23514 for a name, type or size out of range, 23502 when the name is missing';
+	'attaches a file to a chat message and returns the attachment''s id; file_url: where it is, up to 2000 characters; file_name: as people see it; file_type: its MIME type; byte_size: in bytes; raises P0002 when there is no such message, 55000 when its session is archived, 22023 for an address that is missing or too long, that a browser would run (javascript:, data: and the like) or that has blanks or control characters, 23514 for a name (1 to 500 characters), type (1 to 200) or size out of range, 22004 when the name is missing';
 REVOKE ALL ON FUNCTION triage.attach_file(bigint, text, text, text, bigint) FROM PUBLIC;
 
 -- Reading ------------------------------------------------------------------------------------------------------------

@@ -408,6 +408,7 @@ DECLARE
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_cluster_name(name);
+	PERFORM triage.check_length('issue_clusters', 'cluster_summary', summary, 0, 4000, 'Say what the problem is; the issues have the rest.');
 	PERFORM triage.lock_cluster(cluster_id, expected_version);
 	SELECT c.cluster_name INTO old_name FROM triage.issue_clusters c WHERE c.tenant_id = tenant AND c.id = cluster_id;
 	UPDATE triage.issue_clusters c
@@ -443,6 +444,7 @@ BEGIN
 			USING ERRCODE = 'null_value_not_allowed',
 				HINT = format('The statuses are: %s.', array_to_string(enum_range(NULL::triage.pm_status), ', '));
 	END IF;
+	PERFORM triage.check_length('issue_clusters', 'pm_notes', notes, 0, 20000, 'Keep longer texts elsewhere, and say where they are.');
 	PERFORM triage.lock_cluster(cluster_id, expected_version);
 	UPDATE triage.issue_clusters c
 		SET pm_status = status, pm_notes = coalesce(notes, c.pm_notes)
@@ -452,7 +454,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.set_pm_status(bigint, triage.pm_status, text, int) IS
-	'records what product management has decided of a cluster; status: new and reviewing go to any but new, acknowledged to reviewing, fixed, wont_fix, fixed to reviewing, acknowledged, wont_fix, wont_fix to reviewing, acknowledged; fixed sets fixed_at and begins a new watch for regressions; notes: at most 20000 characters, NULL leaves them; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such cluster, 40001 when its version is another one, 23514 for a transition that is not allowed, 22004 when status is null';
+	'records what product management has decided of a cluster; status: new and reviewing go to any but new, acknowledged to reviewing, fixed, wont_fix, fixed to reviewing, acknowledged, wont_fix, wont_fix to reviewing, acknowledged; fixed sets fixed_at and begins a new watch for regressions; notes: at most 20000 characters, NULL leaves them; expected_version: the version the caller read, NULL accepts any; returns the new version; raises P0002 when there is no such cluster, 40001 when its version is another one, 23514 for a transition that is not allowed and for notes that are too long, 22004 when status is null';
 REVOKE ALL ON FUNCTION triage.set_pm_status(bigint, triage.pm_status, text, int) FROM PUBLIC;
 
 CREATE FUNCTION triage.archive_cluster(cluster_id bigint, expected_version int DEFAULT NULL) RETURNS int

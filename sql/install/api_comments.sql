@@ -314,7 +314,7 @@ DECLARE
 	new_id bigint;
 BEGIN
 	PERFORM triage.check_schema();
-	PERFORM triage.check_file_url(file_url);
+	PERFORM triage.check_file('comment_attachments', file_url, file_name, file_type, byte_size);
 	PERFORM FROM triage.ticket_comments c
 		JOIN triage.tickets t ON t.tenant_id = c.tenant_id AND t.id = c.ticket_id AND t.deleted_at IS NULL
 		WHERE c.id = attach_to_comment.comment_id AND c.tenant_id = triage.current_tenant()
@@ -341,15 +341,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.attach_to_comment(bigint, text, text, text, bigint) IS
-	'notes a file that belongs to a comment and returns the note''s id; a file_url that is there already is left as it is and its id returned; file_url: a URL or path of 1 to 2000 characters; file_name: as people see it, 1 to 500; file_type: media type, NULL is application/octet-stream; byte_size: in bytes; the file itself is kept elsewhere; raises P0002 when there is no such comment, 22023 for a URL that a browser might execute, 23514 for other values out of range';
+	'notes a file that belongs to a comment and returns the note''s id; a file_url that is there already is left as it is and its id returned; file_url: a URL or path of 1 to 2000 characters; file_name: as people see it, 1 to 500; file_type: media type, NULL is application/octet-stream; byte_size: in bytes; the file itself is kept elsewhere; raises P0002 when there is no such comment, 22023 for a URL that a browser might execute, 22004 when file_name is missing, 23514 for other values out of range';
 REVOKE ALL ON FUNCTION triage.attach_to_comment(bigint, text, text, text, bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.check_file_url(file_url text) RETURNS void
+CREATE FUNCTION triage.check_file(relation text, file_url text, file_name text, file_type text, byte_size bigint) RETURNS void
 	LANGUAGE plpgsql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- the table's constraint says the same; the URL is not repeated, it may hold a signature
+	-- the tables' constraints say the same; the URL is not repeated, it may hold a signature
 	IF file_url IS NULL OR length(file_url) NOT BETWEEN 1 AND 2000 THEN
 		RAISE EXCEPTION 'a file''s URL has 1 to 2000 characters'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Store where the file is kept, not its content.';
@@ -362,12 +362,27 @@ BEGIN
 		RAISE EXCEPTION 'a file''s URL must not have scheme "%"', left(split_part(file_url, ':', 1), 50)
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'Give an http or https URL, that of an object store, or a path.';
+	ELSIF file_name IS NULL THEN
+		RAISE EXCEPTION 'file_name must not be null'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'It is what people see; without one, the end of the URL will do.';
+	ELSIF byte_size < 0 THEN
+		RAISE EXCEPTION 'byte_size must not be negative, as % is', byte_size
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = relation, CONSTRAINT = relation || '_byte_size',
+				HINT = 'Leave it NULL when it is not known.';
+	END IF;
+	PERFORM triage.check_length(relation, 'file_name', file_name, 1, 500, 'It is what people see; the end of a path will do.');
+	PERFORM triage.check_length(relation, 'file_type', file_type, 1, 200, 'Give a media type such as image/png, or NULL.');
+	IF relation = 'comment_attachments' AND concat(file_name, file_type) ~ '[[:cntrl:]]' THEN
+		RAISE EXCEPTION 'name and type of a file must not contain control characters'
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = relation,
+				CONSTRAINT = relation || CASE WHEN file_name ~ '[[:cntrl:]]' THEN '_file_name_printable' ELSE '_file_type_printable' END,
+				HINT = 'Line breaks and tabs are such characters, too.';
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION triage.check_file_url(text) IS
-	'checks that a file''s URL is one that a browser would load and not execute; returns nothing; raises 22023 when it has not 1 to 2000 characters, contains blanks or control characters, or has a scheme such as javascript or data';
-REVOKE ALL ON FUNCTION triage.check_file_url(text) FROM PUBLIC;
+COMMENT ON FUNCTION triage.check_file(text, text, text, text, bigint) IS
+	'checks what is noted of a file before it is stored in a table: that its URL is one that a browser would load and not execute, and name, type and size; returns nothing; raises 22023 when the URL has not 1 to 2000 characters, contains blanks or control characters, or has a scheme such as javascript or data, 22004 without a name, 23514 when name, type or size are out of range';
+REVOKE ALL ON FUNCTION triage.check_file(text, text, text, text, bigint) FROM PUBLIC;
 
 -- What a comment does --------------------------------------------------------------------------------------------------
 

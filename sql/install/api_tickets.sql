@@ -88,6 +88,24 @@ COMMENT ON FUNCTION triage.check_category(text, text) IS
 	'checks that a category exists in the current tenant and is active; NULL passes, and so does current, the one that the ticket has; returns nothing; raises 23503 when it does not exist, 23514 when it is not active, with those that are as hint';
 REVOKE ALL ON FUNCTION triage.check_category(text, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.check_length(relation text, attribute text, value text, least_characters int, most_characters int, hint text)
+	RETURNS void
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF length(value) NOT BETWEEN least_characters AND most_characters THEN
+		RAISE EXCEPTION '% has % characters, not %', attribute,
+				CASE least_characters WHEN 0 THEN 'at most' ELSE least_characters || ' to' END || ' ' || most_characters, length(value)
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = relation,
+				CONSTRAINT = relation || '_' || attribute || '_length', HINT = check_length.hint;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION triage.check_length(text, text, text, int, int, text) IS
+	'checks a text before it is stored as attribute of a table, whose constraint says the same without a hint and with the row; NULL passes; returns nothing; raises 23514 when it has fewer or more characters';
+REVOKE ALL ON FUNCTION triage.check_length(text, text, text, int, int, text) FROM PUBLIC;
+
 CREATE FUNCTION triage.ensure_person(person_id text, role triage.person_role DEFAULT 'customer', email text DEFAULT NULL)
 	RETURNS triage.person_role
 	LANGUAGE plpgsql
@@ -108,6 +126,7 @@ BEGIN
 		RETURN known;
 	END IF;
 	PERFORM triage.check_tenant();
+	PERFORM triage.check_length('people', 'email', email, 0, 320, 'Give the address alone, without a name.');
 	INSERT INTO triage.people (tenant_id, id, role, email)
 		VALUES (triage.current_tenant(), person_id, ensure_person.role, ensure_person.email)
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING
@@ -121,7 +140,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ensure_person(text, triage.person_role, text) IS
-	'creates a person of the current tenant on first sight, with that role and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters, 23503 when the tenant does not exist';
+	'creates a person of the current tenant on first sight, with that role and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters, 23514 when the address has more than 320, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.ensure_person(text, triage.person_role, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ensure_agent(agent_id text) RETURNS void
@@ -219,7 +238,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) IS
-	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 22023 when tags is an array of arrays, 23503 for an unknown category or tenant';
+	'creates a ticket in the current tenant and returns its id; a ticket with this source and external_id, even a deleted one, is left as it is and its id returned; requester_id: the application''s own id of the person, created on first sight; priority or category given count as set by a person and the model leaves them alone; request_triage false: no AI job; language: of the text, such as ''de''; raises 23514 when the texts are blank or too long, requester_email (320 characters) or language (35) too long, source or external_id empty or too long, tags or custom fields beyond their limits (100 tags of 100 characters, 65536 bytes) or the category not active, 22023 when tags is an array of arrays, 23503 for an unknown category or tenant';
 REVOKE ALL ON FUNCTION triage.create_ticket(text, text, text, text, triage.ticket_priority, text, text[], jsonb, text, text, boolean, text) FROM PUBLIC;
 
 -- Changing -----------------------------------------------------------------------------------------------------------

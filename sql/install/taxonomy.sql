@@ -43,6 +43,7 @@ BEGIN
 			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'issue_taxonomy', CONSTRAINT = 'issue_taxonomy_keywords',
 				HINT = 'array_remove(keywords, NULL) takes the NULLs out; a few telling words serve best.';
 	END IF;
+	PERFORM triage.check_length('issue_taxonomy', 'description', description, 0, 2000, 'A sentence or two tell the model what belongs there.');
 	INSERT INTO triage.issue_taxonomy AS x (tenant_id, category, subcategory, description, keywords, is_active)
 		VALUES (triage.current_tenant(), set_taxonomy.category, set_taxonomy.subcategory, coalesce(set_taxonomy.description, ''),
 			coalesce(set_taxonomy.keywords, '{}'), set_taxonomy.is_active)

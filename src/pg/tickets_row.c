@@ -30,6 +30,7 @@
 /* As the table says. */
 #define SUBJECT_MAX 998			/* characters */
 #define DESCRIPTION_MAX 1048576 /* bytes */
+#define EMAIL_MAX 320			/* characters */
 
 PG_FUNCTION_INFO_V1(triage_tickets_before);
 
@@ -182,6 +183,24 @@ check_texts(const Row *row)
 				 errtableconstraint(row->rel, "tickets_text_not_empty")));
 }
 
+static void
+check_length(const Row *old, const Row *row, TicketColumn column, const char *name, int most, const char *hint)
+{
+	bool		null;
+	Datum		value = get(row, column, &null);
+	int			length;
+
+	if (null || (old && !differs(old, row, column)))
+		return;
+	length = DatumGetInt32(DirectFunctionCall1(textlen, value));
+	if (length > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("%s has at most %d characters, not %d", name, most, length),
+				 errhint("%s", hint),
+				 errtableconstraint(row->rel, psprintf("tickets_%s_length", name))));
+}
+
 /* The table's constraints cannot look into an array of arrays, and fail over it with another error. */
 static void
 check_tags(const Row *old, const Row *row)
@@ -195,6 +214,14 @@ check_tags(const Row *old, const Row *row)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("tags must be a one-dimensional array"),
 			 errhint("Write them like {vip,refund}, without further braces.")));
+}
+
+static void
+check_details(const Row *old, const Row *row)
+{
+	check_length(old, row, COL_REQUESTER_EMAIL, "requester_email", EMAIL_MAX, "Give the address alone, without a name.");
+	check_length(old, row, COL_LANGUAGE, "language", LANGUAGE_MAX, "Give a language's tag, such as de or pt-BR.");
+	check_tags(old, row);
 }
 
 static void
@@ -341,7 +368,7 @@ before_insert(Row *row, TimestampTz now)
 	Datum		value;
 
 	check_texts(row);
-	check_tags(NULL, row);
+	check_details(NULL, row);
 	check_version(row);
 	follow_assignee(row);
 	check_resolution(NULL, row, status);
@@ -404,7 +431,7 @@ before_update(const Row *old, Row *row, TimestampTz now)
 		status = take(row, status);
 	check_resolution(old, row, status);
 	follow_status(row, status, now);
-	check_tags(old, row);
+	check_details(old, row);
 	mark_manual(old, row, COL_CATEGORY, COL_CATEGORY_IS_MANUAL);
 	mark_manual(old, row, COL_PRIORITY, COL_PRIORITY_IS_MANUAL);
 	if (differs(old, row, COL_SUBJECT) || differs(old, row, COL_DESCRIPTION) || differs(old, row, COL_LANGUAGE))

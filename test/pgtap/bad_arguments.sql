@@ -36,5 +36,41 @@ SELECT is(pg_temp.refusal('SELECT triage.set_taxonomy(''A'', ''b'', keywords => 
 SELECT is(pg_temp.refusal('SELECT triage.set_taxonomy(''A'', ''b'', keywords => ''{a,NULL}'')'),
 	'23514 | keywords must be at most 500, none of them NULL | array_remove(keywords, NULL) takes the NULLs out; a few telling words serve best.', 'of words');
 
+-- Texts have limits ----------------------------------------------------------------------------------------------------
+
+SELECT triage.start_session() AS s \gset
+SELECT triage.post_message(:s, 'hello') AS m \gset
+SELECT triage.add_comment(:a, 'x', author_role => 'agent') AS c \gset
+SELECT triage.set_taxonomy('A', 'b');
+INSERT INTO triage.issue_clusters (category, subcategory, cluster_name) VALUES ('A', 'b', 'a') RETURNING id AS k \gset
+CREATE TEMP TABLE before AS SELECT (SELECT count(*) FROM triage.people) AS people, (SELECT count(*) FROM triage.tickets) AS tickets;
+SELECT is(pg_temp.refusal(c.command) , c.refusal, c.command)
+	FROM (VALUES
+		('SELECT triage.create_ticket(''s'', ''d'', requester_email => repeat(''x'', 100000))', '23514 | requester_email has at most 320 characters, not 100000 | Give the address alone, without a name.'),
+		('SELECT triage.create_ticket(''s'', ''d'', ''new'', repeat(''x'', 321))', '23514 | email has at most 320 characters, not 321 | Give the address alone, without a name.'),
+		('SELECT triage.create_ticket(''s'', ''d'', language => repeat(U&''\00E4'', 36))', '23514 | language has at most 35 characters, not 36 | Give a language''s tag, such as de or pt-BR.'),
+		(format('SELECT triage.update_ticket(%s, jsonb_build_object(''requester_email'', repeat(''x'', 321)))', :a), '23514 | requester_email has at most 320 characters, not 321 | Give the address alone, without a name.'),
+		(format('SELECT triage.update_ticket(%s, jsonb_build_object(''language'', repeat(''x'', 36)))', :a), '23514 | language has at most 35 characters, not 36 | Give a language''s tag, such as de or pt-BR.'),
+		(format('SELECT triage.update_ticket(%s, jsonb_build_object(''requester_id'', ''new'', ''requester_email'', repeat(''x'', 321)))', :a), '23514 | email has at most 320 characters, not 321 | Give the address alone, without a name.'),
+		('INSERT INTO triage.tickets (description, requester_email) VALUES (''d'', repeat(''x'', 321))', '23514 | requester_email has at most 320 characters, not 321 | Give the address alone, without a name.'),
+		('SELECT triage.start_session(''new'', customer_email => repeat(''x'', 321))', '23514 | email has at most 320 characters, not 321 | Give the address alone, without a name.'),
+		('SELECT triage.start_session(language => repeat(''x'', 36))', '23514 | language has at most 35 characters, not 36 | Give a language''s tag, such as de or pt-BR.'),
+		('SELECT triage.start_session(metadata => ''null'')', '23514 | metadata must be a JSON object, not null | Write it like {"page": "/pricing"}.'),
+		(format('SELECT triage.post_message(%s, ''x'', language => repeat(''x'', 36))', :s), '23514 | language has at most 35 characters, not 36 | Give a language''s tag, such as de or pt-BR.'),
+		(format('SELECT triage.post_message(%s, ''x'', metadata => ''[]'')', :s), '23514 | metadata must be a JSON object, not array | Write it like {"page": "/pricing"}.'),
+		(format('SELECT triage.rename_cluster(%s, ''x'', repeat(''x'', 4001))', :k), '23514 | cluster_summary has at most 4000 characters, not 4001 | Say what the problem is; the issues have the rest.'),
+		(format('SELECT triage.set_pm_status(%s, ''reviewing'', repeat(''x'', 20001))', :k), '23514 | pm_notes has at most 20000 characters, not 20001 | Keep longer texts elsewhere, and say where they are.'),
+		('SELECT triage.set_taxonomy(''A'', ''c'', repeat(''x'', 2001))', '23514 | description has at most 2000 characters, not 2001 | A sentence or two tell the model what belongs there.')) c (command, refusal);
+SELECT is(pg_temp.refusal(format('SELECT triage.%s, ''https://x/?signature=1'', %s)', f.name, a.arguments)), a.refusal, f.name || ' ' || a.arguments)
+	FROM (VALUES (format('attach_file(%s', :m)), (format('attach_to_comment(%s', :c))) f (name),
+		(VALUES ('NULL', '22004 | file_name must not be null | It is what people see; without one, the end of the URL will do.'),
+			('''''', '23514 | file_name has 1 to 500 characters, not 0 | It is what people see; the end of a path will do.'),
+			('repeat(''x'', 501)', '23514 | file_name has 1 to 500 characters, not 501 | It is what people see; the end of a path will do.'),
+			('''x'', ''''', '23514 | file_type has 1 to 200 characters, not 0 | Give a media type such as image/png, or NULL.'),
+			('''x'', byte_size => -1', '23514 | byte_size must not be negative, as -1 is | Leave it NULL when it is not known.')) a (arguments, refusal);
+SELECT is(pg_temp.refusal(format('SELECT triage.attach_to_comment(%s, ''x'', E''a\nb'')', :c)),
+	'23514 | name and type of a file must not contain control characters | Line breaks and tabs are such characters, too.', 'a name has one line');
+SELECT results_eq('SELECT (SELECT count(*) FROM triage.people), (SELECT count(*) FROM triage.tickets)', 'SELECT * FROM before', 'nothing was written');
+
 SELECT finish();
 ROLLBACK;

@@ -9,10 +9,10 @@
 -- more.  What a row does to a ticket is suspended while it is copied: see set_syncing().
 
 CREATE FUNCTION triage.set_syncing("on" boolean) RETURNS void
-	LANGUAGE c STRICT
+	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'triage_set_syncing';
 COMMENT ON FUNCTION triage.set_syncing(boolean) IS
-	'says that what this transaction writes from now on, or no more, is a copy of what happened elsewhere: tickets take any status and keep the updated_at they are given, comments neither reopen nor answer, events are ticket.copied and comment.copied and no others; history is written as ever, and triage.auto_triage says whether the model is asked; setting triage.syncing shows it, and only this function sets it, which agents may not call; raises nothing';
+	'says that what this transaction writes from now on, or no more, is a copy of what happened elsewhere: tickets take any status and keep the updated_at they are given, comments neither reopen nor answer, events are ticket.copied and comment.copied and no others; history is written as ever, and triage.auto_triage says whether the model is asked; setting triage.syncing shows it, and only this function sets it, which agents may not call; raises 22004 when on is null';
 REVOKE ALL ON FUNCTION triage.set_syncing(boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.syncing() RETURNS boolean

@@ -5,11 +5,11 @@ CREATE FUNCTION triage.claim_jobs(max_jobs int DEFAULT 1, lease interval DEFAULT
 	RETURNS TABLE (job_id bigint, fence int, tenant_id text, ticket_id bigint, attempts int, lease_until timestamptz,
 		ticket_version int, subject text, description text, kind triage.job_kind, session_id bigint, request jsonb,
 		cluster_id bigint)
-	LANGUAGE c STRICT SECURITY DEFINER
+	LANGUAGE c SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_claim_jobs';
 COMMENT ON FUNCTION triage.claim_jobs(int, interval, text, text[]) IS
-	'claims up to max_jobs (1 to 128) due jobs of all tenants that are of one of kinds (labels of job_kind), in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; a triage job has ticket_version, subject and description, null when the ticket is gone; a job of another kind has ticket_id, session_id or cluster_id and request, an object with heading, speakers (each customer, assistant, agent, note, system, summary or issue) and texts, oldest first, and version, and of extract_issues and match_issues labels, one of which an area or a cluster must be, with label_notes, what is known of each; the prompt is the tenants active row of prompts of that kind; while pause() or triage.enabled = off holds the work it claims nothing and says so in a NOTICE; raises 22023 for an argument out of range or a kind that does not exist';
+	'claims up to max_jobs (1 to 128) due jobs of all tenants that are of one of kinds (labels of job_kind), in order of priority and age, for lease (1 second to 1 day), under the name provider; commit before you call the model; returns each job with the fence that complete_job() and fail_job() ask for; a triage job has ticket_version, subject and description, null when the ticket is gone; a job of another kind has ticket_id, session_id or cluster_id and request, an object with heading, speakers (each customer, assistant, agent, note, system, summary or issue) and texts, oldest first, and version, and of extract_issues and match_issues labels, one of which an area or a cluster must be, with label_notes, what is known of each; the prompt is the tenants active row of prompts of that kind; while pause() or triage.enabled = off holds the work it claims nothing and says so in a NOTICE; raises 22023 for an argument out of range or a kind that does not exist, 22004 for one that is null';
 
 CREATE FUNCTION triage.complete_job(job_id bigint, fence int, answer jsonb, model text DEFAULT NULL,
 		input_tokens int DEFAULT NULL, cached_tokens int DEFAULT NULL, output_tokens int DEFAULT NULL,
@@ -57,7 +57,7 @@ CREATE FUNCTION triage.run_pending(max_jobs int, wait boolean DEFAULT false) RET
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_run_pending';
 COMMENT ON FUNCTION triage.run_pending(int, boolean) IS
-	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 53400 when max_worker_processes is used up, 55000 while pause() or triage.enabled = off holds the work or in a copy, see adopt(), 25006 on a standby';
+	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 22004 when it is null, 53400 when max_worker_processes is used up, 55000 while pause() or triage.enabled = off holds the work or in a copy, see adopt(), 25006 on a standby';
 
 CREATE FUNCTION triage.worker_counters()
 	RETURNS TABLE (pid int, slot int, started_at timestamptz, in_flight int, claimed bigint, written bigint,

@@ -219,7 +219,7 @@ BEGIN
 				WHERE c.tenant_id = tenant AND c.merged_into_id IS NULL AND (include_archived OR c.archived_at IS NULL)
 					AND (categories IS NULL OR c.category = ANY (categories))
 					AND (pm_statuses IS NULL OR c.pm_status = ANY (pm_statuses))
-					AND (NOT only_regressed OR c.pm_status = 'fixed' AND c.regressed_at >= c.fixed_at)
+					AND (only_regressed IS NOT TRUE OR c.pm_status = 'fixed' AND c.regressed_at >= c.fixed_at)
 					AND (NOT only_visible OR a.issues >= least_issues AND CASE
 						WHEN greatest(coalesce(t.customers, 0) + coalesce(n.customers, 0), j.customers) >= least_customers THEN true
 						WHEN j.cluster_id IS NULL THEN false

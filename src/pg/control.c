@@ -200,13 +200,19 @@ start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 Datum
 triage_run_pending(PG_FUNCTION_ARGS)
 {
-	WorkerArgs	args = {.slot = 1, .max_jobs = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0)};
+	WorkerArgs	args = {.slot = 1};
 	bool		wait = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	BackgroundWorkerHandle *handle;
 	dsm_segment *segment = NULL;
 	WorkerReport *report = NULL;
 	int32		finished = 0;
 
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("max_jobs must not be null"),
+				 errhint("A one-shot worker ends after so many jobs, or when the queue is empty.")));
+	args.max_jobs = PG_GETARG_INT32(0);
 	if (args.max_jobs <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -162,9 +162,8 @@ Datum
 triage_claim_jobs(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			max_jobs = PG_GETARG_INT32(0);
-	int64		lease_ms = interval_ms(PG_GETARG_INTERVAL_P(1));
-	ClaimRequest request = {.max_jobs = max_jobs, .slot = SLOT_EXTERNAL, .now = GetCurrentTimestamp()};
+	int64		lease_ms;
+	ClaimRequest request = {.slot = SLOT_EXTERNAL, .now = GetCurrentTimestamp()};
 	Job		   *jobs = palloc0(QUEUE_MAX_BATCH * sizeof(Job));
 	Job		   *list[QUEUE_MAX_BATCH];
 	Cursor		cursor;
@@ -172,8 +171,15 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	int			claimed;
 	BudgetTerms terms;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("max_jobs, lease, provider and kinds must not be null"),
+				 errhint("Each has a default, which stands for an argument that is left out.")));
+	request.max_jobs = PG_GETARG_INT32(0);
+	lease_ms = interval_ms(PG_GETARG_INTERVAL_P(1));
 	request.provider = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	check_arguments(max_jobs, lease_ms, request.provider);
+	check_arguments(request.max_jobs, lease_ms, request.provider);
 	if (!check_kinds(PG_GETARG_ARRAYTYPE_P(3)))
 		request.kinds = PG_GETARG_DATUM(3);
 	InitMaterializedSRF(fcinfo, 0);

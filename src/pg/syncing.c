@@ -31,6 +31,11 @@ bool		triage_syncing = false;
 Datum
 triage_set_syncing(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("on must not be null"),
+				 errhint("Say true where a copy begins, and false where it ends.")));
 	set_config_option("triage.syncing", PG_GETARG_BOOL(0) ? "on" : "off", PGC_INTERNAL, PGC_S_SESSION,
 					  GUC_ACTION_LOCAL, true, 0, false);
 	PG_RETURN_VOID();

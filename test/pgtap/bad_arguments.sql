@@ -72,5 +72,17 @@ SELECT is(pg_temp.refusal(format('SELECT triage.attach_to_comment(%s, ''x'', E''
 	'23514 | name and type of a file must not contain control characters | Line breaks and tabs are such characters, too.', 'a name has one line');
 SELECT results_eq('SELECT (SELECT count(*) FROM triage.people), (SELECT count(*) FROM triage.tickets)', 'SELECT * FROM before', 'nothing was written');
 
+-- NULL where a value is needed -----------------------------------------------------------------------------------------
+
+SELECT is(pg_temp.refusal(c.command), '22004 | ' || c.refusal, c.command)
+	FROM (VALUES
+		('SELECT triage.claim_jobs(NULL)', 'max_jobs, lease, provider and kinds must not be null | Each has a default, which stands for an argument that is left out.'),
+		('SELECT triage.claim_jobs(lease => NULL)', 'max_jobs, lease, provider and kinds must not be null | Each has a default, which stands for an argument that is left out.'),
+		('SELECT triage.claim_jobs(provider => NULL)', 'max_jobs, lease, provider and kinds must not be null | Each has a default, which stands for an argument that is left out.'),
+		('SELECT triage.claim_jobs(kinds => NULL)', 'max_jobs, lease, provider and kinds must not be null | Each has a default, which stands for an argument that is left out.'),
+		('SELECT triage.run_pending(NULL)', 'max_jobs must not be null | A one-shot worker ends after so many jobs, or when the queue is empty.'),
+		('SELECT triage.set_syncing(NULL)', 'on must not be null | Say true where a copy begins, and false where it ends.')) c (command, refusal);
+SELECT isnt_empty('SELECT FROM triage.top_clusters(only_visible => false, only_regressed => NULL)', 'a flag that is NULL leaves no cluster out');
+
 SELECT finish();
 ROLLBACK;

@@ -59,7 +59,7 @@ is(sql($node, 'SELECT pending, running FROM triage.queue_stats'), '12|0', 'the t
 # one-shot runs, as a scheduler starts them
 is(sqlstate($node, 'SELECT triage.run_pending(0)'), '22023', 'run_pending(0) is refused');
 is(sqlstate($node, 'SELECT triage.run_pending(-1, true)'), '22023', 'and a negative number');
-is(sqlstate($node, 'SELECT triage.run_pending(NULL)'), '22023', 'and NULL');
+is(sqlstate($node, 'SELECT triage.run_pending(NULL)'), '22004', 'and NULL');
 sql($node, 'CREATE ROLE plain; GRANT USAGE ON SCHEMA triage TO plain');
 is(sqlstate($node, 'SET ROLE plain; SELECT triage.run_pending(1)'), '42501', 'a role without the right may not run');
 is(sqlstate($node, 'SET ROLE plain; SELECT triage.worker_stop()'), '42501', 'nor stop the worker');

@@ -167,13 +167,13 @@ AS $$
 		FROM pg_stat_activity a
 		WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
 			AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
-			AND a.xact_start < clock_timestamp() - pinned_for
+			AND clock_timestamp() - a.xact_start > pinned_for		-- not the other way round: there may be no such date
 	UNION ALL
 	SELECT 'prepared transaction', format('prepared transaction %L of role %s waits since %s, and vacuum keeps what it may still see: %s transactions',
 				x.gid, x.owner, x.prepared, age(x.transaction)),
 			format('ROLLBACK PREPARED %L;', x.gid)
 		FROM pg_prepared_xacts x
-		WHERE x.database = current_database() AND x.prepared < clock_timestamp() - pinned_for
+		WHERE x.database = current_database() AND clock_timestamp() - x.prepared > pinned_for
 	UNION ALL
 	SELECT 'replication slot', format('slot %s is %s', s.slot_name, CASE WHEN s.active THEN 'in use' ELSE 'not in use, and keeps WAL until the disk is full' END)
 				|| coalesce('; vacuum keeps what its reader may still see: ' || age(s.xmin) || ' transactions', ''),

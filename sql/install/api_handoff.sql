@@ -446,6 +446,10 @@ DECLARE
 	waiting record;
 	escalated int := 0;
 BEGIN
+	IF max_sessions IS NULL OR max_sessions < 0 THEN
+		RAISE EXCEPTION 'max_sessions must be 0 or more, not %', coalesce(max_sessions::text, 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It bounds what one call hands over.';
+	END IF;
 	FOR waiting IN
 		SELECT j.tenant_id, j.session_id, c.max_wait_ms
 			FROM triage.ai_jobs j
@@ -469,7 +473,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.escalate_unanswered(int) IS
-	'for the worker, every few seconds, and for schedulers where none runs: hands conversations of all tenants to people, with cause ai_failed, whose customer has waited for the AI longer than the tenant''s max_wait_ms, because no provider serves, a budget is used up, calls fail or work is paused; max_sessions: at most so many; returns how many; raises nothing of its own';
+	'for the worker, every few seconds, and for schedulers where none runs: hands conversations of all tenants to people, with cause ai_failed, whose customer has waited for the AI longer than the tenant''s max_wait_ms, because no provider serves, a budget is used up, calls fail or work is paused; max_sessions: at most so many; returns how many; raises 22023 when max_sessions is negative or null';
 REVOKE ALL ON FUNCTION triage.escalate_unanswered(int) FROM PUBLIC;
 
 CREATE FUNCTION triage.escalate_session(session_id bigint, cause triage.escalation_cause, reason text DEFAULT NULL) RETURNS bigint

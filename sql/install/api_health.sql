@@ -618,8 +618,8 @@ CREATE FUNCTION triage.run_stats(
 	SET jit = off
 AS $$
 BEGIN
-	IF bucket IS NULL OR bucket < '1 second' OR extract(month FROM bucket) <> 0 OR extract(year FROM bucket) <> 0 THEN
-		RAISE EXCEPTION 'bucket must be a second or longer, and not in months'
+	IF bucket IS NULL OR bucket NOT BETWEEN '1 second' AND '36525 days' OR extract(month FROM bucket) <> 0 OR extract(year FROM bucket) <> 0 THEN
+		RAISE EXCEPTION 'bucket must be from a second to 36525 days, and not in months'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'For instance ''1 minute'', ''1 hour'' or ''1 day''.';
 	ELSIF since IS NULL OR NOT isfinite(since) OR until IS NULL OR until < since THEN
 		RAISE EXCEPTION 'since must be a time, and not after until'
@@ -643,7 +643,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.run_stats(timestamptz, timestamptz, interval) IS
-	'the calls that ended from since until (not included), by stretches of time of length bucket (1 second or more, no months), provider, model and currency (null: no price, or builtin): how many, by outcome, median and 95th percentile of their latency in milliseconds, tokens, cost, and how many of unknown cost; a tenant sees its own; raises 22023 for a bucket or times that cannot be used';
+	'the calls that ended from since until (not included), by stretches of time of length bucket (1 second to 36525 days, no months), provider, model and currency (null: no price, or builtin): how many, by outcome, median and 95th percentile of their latency in milliseconds, tokens, cost, and how many of unknown cost; a tenant sees its own; raises 22023 for a bucket or times that cannot be used';
 REVOKE ALL ON FUNCTION triage.run_stats(timestamptz, timestamptz, interval) FROM PUBLIC;
 
 -- One ticket -------------------------------------------------------------------------------------------------------------

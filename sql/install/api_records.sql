@@ -72,7 +72,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'It bounds what one call deletes.';
 	END IF;
 	-- the clock, not the transaction's begin: with '0' what this transaction hid goes, too
-	RETURN triage.purge_tickets(clock_timestamp() - older_than, triage.current_tenant(), max_rows);
+	RETURN triage.purge_tickets(clock_timestamp() - least(older_than, '1000 years'), triage.current_tenant(), max_rows);
 END
 $$;
 COMMENT ON FUNCTION triage.purge_deleted(interval, int) IS

@@ -731,7 +731,7 @@ BEGIN
 				current_setting('transaction_isolation')
 			USING ERRCODE = 'active_sql_transaction', HINT = 'Call it at READ COMMITTED.';
 	END IF;
-	deadline := clock_timestamp() + timeout;
+	deadline := clock_timestamp() + least(timeout, '1000 years');		-- a date that there is
 	LOOP
 		SELECT a.ai_state, triage.written_here(t.xmin) OR coalesce(triage.written_here(j.xmin), false) AS uncommitted
 			INTO seen

@@ -33,7 +33,10 @@ PG_FUNCTION_INFO_V1(triage_reap_jobs);
 static int64
 interval_ms(const Interval *interval)
 {
-	return (interval->time + interval->day * USECS_PER_DAY + interval->month * (int64) DAYS_PER_MONTH * USECS_PER_DAY) / 1000;
+	double		ms = (interval->time + (interval->day + interval->month * (double) DAYS_PER_MONTH) * USECS_PER_DAY) / 1000;
+
+	/* no int64 has room for the microseconds of the longest intervals */
+	return (int64) Max(-1e15, Min(ms, 1e15));
 }
 
 /* text: of a ticket to triage; request: of any other kind. */

@@ -84,5 +84,20 @@ SELECT is(pg_temp.refusal(c.command), '22004 | ' || c.refusal, c.command)
 		('SELECT triage.set_syncing(NULL)', 'on must not be null | Say true where a copy begins, and false where it ends.')) c (command, refusal);
 SELECT isnt_empty('SELECT FROM triage.top_clusters(only_visible => false, only_regressed => NULL)', 'a flag that is NULL leaves no cluster out');
 
+-- Lengths of time that no date can bear, and limits below nothing -------------------------------------------------------
+
+SELECT is(pg_temp.refusal(format('SELECT triage.wait_for_triage(%s, ''100000000 years'')', :a)), pg_temp.refusal(format('SELECT triage.wait_for_triage(%s)', :a)),
+	'a wait may be as long as it will');
+SELECT is(triage.purge_deleted('100000000 years'), 0::bigint, 'nothing was deleted so long ago');
+SELECT lives_ok('SELECT triage.doctor(''-100000000 years'')', 'a transaction may last as long as it will');
+SELECT is(pg_temp.refusal(c.command), '22023 | ' || c.refusal, c.command)
+	FROM (VALUES
+		('SELECT * FROM triage.run_stats(bucket => ''36526 days'')', 'bucket must be from a second to 36525 days, and not in months | For instance ''1 minute'', ''1 hour'' or ''1 day''.'),
+		('SELECT * FROM triage.run_stats(bucket => ''2147483647 days'')', 'bucket must be from a second to 36525 days, and not in months | For instance ''1 minute'', ''1 hour'' or ''1 day''.'),
+		('SELECT triage.escalate_unanswered(-1)', 'max_sessions must be 0 or more, not -1 | It bounds what one call hands over.'),
+		('SELECT triage.escalate_unanswered(NULL)', 'max_sessions must be 0 or more, not NULL | It bounds what one call hands over.'),
+		-- 2^64 microseconds and a minute
+		('SELECT triage.claim_jobs(lease => ''7116799 months 12 days 28969.551616 seconds'')', 'lease must be between one second and one day | Choose a lease longer than the longest call you make.')) c (command, refusal);
+
 SELECT finish();
 ROLLBACK;

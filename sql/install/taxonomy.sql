@@ -185,6 +185,7 @@ DECLARE
 		'candidate_score, regression_grace';
 	entry record;
 	now_set record;
+	grace interval;
 BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_tenant();
@@ -222,6 +223,16 @@ BEGIN
 		ELSIF entry.key = 'summary_language' AND entry.value #>> '{}' !~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$' THEN
 			RAISE EXCEPTION 'mining setting "summary_language" must be a language tag'
 				USING ERRCODE = 'invalid_parameter_value', HINT = 'For example en, de or pt-BR.';
+		ELSIF entry.key = 'regression_grace' THEN
+			BEGIN
+				grace := entry.value #>> '{}';
+			EXCEPTION WHEN data_exception THEN
+				grace := '-1 second';
+			END;
+			IF grace NOT BETWEEN '0' AND '1 year' THEN
+				RAISE EXCEPTION 'mining setting "regression_grace" must be an interval from 0 to a year'
+					USING ERRCODE = 'invalid_parameter_value', HINT = 'For example "1 day" or "12 hours".';
+			END IF;
 		END IF;
 	END LOOP;
 
@@ -252,7 +263,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.set_mining_settings(jsonb) IS
-	'sets settings of the current tenant''s mining; settings: a JSON object of extract_on_resolve, extract_on_sync (booleans), summary_language (a language tag), min_issues, min_customers (1 to 1000), join_score, candidate_score (0 to 1), regression_grace (an interval, at most a year); a key that is absent stays as it is, null stands for the default; see table mining_settings; returns nothing; raises 22023 naming the key, 22007 or 23514 for a regression_grace that is no interval or too long, 23503 when the tenant does not exist, 42501 without rights on the table';
+	'sets settings of the current tenant''s mining; settings: a JSON object of extract_on_resolve, extract_on_sync (booleans), summary_language (a language tag), min_issues, min_customers (1 to 1000), join_score, candidate_score (0 to 1), regression_grace (an interval, at most a year); a key that is absent stays as it is, null stands for the default; see table mining_settings; returns nothing; raises 22023 naming the key, 23503 when the tenant does not exist, 42501 without rights on the table';
 REVOKE ALL ON FUNCTION triage.set_mining_settings(jsonb) FROM PUBLIC;
 
 -- Comments -----------------------------------------------------------------------------------------------------------

@@ -99,5 +99,10 @@ SELECT is(pg_temp.refusal(c.command), '22023 | ' || c.refusal, c.command)
 		-- 2^64 microseconds and a minute
 		('SELECT triage.claim_jobs(lease => ''7116799 months 12 days 28969.551616 seconds'')', 'lease must be between one second and one day | Choose a lease longer than the longest call you make.')) c (command, refusal);
 
+-- What JSON holds --------------------------------------------------------------------------------------------------------
+
+SELECT is(pg_temp.refusal('SELECT triage.set_mining_settings(''{"regression_grace": "soon"}'')'),
+	'22023 | mining setting "regression_grace" must be an interval from 0 to a year | For example "1 day" or "12 hours".', 'an interval that is none');
+
 SELECT finish();
 ROLLBACK;

@@ -255,6 +255,17 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	return true;
 }
 
+static bool
+is_int64(Numeric number, int64 *value)
+{
+	char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+	char	   *end;
+
+	errno = 0;
+	*value = strtoll(digits, &end, 10);
+	return *end == '\0' && errno == 0;
+}
+
 /*
  * An answer says which version of the request it is of, or goes for that of now.  One that names texts by their numbers has
  * to say so: by now they may have others.
@@ -266,9 +277,9 @@ take_version(Job *job, Jsonb *answer)
 	const JsonbValue *version = JB_ROOT_IS_OBJECT(answer) ?
 		getKeyJsonValueFromContainer(&answer->root, "version", strlen("version"), &value) : NULL;
 
-	if (version != NULL && version->type == jbvNumeric)
-		job->version = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(version->val.numeric)));
-	else if (version != NULL || job->kind == KIND_MATCH_ISSUES)
+	if (version != NULL && version->type == jbvNumeric && is_int64(version->val.numeric, &job->version))
+		return;
+	if (version != NULL || job->kind == KIND_MATCH_ISSUES)
 	{
 		job_reset(job);
 		ereport(ERROR,

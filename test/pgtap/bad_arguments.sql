@@ -104,5 +104,13 @@ SELECT is(pg_temp.refusal(c.command), '22023 | ' || c.refusal, c.command)
 SELECT is(pg_temp.refusal('SELECT triage.set_mining_settings(''{"regression_grace": "soon"}'')'),
 	'22023 | mining setting "regression_grace" must be an interval from 0 to a year | For example "1 day" or "12 hours".', 'an interval that is none');
 
+DELETE FROM triage.ai_jobs;
+SELECT triage.request_session_summary(:s);
+CREATE TEMP TABLE claimed AS SELECT c.job_id, c.fence, (c.request ->> 'version')::bigint AS version FROM triage.claim_jobs(kinds => '{summarize}') c;
+SELECT is(pg_temp.refusal(format('SELECT triage.complete_job(%s, %s, ''{"summary": "x", "version": %s}'')', c.job_id, c.fence, v.version)),
+	'22023 | answer is not usable: its version is not that of a request | Copy the number version from the request that claim_jobs() returned.', v.version)
+	FROM claimed c, (VALUES ('1e400'), ('9223372036854775808'), ('1.5'), ('"1"'), ('null')) v (version);
+SELECT is(triage.complete_job(c.job_id, c.fence, jsonb_build_object('summary', 'x', 'version', c.version)), true, 'the version that was asked is taken') FROM claimed c;
+
 SELECT finish();
 ROLLBACK;

@@ -101,6 +101,9 @@ BEGIN
 	THEN
 		RAISE EXCEPTION 'source_table must be a table or a view'
 			USING ERRCODE = 'wrong_object_type', HINT = 'A view is the way to import what has to be joined or computed first.';
+	ELSIF NOT EXISTS (SELECT FROM triage.import_guesses(target)) THEN
+		RAISE EXCEPTION 'there is no import of %', coalesce(quote_literal(left(target, 100)), 'NULL')
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It is of tickets, comments or history.';
 	ELSIF jsonb_typeof(columns) IS DISTINCT FROM 'object' THEN
 		RAISE EXCEPTION 'columns must be a JSON object'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'As in {"subject": "headline", "custom_fields": ["plan", "browser"]}.';
@@ -161,7 +164,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.import_columns(regclass, jsonb, text) IS
-	'which column of a table an import takes for what: those that columns names, as in {"subject": "headline", "tags": null, "custom_fields": ["plan", "browser"]}, and for the others columns with a usual name (title, createdAt, assigned_to ...); target: tickets, comments or history; returns a JSON object; raises 42703 for a column that is not there or cannot be told, 22023 for a key or value that cannot be, 42809 when source_table is no table or view';
+	'which column of a table an import takes for what: those that columns names, as in {"subject": "headline", "tags": null, "custom_fields": ["plan", "browser"]}, and for the others columns with a usual name (title, createdAt, assigned_to ...); target: tickets, comments or history; returns a JSON object; raises 42703 for a column that is not there or cannot be told, 22023 for a key, value or target that cannot be, 42809 when source_table is no table or view';
 REVOKE ALL ON FUNCTION triage.import_columns(regclass, jsonb, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.import_word(kind text, word text, labels jsonb) RETURNS jsonb
@@ -321,6 +324,12 @@ BEGIN
 		END IF;
 		ticket_source := sources[1];
 	END IF;
+	IF target = 'tickets' AND ticket_source IS NOT NULL THEN
+		RAISE EXCEPTION 'an import of tickets has no ticket_source'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'It says where comments and history find their tickets; source is what new ones get.';
+	END IF;
+	PERFORM triage.check_length('imports', 'source', source, 1, 100, 'Leave it NULL for the name of the table.');
+	PERFORM triage.check_length('imports', 'ticket_source', ticket_source, 1, 100, 'It is the source under which the tickets were imported.');
 	INSERT INTO triage.imports (tenant_id, target, source_table, source, ticket_source, columns, labels, request_triage, batch_size)
 		VALUES (triage.current_tenant(), import_start.target, import_start.source_table::text,
 			coalesce(import_start.source, (SELECT c.relname::text FROM pg_class c WHERE c.oid = import_start.source_table)),

@@ -112,5 +112,19 @@ SELECT is(pg_temp.refusal(format('SELECT triage.complete_job(%s, %s, ''{"summary
 	FROM claimed c, (VALUES ('1e400'), ('9223372036854775808'), ('1.5'), ('"1"'), ('null')) v (version);
 SELECT is(triage.complete_job(c.job_id, c.fence, jsonb_build_object('summary', 'x', 'version', c.version)), true, 'the version that was asked is taken') FROM claimed c;
 
+-- Imports ------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE pg_temp.old (id text PRIMARY KEY, subject text, ticket text, content text);
+SELECT is(pg_temp.refusal(c.command), c.refusal, c.command)
+	FROM (VALUES
+		('CALL triage.import_tickets(''pg_temp.old'', source => '''', commit_batches => false)', '23514 | source has 1 to 100 characters, not 0 | Leave it NULL for the name of the table.'),
+		('CALL triage.import_tickets(''pg_temp.old'', source => repeat(''x'', 101), commit_batches => false)', '23514 | source has 1 to 100 characters, not 101 | Leave it NULL for the name of the table.'),
+		('CALL triage.import_comments(''pg_temp.old'', ticket_source => '''', commit_batches => false)', '23514 | ticket_source has 1 to 100 characters, not 0 | It is the source under which the tickets were imported.'),
+		('SELECT triage.import_columns(''pg_temp.old'', target => ''people'')', '22023 | there is no import of ''people'' | It is of tickets, comments or history.'),
+		('SELECT triage.import_columns(''pg_temp.old'', target => NULL)', '22023 | there is no import of NULL | It is of tickets, comments or history.'),
+		('SELECT triage.import_start(''tickets'', ''pg_temp.old'', NULL, NULL, ''x'', ''y'', false, 10)',
+			'22023 | an import of tickets has no ticket_source | It says where comments and history find their tickets; source is what new ones get.')) c (command, refusal);
+SELECT is_empty('SELECT FROM triage.imports', 'and none began');
+
 SELECT finish();
 ROLLBACK;

@@ -192,6 +192,9 @@ BEGIN
 	ELSIF all_tenants AND triage.held_to_tenants() THEN
 		RAISE EXCEPTION 'role "%" may not read the events of all tenants', session_user
 			USING ERRCODE = 'insufficient_privilege', HINT = 'triage.role_tenants holds it to some: add a consumer for one tenant.';
+	ELSIF array_ndims(topics) > 1 THEN
+		RAISE EXCEPTION 'topics must be a one-dimensional array'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Write them like {ticket.created,comment.created}, without further braces.';
 	END IF;
 	SELECT coalesce(quote_literal(left(t.topic, 100)), 'NULL') INTO wrong
 		FROM unnest(topics) t (topic)

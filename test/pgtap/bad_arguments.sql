@@ -35,6 +35,8 @@ SELECT is(pg_temp.refusal('SELECT triage.set_taxonomy(''A'', ''b'', keywords => 
 	'22023 | keywords must be a one-dimensional array | Write them like {login,password}, without further braces.', 'keywords are a list, too');
 SELECT is(pg_temp.refusal('SELECT triage.set_taxonomy(''A'', ''b'', keywords => ''{a,NULL}'')'),
 	'23514 | keywords must be at most 500, none of them NULL | array_remove(keywords, NULL) takes the NULLs out; a few telling words serve best.', 'of words');
+SELECT is(pg_temp.refusal('SELECT triage.add_consumer(''c'', ''{{ticket.created}}'')'),
+	'22023 | topics must be a one-dimensional array | Write them like {ticket.created,comment.created}, without further braces.', 'and topics');
 
 -- Texts have limits ----------------------------------------------------------------------------------------------------
 

@@ -128,7 +128,7 @@ BEGIN
 	PERFORM triage.check_tenant();
 	PERFORM triage.check_length('people', 'email', email, 0, 320, 'Give the address alone, without a name.');
 	INSERT INTO triage.people (tenant_id, id, role, email)
-		VALUES (triage.current_tenant(), person_id, ensure_person.role, ensure_person.email)
+		VALUES (triage.current_tenant(), person_id, coalesce(ensure_person.role, 'customer'), ensure_person.email)
 		ON CONFLICT ON CONSTRAINT people_pkey DO NOTHING
 		RETURNING people.role INTO known;
 	IF NOT FOUND THEN					-- somebody else was first
@@ -140,7 +140,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ensure_person(text, triage.person_role, text) IS
-	'creates a person of the current tenant on first sight, with that role and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters, 23514 when the address has more than 320, 23503 when the tenant does not exist';
+	'creates a person of the current tenant on first sight, with that role (NULL is customer) and e-mail address; a known person stays as is; returns the role on record; raises 22023 when the id has not 1 to 200 characters, 23514 when the address has more than 320, 23503 when the tenant does not exist';
 REVOKE ALL ON FUNCTION triage.ensure_person(text, triage.person_role, text) FROM PUBLIC;
 
 CREATE FUNCTION triage.ensure_agent(agent_id text) RETURNS void

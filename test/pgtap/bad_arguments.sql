@@ -84,6 +84,7 @@ SELECT is(pg_temp.refusal(c.command), '22004 | ' || c.refusal, c.command)
 		('SELECT triage.claim_jobs(kinds => NULL)', 'max_jobs, lease, provider and kinds must not be null | Each has a default, which stands for an argument that is left out.'),
 		('SELECT triage.run_pending(NULL)', 'max_jobs must not be null | A one-shot worker ends after so many jobs, or when the queue is empty.'),
 		('SELECT triage.set_syncing(NULL)', 'on must not be null | Say true where a copy begins, and false where it ends.')) c (command, refusal);
+SELECT is(triage.ensure_person('of no role', NULL), 'customer', 'a person of no role is a customer');
 SELECT isnt_empty('SELECT FROM triage.top_clusters(only_visible => false, only_regressed => NULL)', 'a flag that is NULL leaves no cluster out');
 
 -- Lengths of time that no date can bear, and limits below nothing -------------------------------------------------------

@@ -16,7 +16,6 @@
 #include "pg/spi_util.h"
 #include "pg/tables.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 

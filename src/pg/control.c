@@ -30,7 +30,6 @@
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);

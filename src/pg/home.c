@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -24,8 +23,6 @@
 #include "pg/spi_util.h"
 #include "pg/tables.h"
 #include "utils/catcache.h"
-#include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 typedef struct Identity

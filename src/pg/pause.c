@@ -15,7 +15,6 @@
 #include "pg/spi_util.h"
 #include "pg/tables.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 static bool
 read_pause(char *why, size_t size)

@@ -10,7 +10,6 @@
 #include "pg/tickets.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 bool		ticket_result_is_written = false;

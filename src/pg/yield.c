@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "pg/shmem.h"
 #include "pg/yield.h"
-#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"

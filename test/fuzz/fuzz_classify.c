@@ -10,7 +10,6 @@
 
 #include "core/classify.h"
 #include "core/origin.h"
-#include "core/retry.h"
 #include "core/utf8.h"
 
 #define FIELDS 8

@@ -8,7 +8,6 @@
 
 #include "check.h"
 #include "core/builtin_talk.h"
-#include "core/utf8.h"
 #include "core/verdict.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -12,7 +12,6 @@
 #include "check.h"
 #include "core/json_read.h"
 #include "core/prompt.h"
-#include "core/reason.h"
 #include "core/utf8.h"
 
 #define BOUNDARY "3f9a0c77e1d2b845"

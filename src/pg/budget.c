@@ -698,9 +698,7 @@ budget_find_claim(Job *job, int64 id, int fence)
 	job_reset(job);
 	job->id = id;
 	job->fence = fence;
-	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
-	if (job->tenant_id == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->tenant_id = spi_strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	job_set_subject(job, 0, 2, 5, 8);
 	job_set_kind(job, TextDatumGetCString(spi_value(0, 6, &null)));
 	value = spi_value(0, 7, &null);

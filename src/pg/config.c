@@ -116,17 +116,6 @@ config_providers(const ProviderVersion *known, int *count, bool *stopped)
 	return providers;
 }
 
-static char *
-utf8_copy(Datum value)
-{
-	size_t		len;
-	char	   *copy = strdup(spi_utf8(value, &len));
-
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return copy;
-}
-
 /* Allocated before the tables are read, so that an error in between leaves it with the job, which frees it. */
 static Vocabulary *
 new_vocabulary(Job *job)
@@ -155,7 +144,7 @@ read_prompt(Vocabulary *vocabulary, Datum tenant_id)
 	if (spi_execute(plan, values, NULL, 1) == 0)
 		return;
 	vocabulary->prompt_version = DatumGetInt32(spi_value(0, 1, &null));
-	vocabulary->system_text = utf8_copy(spi_value(0, 2, &null));
+	vocabulary->system_text = spi_strdup(spi_utf8(spi_value(0, 2, &null), NULL));
 }
 
 static void
@@ -177,9 +166,9 @@ read_categories(Vocabulary *vocabulary, Datum tenant_id)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		vocabulary->categories[row].name = utf8_copy(spi_value(row, 1, &null));
+		vocabulary->categories[row].name = spi_strdup(spi_utf8(spi_value(row, 1, &null), NULL));
 		vocabulary->category_count = (int) row + 1;
-		vocabulary->categories[row].description = utf8_copy(spi_value(row, 2, &null));
+		vocabulary->categories[row].description = spi_strdup(spi_utf8(spi_value(row, 2, &null), NULL));
 	}
 }
 

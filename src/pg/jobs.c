@@ -235,9 +235,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	job_reset(job);
 	job->id = id;
 	job->fence = fence;
-	job->tenant_id = strdup(TextDatumGetCString(spi_value(0, 1, &null)));
-	if (job->tenant_id == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->tenant_id = spi_strdup(TextDatumGetCString(spi_value(0, 1, &null)));
 	job_set_subject(job, 0, 2, 7, 10);
 	job_set_kind(job, TextDatumGetCString(spi_value(0, 8, &null)));
 	value = spi_value(0, 9, &null);

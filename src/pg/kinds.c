@@ -137,17 +137,6 @@ give_up_unasked(Job *job, const char *why)
 	job->state = JOB_ANSWERED;
 }
 
-static char *
-malloced(Datum value)
-{
-	size_t		len;
-	char	   *copy = strdup(spi_utf8(value, &len));
-
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return copy;
-}
-
 /* They outlive the transaction, until the answer is checked.  A label without a note has an empty one. */
 static void
 take_labels(Job *job, Datum labels, Datum notes)
@@ -167,9 +156,9 @@ take_labels(Job *job, Datum labels, Datum notes)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	for (int i = 0; i < count; i++)
 	{
-		job->labels[i].name = malloced(names[i]);
+		job->labels[i].name = spi_strdup(spi_utf8(names[i], NULL));
 		job->label_count = i + 1;
-		job->labels[i].description = malloced(texts[i]);
+		job->labels[i].description = spi_strdup(spi_utf8(texts[i], NULL));
 	}
 }
 

@@ -93,9 +93,7 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 
 	job_reset(job);
 	job->id = DatumGetInt64(spi_value(row, 1, &null));
-	job->tenant_id = strdup(TextDatumGetCString(spi_value(row, 2, &null)));
-	if (job->tenant_id == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->tenant_id = spi_strdup(TextDatumGetCString(spi_value(row, 2, &null)));
 	job_set_subject(job, row, 3, 7, 9);
 	job_set_kind(job, TextDatumGetCString(spi_value(row, 8, &null)));
 	job->fence = DatumGetInt32(spi_value(row, 4, &null));

@@ -106,8 +106,19 @@ spi_utf8(Datum value, size_t *len)
 {
 	char	   *utf8 = encoding_to_utf8(TextDatumGetCString(value));
 
-	*len = strlen(utf8);
+	if (len)
+		*len = strlen(utf8);
 	return utf8;
+}
+
+char *
+spi_strdup(const char *text)
+{
+	char	   *copy = strdup(text);
+
+	if (copy == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return copy;
 }
 
 Datum

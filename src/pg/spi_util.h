@@ -25,9 +25,11 @@ extern uint64 spi_execute(SPIPlanPtr plan, Datum *values, const char *nulls, lon
 /* Plans, executes, forgets.  The arguments' types follow. */
 extern uint64 spi_execute_fresh(const char *sql, Datum *values, int nargs,...);
 extern uint64 spi_execute_fresh_va(const char *sql, Datum *values, int nargs, va_list types);
-/* UTF-8 from below as text in the server's encoding (encoding.h), and back, palloc'd. */
+/* UTF-8 from below as text in the server's encoding (encoding.h), and back, palloc'd; len may be NULL. */
 extern Datum spi_text(const char *utf8);
 extern char *spi_utf8(Datum value, size_t *len);
+/* malloc'd, or an error. */
+extern char *spi_strdup(const char *text);
 /* bigint[] */
 extern Datum spi_int8_array(const int64 *values, int count);
 /* A column of the current result. */

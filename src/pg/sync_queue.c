@@ -43,11 +43,10 @@ column_text(MemoryContext context, uint64 row, int column, bool utf8)
 {
 	bool		null;
 	Datum		value = spi_value(row, column, &null);
-	size_t		len;
 
 	if (null)
 		return NULL;
-	return MemoryContextStrdup(context, utf8 ? spi_utf8(value, &len) : TextDatumGetCString(value));
+	return MemoryContextStrdup(context, utf8 ? spi_utf8(value, NULL) : TextDatumGetCString(value));
 }
 
 static int64

@@ -183,7 +183,7 @@ take_closed(BudgetTerms *terms, uint64 row, ArrayBuildState **closed, ArrayBuild
 	bool		spent = terms->bounded && same_currency && !DatumGetBool(spi_value(row, 5, &null));
 
 	if (all_tenants && open)
-		terms->fit = Min(terms->fit, (int) DatumGetInt64(spi_value(row, 6, &null)));
+		terms->fit = Min(terms->fit, (int) spi_int8(row, 6));
 	terms->reserved = terms->reserved || DatumGetBool(spi_value(row, 7, &null));
 	if (open)
 		return;
@@ -310,7 +310,7 @@ lock_budgets(BudgetTerms *terms, Datum tenants, TimestampTz now, int *budget_cou
 		Datum		tenant = spi_value(i, 2, &null);
 
 		budgets[i].tenant = null ? NULL : TextDatumGetCString(tenant);
-		budgets[i].id = DatumGetInt64(spi_value(i, 1, &null));
+		budgets[i].id = spi_int8(i, 1);
 		budgets[i].period_start = DatumGetTimestampTz(spi_value(i, 3, &null));
 		budgets[i].left = spi_value(i, 4, &null);
 		terms->reserved = terms->reserved || DatumGetBool(spi_value(i, 5, &null));
@@ -324,7 +324,6 @@ read_prompt_sizes(Job **jobs, int count, int64 *bounds)
 {
 	static SPIPlanPtr plan;
 	int64		growth = GetDatabaseEncoding() == PG_UTF8 ? 1 : UTF8_GROWTH;
-	bool		null;
 
 	spi_prepare(&plan,
 				"SELECT octet_length(p.system_text)::int8 FROM triage.prompts p WHERE p.tenant_id = $1 "
@@ -340,7 +339,7 @@ read_prompt_sizes(Job **jobs, int count, int64 *bounds)
 		values[1] = CStringGetTextDatum(kind_name(jobs[i]->kind));
 		/* without a prompt there will be no call; were there one by then, it would be of the usual size */
 		if (spi_execute(plan, values, NULL, 1) > 0)
-			size = DatumGetInt64(spi_value(0, 1, &null)) * growth;
+			size = spi_int8(0, 1) * growth;
 		bounds[i] = prompt_conversation_token_bound(jobs[i]->kind, size);
 	}
 }
@@ -378,10 +377,10 @@ read_sizes(Job **jobs, int count, Datum tenants, int64 *bounds)
 		bool		null;
 		int64		sizes[6];
 		char	   *tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		int64		id = spi_int8(row, 1);
 
 		for (int k = 0; k < 6; k++)
-			sizes[k] = DatumGetInt64(spi_value(row, 3 + k, &null)) * (k == 3 ? 1 : growth);
+			sizes[k] = spi_int8(row, 3 + k) * (k == 3 ? 1 : growth);
 		for (int i = 0; i < count; i++)
 			if (!is_conversation(jobs[i]) && jobs[i]->ticket_id == id && strcmp(jobs[i]->tenant_id, tenant_id) == 0)
 				bounds[i] = prompt_token_bound(&(PromptSize) {

@@ -52,7 +52,7 @@ read_scores(Job **jobs, BuiltinScores *scores, int count)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		int64		id = spi_int8(row, 1);
 		char	   *name = TextDatumGetCString(spi_value(row, 2, &null));
 		char	   *tenant_id = TextDatumGetCString(spi_value(row, 5, &null));
 

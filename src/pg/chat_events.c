@@ -89,9 +89,8 @@ find_ticket(Event *event, const char *query, int64 id)
 
 	if (id == 0 || spi_execute_fresh(query, keys, 2, TEXTOID, INT8OID) == 0)
 		return NULL;
-	event->ticket_id = DatumGetInt64(spi_value(0, 1, &null));
-	event->version = DatumGetInt32(spi_value(0, 2, &null));
-	null = true;
+	event->ticket_id = spi_int8(0, 1);
+	event->version = spi_int4(0, 2);
 	if (SPI_tuptable->tupdesc->natts > 2)
 		resolution = spi_value(0, 3, &null);
 	return null ? NULL : TextDatumGetCString(resolution);

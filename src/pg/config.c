@@ -28,15 +28,6 @@ copy_text(char *to, size_t size, uint64 row, int column)
 	job_set_text(to, size, null ? "" : TextDatumGetCString(value));
 }
 
-static int
-int_or_0(uint64 row, int column)
-{
-	bool		null;
-	Datum		value = spi_value(row, column, &null);
-
-	return null ? 0 : DatumGetInt32(value);
-}
-
 static void
 read_provider(Provider *provider, uint64 row)
 {
@@ -50,13 +41,13 @@ read_provider(Provider *provider, uint64 row)
 	copy_text(provider->base_url, sizeof(provider->base_url), row, 4);
 	copy_text(provider->model, sizeof(provider->model), row, 5);
 	copy_text(provider->secret, sizeof(provider->secret), row, 6);
-	provider->max_in_flight = int_or_0(row, 7);
-	provider->timeout_ms = int_or_0(row, 8);
-	provider->requests_per_minute = int_or_0(row, 9);
-	provider->tokens_per_minute = int_or_0(row, 10);
+	provider->max_in_flight = spi_int4(row, 7);
+	provider->timeout_ms = spi_int4(row, 8);
+	provider->requests_per_minute = spi_int4(row, 9);
+	provider->tokens_per_minute = spi_int4(row, 10);
 	provider->paused = DatumGetBool(spi_value(row, 11, &null));
 	copy_text(provider->pause_reason, sizeof(provider->pause_reason), row, 12);
-	provider->max_output_tokens = int_or_0(row, 14);
+	provider->max_output_tokens = spi_int4(row, 14);
 	copy_text(provider->max_tokens_field, sizeof(provider->max_tokens_field), row, 15);
 }
 
@@ -69,10 +60,10 @@ count_in_chain(uint64 rows)
 	(void) spi_value(0, 1, &null);
 	if (null)
 		return 0;				/* the row of nulls of an outer join */
-	if (int_or_0(0, 13) >= RANK_RESERVE)
+	if (spi_int4(0, 13) >= RANK_RESERVE)
 		return (int) rows;
 	for (uint64 row = 1; row < rows; row++)
-		if (int_or_0(row, 13) >= RANK_RESERVE)
+		if (spi_int4(row, 13) >= RANK_RESERVE)
 			return (int) row;
 	return (int) rows;
 }
@@ -143,7 +134,7 @@ read_prompt(Vocabulary *vocabulary, Datum tenant_id)
 				2, TEXTOID, TEXTOID);
 	if (spi_execute(plan, values, NULL, 1) == 0)
 		return;
-	vocabulary->prompt_version = DatumGetInt32(spi_value(0, 1, &null));
+	vocabulary->prompt_version = spi_int4(0, 1);
 	vocabulary->system_text = spi_strdup(spi_utf8(spi_value(0, 2, &null), NULL));
 }
 

@@ -203,7 +203,7 @@ current_generation(void)
 	spi_prepare(&add, "INSERT INTO triage.event_generations (generation, system_identifier) "
 				"SELECT coalesce(max(g.generation), 0) + 1, $1 FROM triage.event_generations g ON CONFLICT DO NOTHING",
 				1, INT8OID);
-	while (spi_execute(latest, NULL, NULL, 1) == 0 || DatumGetInt64(spi_value(0, 2, &null)) != DatumGetInt64(here))
+	while (spi_execute(latest, NULL, NULL, 1) == 0 || spi_int8(0, 2) != DatumGetInt64(here))
 		spi_execute(add, &here, NULL, 0);
 	return spi_value(0, 1, &null);
 }

@@ -77,10 +77,10 @@ compare_row(Oid table)
 	spi_prepare(&plan, "SELECT h.system_identifier, h.database_oid, h.table_oid, h.written_in, h.xmin FROM triage.home h", 0);
 	if (spi_execute(plan, NULL, NULL, 1) == 0)
 		return HOME_UNKNOWN;
-	identifier = DatumGetInt64(spi_value(0, 1, &null));
-	database = DatumGetInt64(spi_value(0, 2, &null));
-	table_oid = DatumGetInt64(spi_value(0, 3, &null));
-	written_in = DatumGetInt64(spi_value(0, 4, &null));
+	identifier = spi_int8(0, 1);
+	database = spi_int8(0, 2);
+	table_oid = spi_int8(0, 3);
+	written_in = spi_int8(0, 4);
 	xmin = DatumGetTransactionId(spi_value(0, 5, &null));
 	if (database != (int64) MyDatabaseId)
 		return HOME_ELSEWHERE;

@@ -246,8 +246,7 @@ read_claim(Job *job, int64 id, int fence, bool leased)
 	if (!null)
 		job_set_text(job->provider, sizeof(job->provider), TextDatumGetCString(value));
 	job->started_at = DatumGetTimestampTz(spi_value(0, 5, &null));
-	value = spi_value(0, 6, &null);
-	job->ticket_version = null ? 0 : DatumGetInt32(value);
+	job->ticket_version = spi_int4(0, 6);
 	job->latency_ms = (int) Min((GetCurrentTimestamp() - job->started_at) / 1000, INT_MAX);
 	job->called = true;
 	return true;

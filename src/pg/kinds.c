@@ -195,7 +195,6 @@ read_row(Job *job, SPIPlanPtr *plan, const char *sql)
 {
 	Datum		values[SUBJECT_ARGUMENTS];
 	char		nulls[] = "    ";
-	bool		null;
 
 	set_subject(job, values, nulls);
 	spi_prepare(plan, sql, SUBJECT_ARGUMENTS, TEXTOID, INT8OID, INT8OID, INT8OID);
@@ -204,7 +203,7 @@ read_row(Job *job, SPIPlanPtr *plan, const char *sql)
 		drop(job);
 		return false;
 	}
-	job->version = DatumGetInt64(spi_value(0, 1, &null));
+	job->version = spi_int8(0, 1);
 	job->is_read = true;
 	return take_offer(job);
 }
@@ -290,7 +289,7 @@ lock_kind(JobKind kind, Job **jobs, int count)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		int			n = DatumGetInt32(spi_value(row, 1, &null));
+		int			n = spi_int4(row, 1);
 		char	   *state = TextDatumGetCString(spi_value(row, 2, &null));
 
 		if (n < 1 || n > count)

@@ -84,7 +84,7 @@ take_costs(RunCost *costs, uint64 rows)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		RunCost    *cost = &costs[DatumGetInt32(spi_value(row, 1, &null))];
+		RunCost    *cost = &costs[spi_int4(row, 1)];
 
 		cost->cost = spi_value(row, 2, &null);
 		cost->known = !null;

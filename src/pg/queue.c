@@ -92,11 +92,11 @@ take_claimed(Job *job, uint64 row, const ClaimRequest *request)
 	bool		null;
 
 	job_reset(job);
-	job->id = DatumGetInt64(spi_value(row, 1, &null));
+	job->id = spi_int8(row, 1);
 	job->tenant_id = spi_strdup(TextDatumGetCString(spi_value(row, 2, &null)));
 	job_set_subject(job, row, 3, 7, 9);
 	job_set_kind(job, TextDatumGetCString(spi_value(row, 8, &null)));
-	job->fence = DatumGetInt32(spi_value(row, 4, &null));
+	job->fence = spi_int4(row, 4);
 	job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 	job->run_at = DatumGetTimestampTz(spi_value(row, 6, &null));
 	job->lease_until = request->lease_until;
@@ -211,14 +211,14 @@ queue_read_tickets(Job **jobs, int count, TicketText *texts)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
+		int64		id = spi_int8(row, 1);
 		char	   *tenant_id = TextDatumGetCString(spi_value(row, 5, &null));
 
 		for (int i = 0; i < count; i++)
 		{
 			if (jobs[i]->ticket_id != id || strcmp(jobs[i]->tenant_id, tenant_id) != 0)
 				continue;
-			jobs[i]->ticket_version = DatumGetInt32(spi_value(row, 2, &null));
+			jobs[i]->ticket_version = spi_int4(row, 2);
 			texts[i].input.subject = spi_utf8(spi_value(row, 3, &null), &texts[i].input.subject_len);
 			texts[i].input.description = spi_utf8(spi_value(row, 4, &null), &texts[i].input.description_len);
 			texts[i].found = true;
@@ -240,11 +240,11 @@ record_lost(uint64 rows)
 		Job		   *job = list[row] = &lost[row];
 		Datum		provider;
 
-		job->id = DatumGetInt64(spi_value(row, 1, &null));
+		job->id = spi_int8(row, 1);
 		job->tenant_id = TextDatumGetCString(spi_value(row, 2, &null));
 		job_set_subject(job, row, 3, 8, 10);
 		job_set_kind(job, TextDatumGetCString(spi_value(row, 9, &null)));
-		job->fence = DatumGetInt32(spi_value(row, 4, &null));
+		job->fence = spi_int4(row, 4);
 		job->attempts = DatumGetInt16(spi_value(row, 5, &null));
 		provider = spi_value(row, 6, &null);
 		if (!null)
@@ -359,8 +359,8 @@ queue_find_current(Job **jobs, int count, bool *current)
 	for (uint64 row = 0; row < rows; row++)
 	{
 		bool		null;
-		int64		id = DatumGetInt64(spi_value(row, 1, &null));
-		int			fence = DatumGetInt32(spi_value(row, 2, &null));
+		int64		id = spi_int8(row, 1);
+		int			fence = spi_int4(row, 2);
 		char	   *tenant_id = NULL;
 		int			low = 0,
 					high = count;
@@ -472,21 +472,12 @@ job_offer(const Job *job)
 	return (Offer) {.labels = job->labels, .label_count = job->label_count, .text_count = job->text_count};
 }
 
-static int64
-id_or_0(uint64 row, int column)
-{
-	bool		null;
-	Datum		value = spi_value(row, column, &null);
-
-	return null ? 0 : DatumGetInt64(value);
-}
-
 void
 job_set_subject(Job *job, uint64 row, int ticket_column, int session_column, int cluster_column)
 {
-	job->ticket_id = id_or_0(row, ticket_column);
-	job->session_id = id_or_0(row, session_column);
-	job->cluster_id = id_or_0(row, cluster_column);
+	job->ticket_id = spi_int8(row, ticket_column);
+	job->session_id = spi_int8(row, session_column);
+	job->cluster_id = spi_int8(row, cluster_column);
 }
 
 const char *

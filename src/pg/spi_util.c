@@ -136,3 +136,21 @@ spi_value(uint64 row, int column, bool *null)
 {
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
 }
+
+int64
+spi_int8(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = spi_value(row, column, &null);
+
+	return null ? 0 : DatumGetInt64(value);
+}
+
+int
+spi_int4(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = spi_value(row, column, &null);
+
+	return null ? 0 : DatumGetInt32(value);
+}

@@ -32,7 +32,9 @@ extern char *spi_utf8(Datum value, size_t *len);
 extern char *spi_strdup(const char *text);
 /* bigint[] */
 extern Datum spi_int8_array(const int64 *values, int count);
-/* A column of the current result. */
+/* A column of the current result; the numbers are 0 where it is NULL. */
 extern Datum spi_value(uint64 row, int column, bool *null);
+extern int64 spi_int8(uint64 row, int column);
+extern int	spi_int4(uint64 row, int column);
 
 #endif

@@ -49,24 +49,6 @@ column_text(MemoryContext context, uint64 row, int column, bool utf8)
 	return MemoryContextStrdup(context, utf8 ? spi_utf8(value, NULL) : TextDatumGetCString(value));
 }
 
-static int64
-column_int8(uint64 row, int column)
-{
-	bool		null;
-	Datum		value = spi_value(row, column, &null);
-
-	return null ? 0 : DatumGetInt64(value);
-}
-
-static int
-column_int4(uint64 row, int column)
-{
-	bool		null;
-	Datum		value = spi_value(row, column, &null);
-
-	return null ? 0 : DatumGetInt32(value);
-}
-
 static void
 read_call(SyncCall *call, uint64 row)
 {
@@ -78,18 +60,18 @@ read_call(SyncCall *call, uint64 row)
 	call->tenant_id = column_text(context, row, 1, false);
 	call->source = column_text(context, row, 2, false);
 	call->ask.stream = strcmp(stream, "tickets") == 0 ? ZENDESK_TICKETS : ZENDESK_COMMENTS;
-	call->fence = column_int4(row, 4);
+	call->fence = spi_int4(row, 4);
 	call->ask.base_url = column_text(context, row, 5, true);
 	/* an API token stands for its owner's password, and says that it is none */
 	if (strcmp(auth, "token") == 0)
 		call->user = MemoryContextStrdup(context, psprintf("%s/token", email ? email : ""));
 	call->secret = column_text(context, row, 8, true);
 	call->ask.cursor = column_text(context, row, 9, true);
-	call->ask.start_epoch = column_int8(row, 10);
-	call->ask.page_size = column_int4(row, 11);
+	call->ask.start_epoch = spi_int8(row, 10);
+	call->ask.page_size = spi_int4(row, 11);
 	call->ask.support_type_scope = column_text(context, row, 12, true);
 	call->ask.ticket_id = column_text(context, row, 13, true);
-	call->timeout_ms = column_int4(row, 14);
+	call->timeout_ms = spi_int4(row, 14);
 	call->give_up_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) call->timeout_ms + WRITE_MARGIN_MS);
 }
 
@@ -225,7 +207,7 @@ sync_queue_revive(const char *tenant_id, const char *source)
 	}
 	spi_prepare(&plan, "SELECT triage.revive_sync($1, $2)", 2, TEXTOID, TEXTOID);
 	spi_execute(plan, values, nulls, 1);
-	return column_int4(0, 1);
+	return spi_int4(0, 1);
 }
 
 int
@@ -236,7 +218,7 @@ sync_queue_take_over(int slot)
 
 	spi_prepare(&plan, "SELECT triage.take_over_sync($1)", 1, INT4OID);
 	spi_execute(plan, &value, NULL, 1);
-	return column_int4(0, 1);
+	return spi_int4(0, 1);
 }
 
 void

@@ -57,20 +57,6 @@ static const struct
 };
 
 static bool
-is_small(const char *word, size_t len)
-{
-	const char *at = small_words;
-
-	while ((at = strchr(at, ' ')) != NULL && at[1] != '\0')
-	{
-		at++;
-		if (strncmp(at, word, len) == 0 && at[len] == ' ')
-			return true;
-	}
-	return false;
-}
-
-static bool
 ends_with(const char *word, size_t len, const char *ending)
 {
 	size_t		ending_len = strlen(ending);
@@ -97,7 +83,7 @@ find_stem(Stems *stems, const char *word, size_t len)
 	uint32_t	hash = 2166136261u;
 	size_t		stem;
 
-	if (len < SHORTEST_STEM || is_small(word, len))
+	if (len < SHORTEST_STEM || word_list_has(small_words, word, len))
 		return NULL;
 	stem = stem_length(word, len);
 	for (size_t i = 0; i < stem; i++)

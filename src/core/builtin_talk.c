@@ -54,20 +54,6 @@ static const struct
 
 typedef bool (*Answer) (Buf *out, const Conversation *conversation, const Offer *offer);
 
-static bool
-has_word(const char *list, const char *word, size_t len)
-{
-	const char *at = list;
-
-	while ((at = strchr(at, ' ')) != NULL && at[1] != '\0')
-	{
-		at++;
-		if (strncmp(at, word, len) == 0 && at[len] == ' ')
-			return true;
-	}
-	return false;
-}
-
 /* The customer's words, the newest text first: moods change. */
 static bool
 add_customer_words(Words *words, const Conversation *conversation)
@@ -93,7 +79,7 @@ language_of(const Words *words)
 		size_t		found = 0;
 
 		for (size_t i = 0; i < sample; i++)
-			found += has_word(languages[k].words, words->text + words->items[i].offset, words->items[i].len);
+			found += word_list_has(languages[k].words, words->text + words->items[i].offset, words->items[i].len);
 		tie = found == best_found || (tie && found < best_found);
 		if (found <= best_found)
 			continue;

@@ -540,8 +540,8 @@ lexicon_init(Lexicon *lexicon)
 	}
 }
 
-static bool
-list_has(const char *list, const char *word, size_t len)
+bool
+word_list_has(const char *list, const char *word, size_t len)
 {
 	char		needle[WORD_MAX + 3];
 
@@ -556,7 +556,7 @@ list_has(const char *list, const char *word, size_t len)
 static bool
 is_number(const char *word, size_t len)
 {
-	return (word[0] >= '0' && word[0] <= '9') || list_has(numbers, word, len);
+	return (word[0] >= '0' && word[0] <= '9') || word_list_has(numbers, word, len);
 }
 
 /* Is the word's ending one of those that '*' stands for? */
@@ -665,7 +665,7 @@ lexicon_is_english(const Words *words)
 
 	for (size_t i = 0; i < sample; i++)
 	{
-		if (list_has(english, words->text + words->items[i].offset, words->items[i].len))
+		if (word_list_has(english, words->text + words->items[i].offset, words->items[i].len))
 			found++;
 	}
 	/* in running English every third word is one of these, in its neighbours one in twenty */

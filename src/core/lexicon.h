@@ -89,6 +89,8 @@ typedef struct Lexicon
 /* Appends the words of one text, a sentence of its own.  False: out of memory.  Zero the struct before the first. */
 extern bool words_add(Words *words, const char *text, size_t len);
 extern void words_free(Words *words);
+/* Is the word in a list of words of at most 24 letters?  A blank stands before each and behind the last. */
+extern bool word_list_has(const char *list, const char *word, size_t len);
 
 /* The phrases, grouped by what they mean. */
 extern const TermGroup *lexicon_groups(int *count);

@@ -10,7 +10,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "core/labels.h"
-#include "miscadmin.h"
 #include "pg/config.h"
 #include "pg/home.h"
 #include "pg/spi_util.h"
@@ -254,20 +253,18 @@ config_worker_stopped(void)
 {
 	static SPIPlanPtr plan;
 	Oid			owner = tables_owner(tables_find("worker_control"));
-	Oid			user;
-	int			context;
+	Identity	caller;
 	bool		stopped;
 
 	if (!OidIsValid(owner))
 		return true;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	caller = tables_become(owner);
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	spi_prepare(&plan, "SELECT FROM triage.worker_control c WHERE c.stopped_at IS NOT NULL", 0);
 	stopped = spi_execute(plan, NULL, NULL, 1) > 0 || is_away();
 	PopActiveSnapshot();
 	SPI_finish();
-	SetUserIdAndSecContext(user, context);
+	tables_give_back(caller);
 	return stopped;
 }

@@ -15,7 +15,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "pg/events.h"
 #include "pg/events_notify.h"
 #include "pg/guc.h"
@@ -160,17 +159,9 @@ triage_event_consumers_changed(PG_FUNCTION_ARGS)
 
 /* Writing ------------------------------------------------------------------------------------------------------------ */
 
-typedef struct Identity
-{
-	Oid			user;
-	int			context;
-} Identity;
-
-/* An abort undoes it. */
 static Identity
 become_owner(void)
 {
-	Identity	caller;
 	Oid			owner = tables_owner(tables_find("events"));
 
 	if (!OidIsValid(owner))
@@ -178,15 +169,7 @@ become_owner(void)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"%s\" does not exist", "triage.events"),
 				 errhint("Run SELECT triage.install().")));
-	GetUserIdAndSecContext(&caller.user, &caller.context);
-	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	return caller;
-}
-
-static void
-become_caller(Identity caller)
-{
-	SetUserIdAndSecContext(caller.user, caller.context);
+	return tables_become(owner);
 }
 
 /* As the owner.  Of two that notice a new cluster at once, one waits for the other. */
@@ -218,7 +201,7 @@ triage_event_generation(PG_FUNCTION_ARGS)
 	spi_connect();
 	caller = become_owner();
 	generation = DatumGetInt32(current_generation());
-	become_caller(caller);
+	tables_give_back(caller);
 	SPI_finish();
 	PG_RETURN_INT32(generation);
 }
@@ -266,7 +249,7 @@ events_write(Events *events)
 				 "SELECT $1, $2, u.tenant_id, u.topic::triage.event_topic, u.ticket_id, u.session_id, u.object_id, u.version, "
 				 "u.labels::jsonb FROM u",
 				 values, 2, INT4OID, TEXTOID);
-	become_caller(caller);
+	tables_give_back(caller);
 	events_notify_at_commit();
 	/* ended, not only forgotten: a long batch may have a file */
 	tuplestore_end(events->rows.store);
@@ -407,7 +390,7 @@ write_for_jobs(Rows *keys, const char *sql)
 	generation = current_generation();
 	if (rows_execute_fresh(keys, sql, &generation, 1, INT4OID) > 0)
 		events_notify_at_commit();
-	become_caller(caller);
+	tables_give_back(caller);
 }
 
 void

@@ -25,23 +25,6 @@
 #include "utils/catcache.h"
 #include "utils/syscache.h"
 
-typedef struct Identity
-{
-	Oid			user;
-	int			context;
-} Identity;
-
-/* Who reads and writes this table is its owner, whatever role the caller has; an abort undoes it. */
-static Identity
-become(Oid owner)
-{
-	Identity	caller;
-
-	GetUserIdAndSecContext(&caller.user, &caller.context);
-	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	return caller;
-}
-
 /* InvalidOid, or the table and who owns it. */
 static Oid
 find_table(const char *name, Oid *owner)
@@ -103,9 +86,9 @@ home_state(void)
 		return HOME_UNKNOWN;
 	if (is_subscribed(jobs))
 		return HOME_REPLICATED;
-	caller = become(owner);
+	caller = tables_become(owner);
 	state = compare_row(home);
-	SetUserIdAndSecContext(caller.user, caller.context);
+	tables_give_back(caller);
 	return state;
 }
 
@@ -146,12 +129,12 @@ home_settle(void)
 
 	if (!OidIsValid(find_table("home", &owner)))
 		return;
-	caller = become(owner);
+	caller = tables_become(owner);
 	spi_prepare(&update, "UPDATE triage.home SET system_identifier = $1", 1, INT8OID);
 	spi_execute(update, &identifier, NULL, 0);
 	spi_prepare(&mark, "UPDATE triage.home SET written_in = xmin::text::bigint", 0);
 	spi_execute(mark, NULL, NULL, 0);
-	SetUserIdAndSecContext(caller.user, caller.context);
+	tables_give_back(caller);
 	ereport(LOG,
 			(errmsg("triage found its database in another cluster after pg_upgrade, and is at home there")));
 }

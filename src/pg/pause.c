@@ -9,7 +9,6 @@
 
 #include "access/htup_details.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "pg/guc.h"
 #include "pg/pause.h"
 #include "pg/spi_util.h"
@@ -37,8 +36,7 @@ bool
 pause_in_force(char *why, size_t size)
 {
 	Oid			owner;
-	Oid			user;
-	int			context;
+	Identity	caller;
 	bool		paused;
 
 	if (!triage_enabled)
@@ -49,10 +47,9 @@ pause_in_force(char *why, size_t size)
 	owner = tables_owner(tables_find("worker_control"));
 	if (!OidIsValid(owner))
 		return false;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	caller = tables_become(owner);
 	paused = read_pause(why, size);
-	SetUserIdAndSecContext(user, context);
+	tables_give_back(caller);
 	return paused;
 }
 

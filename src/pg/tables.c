@@ -1,12 +1,13 @@
 /*
  * tables.c
- *	  Tables of schema triage by name, for code that may run where they are not, or not any more.
+ *	  Tables of schema triage by name and their owner, for code that may run where they are not, or not any more.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "pg/tables.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -30,4 +31,20 @@ tables_owner(Oid table)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
+}
+
+Identity
+tables_become(Oid owner)
+{
+	Identity	caller;
+
+	GetUserIdAndSecContext(&caller.user, &caller.context);
+	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	return caller;
+}
+
+void
+tables_give_back(Identity caller)
+{
+	SetUserIdAndSecContext(caller.user, caller.context);
 }

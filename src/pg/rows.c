@@ -169,18 +169,20 @@ is_planned(SPIPlanPtr plan)
  * The plan is made before it is executed, if there is none: the settings are for this statement, not for what triggers
  * do, who may well want another kind of join from a few of our rows into a large table.
  */
-static void
+static CachedPlan *
 plan_without(SPIPlanPtr plan, const char *const *settings, int count)
 {
+	CachedPlan *cached;
 	int			nest;
 
 	if (is_planned(plan))
-		return;
+		return SPI_plan_get_cached_plan(plan);
 	nest = NewGUCNestLevel();
 	for (int i = 0; i < count; i++)
 		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), CurrentResourceOwner);
+	cached = SPI_plan_get_cached_plan(plan);
 	AtEOXact_GUC(true, nest);
+	return cached;
 }
 
 /* Each row of a batch would be compared with all others. */
@@ -193,7 +195,7 @@ rows_execute_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *i
 
 	register_rows(rows);
 	spi_prepare(plan, sql, 1, INT8ARRAYOID);
-	plan_without(*plan, by_id, lengthof(by_id));
+	ReleaseCachedPlan(plan_without(*plan, by_id, lengthof(by_id)), CurrentResourceOwner);
 	return execute_registered(*plan, &value);
 }
 
@@ -244,8 +246,7 @@ rows_update_by_id(Rows *rows, SPIPlanPtr *plan, const char *sql, const int64 *id
 	uint64		processed;
 
 	spi_prepare(plan, sql, 1, INT8ARRAYOID);
-	plan_without(*plan, by_id, lengthof(by_id));
-	cached = SPI_plan_get_cached_plan(*plan);
+	cached = plan_without(*plan, by_id, lengthof(by_id));
 	/* somebody's rule makes more of it, or something else */
 	if (list_length(cached->stmt_list) == 1 && linitial_node(PlannedStmt, cached->stmt_list)->commandType == CMD_UPDATE)
 		processed = update(relation, linitial(cached->stmt_list), sql, value, column, parent);
@@ -263,7 +264,7 @@ rows_execute_by_index(Rows *rows, SPIPlanPtr *plan, const char *sql)
 
 	register_rows(rows);
 	spi_prepare(plan, sql, 0);
-	plan_without(*plan, by_index, lengthof(by_index));
+	ReleaseCachedPlan(plan_without(*plan, by_index, lengthof(by_index)), CurrentResourceOwner);
 	return execute_registered(*plan, NULL);
 }
 

@@ -474,58 +474,43 @@ add_comment(Reading *reading, size_t position, json_object *row)
 	return true;
 }
 
-/* Users and organizations beside the rows; one that cannot be read is no reason to lose the page. */
 static void
-put_users(Reading *reading, json_object *users)
+put_user(Buf *out, json_object *row)
 {
 	static const char *const roles[] = {"end-user", "agent", "admin", NULL};
-	Buf		   *out = reading->out;
-	const char *separator = "";
 
-	reading->what = "user";
-	buf_puts(out, ",\"users\":[");
-	for (size_t i = 0; json_object_is_type(users, json_type_array) && i < json_object_array_length(users); i++)
-	{
-		json_object *row = json_object_array_get_idx(users, i);
-		char		id[ID_SIZE];
-
-		if (!read_id(reading, i, row, id))
-			continue;
-		buf_printf(out, "%s{\"id\":\"%s\",\"name\":", separator, id);
-		put_text_or_null(out, json_member(row, "name"));
-		buf_puts(out, ",\"email\":");
-		put_text_or_null(out, json_member(row, "email"));
-		/* whoever is not known to be more is a customer */
-		buf_puts(out, ",\"role\":");
-		if (is_one_of(json_member(row, "role"), roles))
-			put_text(out, json_text_of(json_member(row, "role")));
-		else
-			buf_puts(out, "\"end-user\"");
-		buf_puts(out, ",\"organization_id\":");
-		put_id_or_null(out, json_member(row, "organization_id"));
-		buf_puts(out, "}");
-		separator = ",";
-	}
-	buf_puts(out, "]");
+	buf_puts(out, ",\"email\":");
+	put_text_or_null(out, json_member(row, "email"));
+	/* whoever is not known to be more is a customer */
+	buf_puts(out, ",\"role\":");
+	if (is_one_of(json_member(row, "role"), roles))
+		put_text(out, json_text_of(json_member(row, "role")));
+	else
+		buf_puts(out, "\"end-user\"");
+	buf_puts(out, ",\"organization_id\":");
+	put_id_or_null(out, json_member(row, "organization_id"));
 }
 
+/* Users or organizations beside the rows; one that cannot be read is no reason to lose the page.  put: what it has but a name. */
 static void
-put_organizations(Reading *reading, json_object *organizations)
+put_beside(Reading *reading, const char *what, json_object *rows, void (*put) (Buf *out, json_object *row))
 {
 	Buf		   *out = reading->out;
 	const char *separator = "";
 
-	reading->what = "organization";
-	buf_puts(out, ",\"organizations\":[");
-	for (size_t i = 0; json_object_is_type(organizations, json_type_array) && i < json_object_array_length(organizations); i++)
+	reading->what = what;
+	buf_printf(out, ",\"%ss\":[", what);
+	for (size_t i = 0; json_object_is_type(rows, json_type_array) && i < json_object_array_length(rows); i++)
 	{
-		json_object *row = json_object_array_get_idx(organizations, i);
+		json_object *row = json_object_array_get_idx(rows, i);
 		char		id[ID_SIZE];
 
 		if (!read_id(reading, i, row, id))
 			continue;
 		buf_printf(out, "%s{\"id\":\"%s\",\"name\":", separator, id);
 		put_text_or_null(out, json_member(row, "name"));
+		if (put != NULL)
+			put(out, row);
 		buf_puts(out, "}");
 		separator = ",";
 	}
@@ -636,8 +621,8 @@ read_tickets(Reading *reading, json_object *page)
 	if (!add_rows(reading, rows, 0, add_ticket))
 		return false;
 	buf_puts(reading->out, "]");
-	put_users(reading, json_member(page, "users"));
-	put_organizations(reading, json_member(page, "organizations"));
+	put_beside(reading, "user", json_member(page, "users"), put_user);
+	put_beside(reading, "organization", json_member(page, "organizations"), NULL);
 	buf_puts(reading->out, ",\"after_cursor\":");
 	put_text_or_null(reading->out, cursor);
 	buf_printf(reading->out, ",\"end_of_stream\":%s", end || cursor == NULL ? "true" : "false");
@@ -663,7 +648,7 @@ read_comments(Reading *reading, json_object *page)
 	if (!add_rows(reading, rows, first_page ? 1 : 0, add_comment))
 		return false;
 	buf_puts(reading->out, "]");
-	put_users(reading, json_member(page, "users"));
+	put_beside(reading, "user", json_member(page, "users"), put_user);
 	buf_puts(reading->out, ",\"after_cursor\":");
 	put_text_or_null(reading->out, cursor);
 	buf_printf(reading->out, ",\"has_more\":%s", cursor != NULL ? "true" : "false");

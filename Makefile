@@ -131,7 +131,7 @@ CORE = breaker bucket buf builtin builtin_issues builtin_talk classify conversat
 	redact retry similarity states untrusted utf8 verdict zendesk zendesk_page
 NET = authorization loop pool secret transfer transport
 PG = append budget builtin_provider calls chat_events claims config control dispatch dispatch_state encoding endpoint erase events events_notify foreign_keys gate gate_status guc home \
-	inspect jobs kinds launcher pause plans prices queue quotes review rows shmem spi_util stats store sync sync_queue syncing tables tenant ticket_events tickets_extract tickets_handler tickets_log \
+	inspect jobs kinds launcher pause plans prices queue rows shmem spi_util stats store sync sync_queue syncing tables tenant texts ticket_events tickets_extract tickets_handler tickets_log \
 	tickets_row \
 	tickets_shape wake withdrawals worker worker_role writes yield
 

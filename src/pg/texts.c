@@ -1,10 +1,11 @@
 /*
- * quotes.c
- *	  quote_occurs() and plain_summary(): the server's texts, handed to core/quote.c in UTF-8.
+ * texts.c
+ *	  quote_occurs(), plain_summary() and text_similarity(): the server's texts, handed to core in UTF-8.
  */
 #include "postgres.h"
 
 #include "core/quote.h"
+#include "core/similarity.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "pg/encoding.h"
@@ -12,6 +13,7 @@
 
 PG_FUNCTION_INFO_V1(triage_quote_occurs);
 PG_FUNCTION_INFO_V1(triage_plain_summary);
+PG_FUNCTION_INFO_V1(triage_text_similarity);
 
 static char *
 utf8_argument(text *value)
@@ -22,9 +24,7 @@ utf8_argument(text *value)
 static void
 fail_for_memory(void)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of memory")));
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 
 Datum
@@ -60,4 +60,16 @@ triage_plain_summary(PG_FUNCTION_ARGS)
 	if (result == NULL)
 		fail_for_memory();
 	PG_RETURN_TEXT_P(cstring_to_text(pg_any_to_server(result, strlen(result), PG_UTF8)));
+}
+
+Datum
+triage_text_similarity(PG_FUNCTION_ARGS)
+{
+	char	   *a = utf8_argument(PG_GETARG_TEXT_PP(0));
+	char	   *b = utf8_argument(PG_GETARG_TEXT_PP(1));
+	double		similarity = text_similarity(a, strlen(a), b, strlen(b));
+
+	if (similarity < 0)
+		fail_for_memory();
+	PG_RETURN_FLOAT8(similarity);
 }

@@ -32,7 +32,7 @@ static const char *const type_names[FIELD_TYPES] = {
 	[FIELD_OBJECTS] = "array",
 };
 
-const char *
+static const char *
 field_label(const Field *field, int i)
 {
 	return *(const char *const *) ((const char *) field->labels + (size_t) i * field->label_stride);

@@ -51,6 +51,5 @@ typedef struct Field
 
 /* Appends the schema of an object of these fields. */
 extern void fields_schema(Buf *out, const Field *fields, int count);
-extern const char *field_label(const Field *field, int i);
 
 #endif

@@ -107,7 +107,7 @@ config_providers(const ProviderVersion *known, int *count, bool *stopped)
 }
 
 /* Allocated before the tables are read, so that an error in between leaves it with the job, which frees it. */
-static Vocabulary *
+static void
 new_vocabulary(Job *job)
 {
 	Vocabulary *vocabulary = calloc(1, sizeof(Vocabulary));
@@ -117,7 +117,6 @@ new_vocabulary(Job *job)
 	vocabulary->references = 1;
 	vocabulary->kind = job->kind;
 	job->vocabulary = vocabulary;
-	return vocabulary;
 }
 
 static void

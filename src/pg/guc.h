@@ -23,7 +23,7 @@ extern char *triage_worker_role;
 
 extern void guc_define(void);
 
-/* The actor of this session, after its default; the tenant is tenant.h's business. */
+/* The actor of this session, after its default; the tenant is tenant.c's business. */
 extern const char *guc_actor(void);
 
 #endif

@@ -443,7 +443,6 @@ vocabulary_release(Vocabulary *vocabulary)
 		return;
 	free_labels(vocabulary->categories, vocabulary->category_count);
 	prompt_frame_free(&vocabulary->frame);
-	free(vocabulary->tenant_id);
 	free(vocabulary->system_text);
 	free(vocabulary);
 }

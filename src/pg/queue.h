@@ -30,7 +30,6 @@ typedef struct Vocabulary
 {
 	int			references;
 	JobKind		kind;
-	char	   *tenant_id;
 	char	   *system_text;	/* NULL: the tenant has no active prompt */
 	int			prompt_version;
 	Category   *categories;

@@ -82,6 +82,16 @@ shmem_request(void)
 }
 
 static void
+poke_launcher(void)
+{
+	/* read once: the launcher takes it back when it ends, and a commit may be here just then */
+	Latch	   *latch = triage_shared ? *(Latch *volatile *) &triage_shared->launcher_latch : NULL;
+
+	if (latch)
+		SetLatch(latch);
+}
+
+static void
 leave(int code, Datum arg)
 {
 	(void) code;
@@ -92,7 +102,7 @@ leave(int code, Datum arg)
 	my_entry->serving = false;
 	my_entry->latch = NULL;
 	LWLockRelease(triage_shared->lock);
-	shmem_poke_launcher();
+	poke_launcher();
 }
 
 WorkerEntry *
@@ -248,7 +258,7 @@ shmem_request_worker(Oid database, bool requested, bool at_once)
 		note->unwanted = false;
 	}
 	LWLockRelease(triage_shared->lock);
-	shmem_poke_launcher();
+	poke_launcher();
 	return note != NULL;
 }
 
@@ -294,14 +304,4 @@ shmem_keep_notes(const Oid *databases, int count)
 			triage_shared->notes[i] = triage_shared->notes[--triage_shared->note_count];
 	}
 	LWLockRelease(triage_shared->lock);
-}
-
-void
-shmem_poke_launcher(void)
-{
-	/* read once: the launcher takes it back when it ends, and a commit may be here just then */
-	Latch	   *latch = triage_shared ? *(Latch *volatile *) &triage_shared->launcher_latch : NULL;
-
-	if (latch)
-		SetLatch(latch);
 }

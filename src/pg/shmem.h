@@ -98,7 +98,5 @@ extern bool shmem_is_requested(Oid database);
 extern bool shmem_take_fresh(Oid database);
 /* Drops what is noted of other databases than these: they are gone. */
 extern void shmem_keep_notes(const Oid *databases, int count);
-/* Tells the launcher to look again. */
-extern void shmem_poke_launcher(void);
 
 #endif

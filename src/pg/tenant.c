@@ -21,7 +21,6 @@
 #include "nodes/pg_list.h"
 #include "pg/guc.h"
 #include "pg/tables.h"
-#include "pg/tenant.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -150,8 +149,9 @@ confine(Oid role, const char *wanted)
 	return NULL;				/* not reached */
 }
 
-const char *
-tenant_current(void)
+/* triage.tenant after its defaults. */
+static const char *
+current_tenant(void)
 {
 	const char *tenant = triage_tenant && *triage_tenant ? triage_tenant : NULL;
 	Oid			session = GetSessionUserId();
@@ -166,7 +166,7 @@ tenant_current(void)
 Datum
 triage_current_tenant(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(tenant_current()));
+	PG_RETURN_TEXT_P(cstring_to_text(current_tenant()));
 }
 
 Datum

@@ -37,14 +37,6 @@ COMMENT ON FUNCTION triage.held_to_tenants() IS
 	'whether role_tenants holds the session''s role, or the one taken with SET ROLE, to some tenants; raises nothing';
 REVOKE ALL ON FUNCTION triage.held_to_tenants() FROM PUBLIC;
 
-CREATE FUNCTION triage.event_consumers_changed() RETURNS trigger
-	LANGUAGE c
-	SET search_path = pg_catalog, pg_temp
-	AS 'MODULE_PATHNAME', 'triage_event_consumers_changed';
-COMMENT ON FUNCTION triage.event_consumers_changed() IS
-	'trigger of event_consumers: has all sessions learn anew which topics are wanted when the transaction commits; raises nothing';
-REVOKE ALL ON FUNCTION triage.event_consumers_changed() FROM PUBLIC;
-
 CREATE FUNCTION triage.ticket_comments_event() RETURNS trigger
 	LANGUAGE c
 	SET search_path = pg_catalog, pg_temp

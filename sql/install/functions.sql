@@ -63,11 +63,12 @@ CREATE FUNCTION triage.tickets_after_update() RETURNS trigger
 COMMENT ON FUNCTION triage.tickets_after_update() IS
 	'trigger of tickets: writes the history of what a statement changed, logs assignments, requests triage of a changed text and of a reopened ticket without a result, calls off the job of a finished or deleted ticket';
 
-CREATE FUNCTION triage.role_tenants_changed() RETURNS trigger
+CREATE FUNCTION triage.table_changed() RETURNS trigger
 	LANGUAGE c
-	AS 'MODULE_PATHNAME', 'triage_role_tenants_changed';
-COMMENT ON FUNCTION triage.role_tenants_changed() IS
-	'trigger of role_tenants: has all sessions read it anew when the transaction commits; raises nothing';
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_table_changed';
+COMMENT ON FUNCTION triage.table_changed() IS
+	'trigger of role_tenants and event_consumers: has all sessions read the table anew when the transaction commits; raises nothing';
 
 CREATE FUNCTION triage.tickets_after_delete() RETURNS trigger
 	LANGUAGE c

@@ -125,7 +125,7 @@ BEGIN
 	-- not for a change of position
 	CREATE OR REPLACE TRIGGER event_consumers_changed
 		AFTER INSERT OR UPDATE OF tenant, topics OR DELETE OR TRUNCATE ON triage.event_consumers
-		FOR EACH STATEMENT EXECUTE FUNCTION triage.event_consumers_changed();
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.table_changed();
 	CREATE OR REPLACE TRIGGER ticket_comments_event
 		AFTER INSERT ON triage.ticket_comments
 		FOR EACH ROW EXECUTE FUNCTION triage.ticket_comments_event();

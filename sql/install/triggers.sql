@@ -47,7 +47,7 @@ BEGIN
 
 	CREATE OR REPLACE TRIGGER role_tenants_changed
 		AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON triage.role_tenants
-		FOR EACH STATEMENT EXECUTE FUNCTION triage.role_tenants_changed();
+		FOR EACH STATEMENT EXECUTE FUNCTION triage.table_changed();
 	CREATE OR REPLACE TRIGGER providers_changed
 		BEFORE INSERT OR UPDATE ON triage.providers
 		FOR EACH ROW EXECUTE FUNCTION triage.providers_changed();

@@ -31,7 +31,6 @@
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(triage_emit_event);
-PG_FUNCTION_INFO_V1(triage_event_consumers_changed);
 PG_FUNCTION_INFO_V1(triage_event_generation);
 PG_FUNCTION_INFO_V1(triage_ticket_comments_event);
 
@@ -144,17 +143,6 @@ events_wanted(const char *topic)
 		if (strcmp(lfirst(cell), topic) == 0)
 			return true;
 	return false;
-}
-
-Datum
-triage_event_consumers_changed(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired by a trigger", "event_consumers_changed")));
-	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
-	return PointerGetDatum(NULL);
 }
 
 /* Writing ------------------------------------------------------------------------------------------------------------ */

@@ -15,7 +15,6 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -31,7 +30,6 @@
 
 PG_FUNCTION_INFO_V1(triage_current_tenant);
 PG_FUNCTION_INFO_V1(triage_held_to_tenants);
-PG_FUNCTION_INFO_V1(triage_role_tenants_changed);
 
 #define DEFAULT_TENANT "default"
 
@@ -174,15 +172,4 @@ triage_held_to_tenants(PG_FUNCTION_ARGS)
 {
 	(void) fcinfo;
 	PG_RETURN_BOOL(tenants_of(GetSessionUserId()) != NIL || tenants_of(GetOuterUserId()) != NIL);
-}
-
-Datum
-triage_role_tenants_changed(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired by a trigger", "role_tenants_changed")));
-	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
-	return PointerGetDatum(NULL);
 }

@@ -828,7 +828,7 @@ CREATE TEMP VIEW search_path_not_pinned AS
 			AND NOT (p.prokind = 'p' AND p.proname IN ('import_tickets', 'import_comments', 'import_history', 'resume_import'))
 			AND NOT (l.lanname = 'c' AND p.proname IN ('set_syncing', 'syncing', 'check_commit'))
 			AND NOT (l.lanname = 'c' AND NOT p.prosecdef
-				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal', 'role_tenants_changed',
+				AND p.proname IN ('current_tenant', 'current_actor', 'written_here', 'wake_worker', 'tickets_before', 'enum_labels', 'in_extension_script', 'waiting_databases', 'origin_refusal',
 					'open_gate', 'provider_gates'));
 CREATE TEMP VIEW membership AS
 	SELECT d.classid, d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

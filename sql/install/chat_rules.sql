@@ -106,22 +106,24 @@ COMMENT ON FUNCTION triage.chat_messages_before() IS
 REVOKE ALL ON FUNCTION triage.chat_messages_before() FROM PUBLIC;
 
 -- Whoever acts with the owner's rights is one of the functions: the trigger itself runs with those of who writes.
-CREATE FUNCTION triage.chat_messages_guard() RETURNS trigger
+CREATE FUNCTION triage.chat_guard() RETURNS trigger
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-		RAISE EXCEPTION 'role "%" may not write what the AI says', current_user
-			USING ERRCODE = 'insufficient_privilege',
-				HINT = 'A bot of the application''s own speaks through triage.post_message(); run_id and comment_id are written by triage only.';
+		RAISE EXCEPTION 'role "%" may not %', current_user, CASE TG_TABLE_NAME WHEN 'chat_messages' THEN 'write what the AI says'
+				ELSE format('set context_start of chat session %s', NEW.id) END
+			USING ERRCODE = 'insufficient_privilege', HINT = CASE TG_TABLE_NAME WHEN 'chat_messages'
+				THEN 'A bot of the application''s own speaks through triage.post_message(); run_id and comment_id are written by triage only.'
+				ELSE 'What the AI is shown begins anew when the customer writes after the session or its ticket was resolved.' END;
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION triage.chat_messages_guard() IS
-	'trigger, before a message of role assistant, or one with a run or a comment, is inserted: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
-REVOKE ALL ON FUNCTION triage.chat_messages_guard() FROM PUBLIC;
+COMMENT ON FUNCTION triage.chat_guard() IS
+	'trigger, before a message of role assistant, or one with a run or a comment, is inserted, and before context_start of a chat session is set: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
+REVOKE ALL ON FUNCTION triage.chat_guard() FROM PUBLIC;
 
 CREATE FUNCTION triage.chat_messages_after() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
@@ -278,23 +280,6 @@ COMMENT ON FUNCTION triage.chat_sessions_before() IS
 	'trigger, before a chat session is updated: sets updated_at, and ended_at as the status asks; raises 23514 for a transition other than active to resolved and back, and resolved to archived';
 REVOKE ALL ON FUNCTION triage.chat_sessions_before() FROM PUBLIC;
 
-CREATE FUNCTION triage.chat_sessions_guard() RETURNS trigger
-	LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-		RAISE EXCEPTION 'role "%" may not set context_start of chat session %', current_user, NEW.id
-			USING ERRCODE = 'insufficient_privilege',
-				HINT = 'What the AI is shown begins anew when the customer writes after the session or its ticket was resolved.';
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION triage.chat_sessions_guard() IS
-	'trigger, before context_start of a chat session is set: raises 42501 (insufficient_privilege) unless a function of triage does it, or the owner';
-REVOKE ALL ON FUNCTION triage.chat_sessions_guard() FROM PUBLIC;
-
 CREATE FUNCTION triage.chat_sessions_over() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp
@@ -416,7 +401,7 @@ BEGIN
 	CREATE OR REPLACE TRIGGER chat_messages_guard
 		BEFORE INSERT ON triage.chat_messages
 		FOR EACH ROW WHEN (NEW.role = 'assistant' OR NEW.run_id IS NOT NULL OR NEW.comment_id IS NOT NULL)
-		EXECUTE FUNCTION triage.chat_messages_guard();
+		EXECUTE FUNCTION triage.chat_guard();
 	CREATE OR REPLACE TRIGGER chat_messages_after
 		AFTER INSERT ON triage.chat_messages
 		REFERENCING NEW TABLE AS new_messages
@@ -430,11 +415,11 @@ BEGIN
 		EXECUTE FUNCTION triage.chat_tickets_deleted();
 	CREATE OR REPLACE TRIGGER chat_sessions_guard_insert
 		BEFORE INSERT ON triage.chat_sessions
-		FOR EACH ROW WHEN (NEW.context_start IS NOT NULL) EXECUTE FUNCTION triage.chat_sessions_guard();
+		FOR EACH ROW WHEN (NEW.context_start IS NOT NULL) EXECUTE FUNCTION triage.chat_guard();
 	CREATE OR REPLACE TRIGGER chat_sessions_guard_update
 		BEFORE UPDATE OF context_start ON triage.chat_sessions
 		FOR EACH ROW WHEN (OLD.context_start IS DISTINCT FROM NEW.context_start)
-		EXECUTE FUNCTION triage.chat_sessions_guard();
+		EXECUTE FUNCTION triage.chat_guard();
 	CREATE OR REPLACE TRIGGER chat_sessions_before
 		BEFORE UPDATE ON triage.chat_sessions
 		FOR EACH ROW EXECUTE FUNCTION triage.chat_sessions_before();

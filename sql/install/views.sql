@@ -153,7 +153,8 @@ BEGIN
 			FULL JOIN triage.worker_counters() c USING (pid);
 
 	-- A job that waits after a failed try is known by its last run, whatever claimed it and gave it back uncalled since.
-	CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS
+	-- The same of tickets, of sessions and of clusters: each finds its runs through an index of its own.
+	EXECUTE 'CREATE OR REPLACE VIEW triage.ai_failures WITH (security_invoker = true) AS' || (SELECT string_agg(format($view$
 		SELECT d.tenant_id, d.ticket_id, d.id AS job_id, 'failed' AS state, d.attempts::int AS attempts, d.class,
 				d.message, NULL::timestamptz AS next_try_at, d.failed_at, r.provider, r.model, d.kind, d.session_id,
 				d.cluster_id
@@ -161,9 +162,9 @@ BEGIN
 			LEFT JOIN LATERAL (
 				SELECT x.provider, x.model
 					FROM triage.ai_runs x
-					WHERE x.tenant_id = d.tenant_id AND x.ticket_id = d.ticket_id AND x.job_id = d.id
+					WHERE x.tenant_id = d.tenant_id AND x.%1$I = d.%1$I AND x.job_id = d.id
 					ORDER BY x.id DESC LIMIT 1) r ON true
-			WHERE d.ticket_id IS NOT NULL
+			WHERE d.%1$I IS NOT NULL
 		UNION ALL
 		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
 				r.provider, r.model, j.kind, j.session_id, j.cluster_id
@@ -171,53 +172,12 @@ BEGIN
 			JOIN LATERAL (
 				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
 					FROM triage.ai_runs x
-					WHERE x.tenant_id = j.tenant_id AND x.ticket_id = j.ticket_id AND x.job_id = j.id
+					WHERE x.tenant_id = j.tenant_id AND x.%1$I = j.%1$I AND x.job_id = j.id
 					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
 			-- never claimed, so never failed: the bulk of a long queue, told apart without a look at the runs
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.ticket_id IS NOT NULL
-		-- the same of sessions and of clusters: each finds its runs through an index of its own
-		UNION ALL
-		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
-				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id,
-				d.cluster_id
-			FROM triage.ai_dead_letters d
-			LEFT JOIN LATERAL (
-				SELECT x.provider, x.model
-					FROM triage.ai_runs x
-					WHERE x.tenant_id = d.tenant_id AND x.session_id = d.session_id AND x.job_id = d.id
-					ORDER BY x.id DESC LIMIT 1) r ON true
-			WHERE d.session_id IS NOT NULL
-		UNION ALL
-		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model, j.kind, j.session_id, j.cluster_id
-			FROM triage.ai_jobs j
-			JOIN LATERAL (
-				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
-					FROM triage.ai_runs x
-					WHERE x.tenant_id = j.tenant_id AND x.session_id = j.session_id AND x.job_id = j.id
-					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.session_id IS NOT NULL
-		UNION ALL
-		SELECT d.tenant_id, d.ticket_id, d.id, 'failed', d.attempts::int, d.class,
-				d.message, NULL::timestamptz, d.failed_at, r.provider, r.model, d.kind, d.session_id,
-				d.cluster_id
-			FROM triage.ai_dead_letters d
-			LEFT JOIN LATERAL (
-				SELECT x.provider, x.model
-					FROM triage.ai_runs x
-					WHERE x.tenant_id = d.tenant_id AND x.cluster_id = d.cluster_id AND x.job_id = d.id
-					ORDER BY x.id DESC LIMIT 1) r ON true
-			WHERE d.cluster_id IS NOT NULL
-		UNION ALL
-		SELECT j.tenant_id, j.ticket_id, j.id, 'retrying', j.attempts::int, r.outcome, r.error, j.run_at, r.finished_at,
-				r.provider, r.model, j.kind, j.session_id, j.cluster_id
-			FROM triage.ai_jobs j
-			JOIN LATERAL (
-				SELECT x.outcome, x.error, x.finished_at, x.provider, x.model
-					FROM triage.ai_runs x
-					WHERE x.tenant_id = j.tenant_id AND x.cluster_id = j.cluster_id AND x.job_id = j.id
-					ORDER BY x.id DESC LIMIT 1) r ON r.outcome NOT IN ('succeeded', 'stale')
-			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.cluster_id IS NOT NULL;
+			WHERE j.fence > 0 AND (j.lease_until IS NULL OR j.lease_until <= now()) AND j.%1$I IS NOT NULL
+		$view$, s.subject), 'UNION ALL' ORDER BY s.n)
+		FROM unnest('{ticket_id,session_id,cluster_id}'::text[]) WITH ORDINALITY s (subject, n));
 
 	PERFORM triage.install_event_views();
 	PERFORM triage.install_review_views();

@@ -1,9 +1,9 @@
 /*
  * chat_events.c
- *	  Triggers that tell the outbox of chat sessions, their messages and escalations.
+ *	  Triggers that tell the outbox of comments, chat sessions, their messages and escalations.
  *
- * They run as the owner, whoever writes the row, and look nothing up while no consumer wants the topic.  Labels are
- * enum labels: nothing of what was said.
+ * Those that look something up run as the owner, whoever writes the row, and do so only while a consumer wants the topic.
+ * Labels are enum labels: nothing of what was said.
  */
 #include "postgres.h"
 
@@ -13,12 +13,14 @@
 #include "lib/stringinfo.h"
 #include "pg/events.h"
 #include "pg/spi_util.h"
+#include "pg/syncing.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(triage_chat_sessions_event);
 PG_FUNCTION_INFO_V1(triage_chat_messages_event);
+PG_FUNCTION_INFO_V1(triage_ticket_comments_event);
 PG_FUNCTION_INFO_V1(triage_ticket_escalations_event);
 
 /* $1 tenant, $2 session; what ended a session that has a ticket stands there */
@@ -97,6 +99,16 @@ find_ticket(Event *event, const char *query, int64 id)
 }
 
 static void
+begin(Event *event, TriggerData *trigger, StringInfo labels)
+{
+	bool		null;
+
+	spi_connect();
+	event->tenant_id = column(trigger, "tenant_id", &null);
+	initStringInfo(labels);
+}
+
+static void
 write_one(Event *event, StringInfo labels)
 {
 	Events	   *events = events_start();
@@ -108,6 +120,7 @@ write_one(Event *event, StringInfo labels)
 	}
 	events_add(events, event);
 	events_write(events);
+	SPI_finish();
 }
 
 Datum
@@ -118,24 +131,20 @@ triage_chat_sessions_event(PG_FUNCTION_ARGS)
 	Event		event = {.version = -1};
 	StringInfoData labels;
 	const char *resolution;
-	bool		null;
 
 	event.topic = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "chat.session_started"
 		: strcmp(status, "archived") == 0 ? "chat.session_archived" : "chat.session_ended";
 	if (!events_wanted(event.topic))
 		return PointerGetDatum(NULL);
-	spi_connect();
-	event.tenant_id = column(trigger, "tenant_id", &null);
+	begin(&event, trigger, &labels);
 	event.session_id = id_column(trigger, "id");
 	resolution = find_ticket(&event, ORIGIN_OF_SESSION, event.session_id);
-	initStringInfo(&labels);
 	if (strcmp(event.topic, "chat.session_ended") == 0)
 	{
 		add_label(&labels, "status", status);
 		add_label(&labels, "resolution", resolution);
 	}
 	write_one(&event, &labels);
-	SPI_finish();
 	return PointerGetDatum(NULL);
 }
 
@@ -145,22 +154,40 @@ triage_chat_messages_event(PG_FUNCTION_ARGS)
 	TriggerData *trigger = check_trigger(fcinfo, "chat_messages_event");
 	Event		event = {.version = -1,.topic = "chat.message_posted"};
 	StringInfoData labels;
-	bool		null;
 
 	if (!events_wanted(event.topic))
 		return PointerGetDatum(NULL);
-	spi_connect();
-	event.tenant_id = column(trigger, "tenant_id", &null);
+	begin(&event, trigger, &labels);
 	event.session_id = id_column(trigger, "session_id");
 	event.object_id = id_column(trigger, "id");
 	find_ticket(&event, ORIGIN_OF_SESSION, event.session_id);
-	initStringInfo(&labels);
 	add_label(&labels, "role", label_column(trigger, "role"));
 	/* what shows a comment on the ticket is told of twice, for those who read conversations and for those who read tickets */
 	if (id_column(trigger, "comment_id") != 0)
 		appendStringInfo(&labels, ",\"comment\":" INT64_FORMAT, id_column(trigger, "comment_id"));
 	write_one(&event, &labels);
-	SPI_finish();
+	return PointerGetDatum(NULL);
+}
+
+Datum
+triage_ticket_comments_event(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = check_trigger(fcinfo, "ticket_comments_event");
+	Event		event = {.version = -1};
+	StringInfoData labels;
+
+	if (triage_syncing)			/* a copy sets nothing off: see ticket_events.c */
+		event.topic = "comment.copied";
+	else
+		event.topic = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "comment.created" : "comment.edited";
+	if (!events_wanted(event.topic))
+		return PointerGetDatum(NULL);
+	begin(&event, trigger, &labels);
+	event.ticket_id = id_column(trigger, "ticket_id");
+	event.object_id = id_column(trigger, "id");
+	add_label(&labels, "visibility", label_column(trigger, "visibility"));
+	add_label(&labels, "author_role", label_column(trigger, "author_role"));
+	write_one(&event, &labels);
 	return PointerGetDatum(NULL);
 }
 
@@ -170,18 +197,14 @@ triage_ticket_escalations_event(PG_FUNCTION_ARGS)
 	TriggerData *trigger = check_trigger(fcinfo, "ticket_escalations_event");
 	Event		event = {.version = -1,.topic = "ticket.escalated"};
 	StringInfoData labels;
-	bool		null;
 
 	if (!events_wanted(event.topic))
 		return PointerGetDatum(NULL);
-	spi_connect();
-	event.tenant_id = column(trigger, "tenant_id", &null);
+	begin(&event, trigger, &labels);
 	event.session_id = id_column(trigger, "session_id");
 	event.object_id = id_column(trigger, "id");
 	find_ticket(&event, VERSION_OF_TICKET, id_column(trigger, "ticket_id"));
-	initStringInfo(&labels);
 	add_label(&labels, "cause", label_column(trigger, "cause"));
 	write_one(&event, &labels);
-	SPI_finish();
 	return PointerGetDatum(NULL);
 }

@@ -13,14 +13,12 @@
 #include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "pg/events.h"
 #include "pg/events_notify.h"
 #include "pg/guc.h"
 #include "pg/rows.h"
 #include "pg/spi_util.h"
-#include "pg/syncing.h"
 #include "pg/tables.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -32,7 +30,6 @@
 
 PG_FUNCTION_INFO_V1(triage_emit_event);
 PG_FUNCTION_INFO_V1(triage_event_generation);
-PG_FUNCTION_INFO_V1(triage_ticket_comments_event);
 
 /* Events gathered before they are written: bounds the memory of a bulk change. */
 #define EVENTS_BATCH 1000
@@ -310,57 +307,6 @@ triage_emit_event(PG_FUNCTION_ARGS)
 	events_write(events);
 	SPI_finish();
 	PG_RETURN_VOID();
-}
-
-static Datum
-column_by_name(TriggerData *trigger, HeapTuple tuple, const char *name, bool *null)
-{
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-
-	return SPI_getbinval(tuple, desc, SPI_fnumber(desc, name), null);
-}
-
-/* Both are labels of enums, which need no quoting. */
-static char *
-comment_labels(TriggerData *trigger, HeapTuple tuple)
-{
-	bool		null;
-
-	return psprintf("{\"visibility\":\"%s\",\"author_role\":\"%s\"}",
-					DatumGetCString(DirectFunctionCall1(enum_out, column_by_name(trigger, tuple, "visibility", &null))),
-					DatumGetCString(DirectFunctionCall1(enum_out, column_by_name(trigger, tuple, "author_role", &null))));
-}
-
-Datum
-triage_ticket_comments_event(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	HeapTuple	comment;
-	Events	   *events;
-	Event		event = {.version = -1};
-	bool		null;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired AFTER, FOR EACH ROW", "ticket_comments_event")));
-	if (triage_syncing)			/* a copy sets nothing off: see ticket_events.c */
-		event.topic = "comment.copied";
-	else
-		event.topic = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? "comment.created" : "comment.edited";
-	if (!events_wanted(event.topic))
-		return PointerGetDatum(NULL);
-	comment = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_trigtuple : trigger->tg_newtuple;
-	spi_connect();
-	events = events_start();
-	event.tenant_id = column_by_name(trigger, comment, "tenant_id", &null);
-	event.ticket_id = DatumGetInt64(column_by_name(trigger, comment, "ticket_id", &null));
-	event.object_id = DatumGetInt64(column_by_name(trigger, comment, "id", &null));
-	event.labels = comment_labels(trigger, comment);
-	events_add(events, &event);
-	events_write(events);
-	SPI_finish();
-	return PointerGetDatum(NULL);
 }
 
 /* Jobs --------------------------------------------------------------------------------------------------------------- */

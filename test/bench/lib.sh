@@ -80,7 +80,7 @@ fake_start()
 	local tries
 	: >"$SANDBOX/tmp/fake.port"
 	# a model is elsewhere: here it must not push the worker off its processor at each request that comes in
-	chrt --batch 0 "$FAKE_MODEL" --quiet --port 0 >"$SANDBOX/tmp/fake.port" &
+	chrt --batch 0 "$FAKE_MODEL" --port 0 >"$SANDBOX/tmp/fake.port" &
 	for tries in {1..50}; do
 		fake_port=$(sed -n 's/^port //p' "$SANDBOX/tmp/fake.port")
 		[ -z "$fake_port" ] || break

@@ -353,7 +353,7 @@ use Test::More;
 sub start
 {
 	my ($self) = @_;
-	my $pid = open(my $out, '-|', $ENV{FAKE_MODEL}, '--port', $self->{port}, '--quiet') // die "could not start the fake model: $!\n";
+	my $pid = open(my $out, '-|', $ENV{FAKE_MODEL}, '--port', $self->{port}) // die "could not start the fake model: $!\n";
 	my $line = <$out> // die "the fake model did not start\n";
 
 	($self->{port}) = $line =~ /^port (\d+)$/ or die "the fake model said: $line";

@@ -243,8 +243,7 @@ sub fill
 sub config { my ($self, %settings) = @_; return $self->ask(POST => '/config', %settings) }
 sub fault  { my ($self, %fault) = @_; return $self->ask(POST => '/fault', %fault) }
 sub update { my ($self, %update) = @_; return $self->ask(POST => '/update', %update) }
-sub expire { return $_[0]->ask(POST => '/expire') }
-sub reset  { return $_[0]->ask(POST => '/reset') }
+sub reset { return $_[0]->ask(POST => '/reset') }
 
 sub truth         { return map { JSON::PP::decode_json($_) } split /\n/, $_[0]->ask(GET => '/truth') }
 sub true_comments { return map { JSON::PP::decode_json($_) } split /\n/, $_[0]->ask(GET => '/truth/comments') }

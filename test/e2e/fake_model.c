@@ -167,7 +167,6 @@ typedef struct Server
 	int64_t		started_epoch_us;
 	int64_t		now_us;
 	uint64_t	random;
-	bool		verbose;
 	Settings	settings;
 	Conn	  **heap;
 	int			heap_count;
@@ -444,8 +443,6 @@ log_request(const Plan *plan, const char *kind, int status)
 	strcpy(line->token, plan->token[0] != '\0' ? plan->token : "-");
 	if (status >= 0 && status < 600)
 		server.by_status[status]++;
-	if (server.verbose)
-		printf("%ld %s %d %s\n", server.requests, line->token, status, kind);
 }
 
 static void
@@ -1828,8 +1825,7 @@ open_timer(void)
 static void
 usage(void)
 {
-	puts("usage: fake_model [--port N] [--pidfile FILE] [--latency-ms L] [--jitter-ms J]\n"
-		 "                  [--slow-percent P --slow-ms S] [--seed N] [--verbose | --quiet]\n"
+	puts("usage: fake_model [--port N]\n"
 		 "\n"
 		 "Listens on 127.0.0.1; port 0 takes a free one.  Prints \"port N\".\n"
 		 "\n"
@@ -1847,81 +1843,32 @@ usage(void)
 		 "  release=1: what is being waited for is answered now");
 }
 
-static void
-write_pidfile(const char *path)
+static int
+port_of(int argc, char **argv)
 {
-	FILE	   *file = path != NULL ? fopen(path, "w") : NULL;
+	int			port = 0;
 
-	if (path == NULL)
-		return;
-	if (file == NULL || fprintf(file, "%ld\n", (long) getpid()) < 0 || fclose(file) != 0)
-	{
-		perror(path);
-		exit(1);
-	}
-}
-
-typedef struct Options
-{
-	int			port;
-	const char *pidfile;
-} Options;
-
-static void
-read_options(int argc, char **argv, Options *options)
-{
 	for (int i = 1; i < argc; i++)
 	{
-		const char *name = argv[i];
-		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
-		if (strcmp(name, "--help") == 0)
-		{
-			usage();
-			exit(0);
-		}
-		if (strcmp(name, "--quiet") == 0 || strcmp(name, "--verbose") == 0)
-		{
-			server.verbose = strcmp(name, "--verbose") == 0;
-			continue;
-		}
-		if (value == NULL)
-		{
-			fprintf(stderr, "fake_model: %s: unknown option, or its value is missing\n", name);
-			exit(2);
-		}
-		if (strcmp(name, "--port") == 0)
-			options->port = atoi(value);
-		else if (strcmp(name, "--pidfile") == 0)
-			options->pidfile = value;
-		else if (strcmp(name, "--seed") == 0)
-			server.random = strtoull(value, NULL, 10) | 1;
-		else if (strcmp(name, "--latency-ms") == 0)
-			server.settings.latency_ms = atol(value);
-		else if (strcmp(name, "--jitter-ms") == 0)
-			server.settings.jitter_ms = atol(value);
-		else if (strcmp(name, "--slow-percent") == 0)
-			server.settings.slow_percent = atof(value);
-		else if (strcmp(name, "--slow-ms") == 0)
-			server.settings.slow_ms = atol(value);
+		if (strcmp(argv[i], "--port") == 0 && i + 1 < argc)
+			port = atoi(argv[++i]);
 		else
 		{
-			fprintf(stderr, "fake_model: unknown option %s\n", name);
-			exit(2);
+			usage();
+			exit(strcmp(argv[i], "--help") == 0 ? 0 : 2);
 		}
-		i++;
 	}
+	return port;
 }
 
 int
 main(int argc, char **argv)
 {
-	Options		options = {0};
+	int			port = port_of(argc, argv);
 	struct sigaction action = {.sa_handler = on_stop};
 	struct rlimit files;
 
 	server.random = 88172645463325252u;
-	read_options(argc, argv, &options);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
@@ -1933,13 +1880,10 @@ main(int argc, char **argv)
 	open_timer();
 	server.started_us = server.now_us = clock_us(CLOCK_MONOTONIC);
 	server.started_epoch_us = clock_us(CLOCK_REALTIME);
-	options.port = server.port = open_listener(options.port);
-	write_pidfile(options.pidfile);
-	printf("port %d\n", options.port);
+	server.port = open_listener(port);
+	printf("port %d\n", server.port);
 	fflush(stdout);
 
 	serve_until_stopped();
-	if (options.pidfile != NULL)
-		unlink(options.pidfile);
 	return 0;
 }

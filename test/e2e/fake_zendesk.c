@@ -120,7 +120,6 @@ static struct
 	Event	   *events;
 	size_t		event_count;
 	size_t		event_size;
-	size_t		expired_before; /* cursors at a smaller place are refused */
 	Fault		faults[MAX_FAULTS];
 	int			fault_count;
 	LogLine    *log;
@@ -415,7 +414,6 @@ make_data(void)
 		.comments = 1 + (fake.settings.comments > 0 ? i % (fake.settings.comments + 1) : 0)};
 		add_event((Event) {.generated = at,.updated = at,.ticket = i,.version = 1});
 	}
-	fake.expired_before = 0;
 }
 
 /* A new version: of tickets first, first + every, ...; it counts as generated so many seconds ago. */
@@ -758,7 +756,7 @@ find_place(const char *query, Reply *reply, size_t *place)
 		reply_error(reply, 400, "BadRequest", "give start_time or cursor, and not both");
 	else if (has_start && strtoll(start, NULL, 10) > fake_now() - WITHHELD_SECONDS)
 		reply_error(reply, 422, "StartTimeTooRecent", "Too recent start_time. Use a start_time older than 60 seconds");
-	else if (has_cursor && (!read_cursor(cursor, place) || *place < fake.expired_before))
+	else if (has_cursor && !read_cursor(cursor, place))
 		reply_error(reply, 400, "InvalidCursor", "The cursor is invalid or has expired");
 	else if (has_start)
 		*place = first_event(strtoll(start, NULL, 10));
@@ -1121,8 +1119,6 @@ serve_control(const Request *request, Reply *reply)
 		serve_update(request, reply);
 	else if (strcmp(request->path, "/fault") == 0)
 		serve_fault(request, reply);
-	else if (strcmp(request->path, "/expire") == 0)
-		fake.expired_before = fake.event_count + 1;
 	else if (strcmp(request->path, "/reset") == 0)
 		fake.log_count = 0, fake.fault_count = 0;
 	else
@@ -1374,7 +1370,6 @@ usage(void)
 		 "              answer=echo|hang|cut|reset|garbage|notjson|truncated|html|huge|heavy|expired|no_tickets|no_cursor|no_end|no_status|\n"
 		 "              no_description|no_comments|no_public\n"
 		 "POST /update  first every ago deleted comment: a new version of these tickets\n"
-		 "POST /expire  no cursor given so far is valid any more\n"
 		 "POST /reset   forgets log and faults\n"
 		 "GET  /log /truth /truth/comments");
 }

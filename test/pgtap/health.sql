@@ -7,8 +7,6 @@ CREATE FUNCTION pg_temp.level(name text) RETURNS text LANGUAGE sql AS
 	$$ SELECT h.level::text FROM triage.health() h WHERE h.check_name = name $$;
 CREATE FUNCTION pg_temp.says(name text) RETURNS text LANGUAGE sql AS
 	$$ SELECT h.what FROM triage.health() h WHERE h.check_name = name $$;
-CREATE FUNCTION pg_temp.has_remedy(name text) RETURNS boolean LANGUAGE sql AS
-	$$ SELECT h.what_to_do <> '' FROM triage.health() h WHERE h.check_name = name $$;
 CREATE FUNCTION pg_temp.runs(n int, outcome triage.run_outcome, ago interval, latency_ms int DEFAULT 100, tokens int DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO triage.ai_runs (tenant_id, job_id, ticket_id, kind, fence, provider, model, outcome, error, latency_ms, input_tokens, started_at, finished_at)
 		SELECT 'default', i, i, 'triage', 1, 'acme', 'm', outcome, outcome::text, latency_ms, tokens, clock_timestamp() - ago, clock_timestamp() - ago

@@ -8,12 +8,6 @@ CREATE FUNCTION pg_temp.state(external_id text) RETURNS text
 AS $$
 	SELECT d.status FROM triage.dashboard d WHERE d.id = pg_temp.ticket(external_id)
 $$;
--- What a worker of one's own does with the next job in line.
-CREATE FUNCTION pg_temp.serve(answer jsonb) RETURNS boolean
-	LANGUAGE sql
-AS $$
-	SELECT triage.complete_job(c.job_id, c.fence, answer) FROM triage.claim_jobs(1) c
-$$;
 
 -- Tables and columns ---------------------------------------------------------------------------------------------------------
 

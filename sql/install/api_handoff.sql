@@ -1,7 +1,7 @@
 -- Who answers a conversation: from the AI to people and back, why, and what the next one is told.
 --
--- All run as the owner, since no application role may write escalations, summaries and jobs; each statement writes the
--- tenant predicate out.  Those that take a tenant are called by the functions and triggers that already know it, and by
+-- All but the settings run as the owner, since no application role may write escalations, summaries and jobs; each statement
+-- writes the tenant predicate out.  Those that take a tenant are called by the functions and triggers that already know it, and by
 -- the worker.  Locks: the ticket, then its session, then jobs.
 
 -- Rules --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
--- The queue's protocol and the worker's control.  In C, shared with the worker; for operators, granted to nobody.
+-- The queue's protocol and the worker's control.  In C, shared with the worker; for operators' roles.
 
 CREATE FUNCTION triage.claim_jobs(max_jobs int DEFAULT 1, lease interval DEFAULT '2 minutes', provider text DEFAULT 'external',
 		kinds text[] DEFAULT '{triage}')

@@ -4,7 +4,8 @@
 -- its final id: so the ids within a session grow in the order of commits.  What follows from it is done once a statement.
 -- A job of kind chat_reply is there exactly while a reply is owed: a user's message makes it, or has the running one
 -- begin again; somebody else's message, the end of the session and a ticket that is not the AI's any more call it off.
--- All run as the owner: who may write messages need not be allowed to write tickets, and nobody may write jobs.
+-- Those that write elsewhere run as the owner: who may write messages need not be allowed to write tickets, and nobody
+-- may write jobs.
 
 CREATE FUNCTION triage.request_chat_reply(tenant_id text, session_id bigint) RETURNS boolean
 	LANGUAGE plpgsql

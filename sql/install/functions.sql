@@ -1,4 +1,4 @@
--- Functions in C that tables, policies and triggers rest on.
+-- Functions that tables, policies and triggers rest on.
 
 CREATE FUNCTION triage.current_tenant() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
 -- The tables of issue mining: the product's taxonomy, the issues found in tickets, and the clusters they belong to.
 --
--- Counts and trends are no columns here: they are facts of extracted_issues, read by the views (views_mining.sql).
+-- Counts and trends are no columns here: they are facts of extracted_issues, see trends.sql.
 
 CREATE FUNCTION triage.install_mining_tables() RETURNS void
 	LANGUAGE plpgsql

@@ -1,5 +1,5 @@
--- What a new tenant starts with: five categories and the first prompt.  They are rows, for the tenant to change; loading
--- them again changes nothing that is there.
+-- What a new tenant starts with: five categories and a prompt for each kind of job.  They are rows, for the tenant to
+-- change; loading them again changes nothing that is there.
 
 CREATE FUNCTION triage.load_default_vocabulary(tenant_id text) RETURNS void
 	LANGUAGE plpgsql

@@ -1,6 +1,6 @@
 /*
  * dispatch.h
- *	  One pass of the worker: take answers, write them, claim, call.
+ *	  One pass of the worker: take answers, call, write them, claim.
  */
 #ifndef TRIAGE_PG_DISPATCH_H
 #define TRIAGE_PG_DISPATCH_H

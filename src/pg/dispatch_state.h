@@ -1,6 +1,6 @@
 /*
  * dispatch_state.h
- *	  What the parts of dispatch share: the worker's jobs in their four lists, the provider, and what is due when.
+ *	  What the parts of dispatch share: the worker's jobs in their four lists, the providers, and what is due when.
  *
  * A job is in one list at a time: free, ready (claimed, not called), flying, answered (to be written).
  * dispatch.c turns the wheel (nothing below calls it), claims.c fills ready, calls.c moves jobs through flying to answered,

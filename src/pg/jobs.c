@@ -2,8 +2,8 @@
  * jobs.c
  *	  The queue's protocol for SQL: an external worker claims, completes and fails with the same code as the C worker.
  *
- * The functions run as the extension's owner (SECURITY DEFINER), over the jobs of every tenant, and are granted to
- * nobody: they are for an operator's role.
+ * The functions run as the extension's owner (SECURITY DEFINER), over the jobs of every tenant: they are for an operator's
+ * role, see level worker of grant_access().
  */
 #include "postgres.h"
 

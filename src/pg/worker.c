@@ -1,14 +1,15 @@
 /*
  * worker.c
- *	  The process that serves one database: entry, signals, the three waits, exit.
+ *	  The process that serves one database: entry, signals, the wait, exit.
  *
  * Waits for the latch, the postmaster's death and two sockets, which are epoll descriptors that hold all of libcurl's:
- * one of the calls to models, one of those that copy tickets; between two waits it does one turn of dispatch.c.  Leaves with 0 when it is not wanted (no extension,
- * stopped, another one serves, the database is gone or closed) and with 1 when it should come back: preloaded, the
- * launcher starts it again, else the postmaster.
+ * one of the calls to models, one of those that copy tickets; between two waits it does one turn of dispatch.c.  Leaves
+ * with 0 when it is not wanted (no extension, stopped, another one serves, the database is gone or closed) and with 1 when
+ * it should come back: preloaded, the launcher starts it again, else the postmaster.
  *
- * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may
- * wait for somebody's lock: the answers at hand are written, and the claims given back, in transactions of their own.  libcurl is not cleaned up at exit: that would join hung resolver threads.
+ * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may wait
+ * for somebody's lock: the answers at hand are written, and the claims given back, in transactions of their own.  libcurl
+ * is not cleaned up at exit: that would join hung resolver threads.
  */
 #include "postgres.h"
 

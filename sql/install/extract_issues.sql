@@ -205,7 +205,7 @@ COMMENT ON FUNCTION triage.extract_issues(bigint) IS
 	'has the model look at a ticket for product issues, or look again, whatever its status; what it finds is in extracted_issues; returns the job''s id; raises P0002 when there is no such ticket, 55000 when the tenant has no active taxonomy';
 REVOKE ALL ON FUNCTION triage.extract_issues(bigint) FROM PUBLIC;
 
-CREATE FUNCTION triage.check_extract_all(since timestamptz, max_tickets int) RETURNS void
+CREATE FUNCTION triage.check_extract_all(max_tickets int) RETURNS void
 	LANGUAGE plpgsql STABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -218,9 +218,9 @@ BEGIN
 	PERFORM triage.check_taxonomy_there();
 END
 $$;
-COMMENT ON FUNCTION triage.check_extract_all(timestamptz, int) IS
+COMMENT ON FUNCTION triage.check_extract_all(int) IS
 	'part of extract_all() and estimate_extraction(): checks their arguments; returns nothing; raises as they do';
-REVOKE ALL ON FUNCTION triage.check_extract_all(timestamptz, int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION triage.check_extract_all(int) FROM PUBLIC;
 
 CREATE FUNCTION triage.tickets_to_extract(tenant_id text, since timestamptz, max_tickets int, again boolean) RETURNS bigint[]
 	LANGUAGE plpgsql STABLE
@@ -258,7 +258,7 @@ CREATE FUNCTION triage.extract_all(since timestamptz DEFAULT NULL, max_tickets i
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	PERFORM triage.check_extract_all(since, max_tickets);
+	PERFORM triage.check_extract_all(max_tickets);
 	RETURN triage.enqueue_extraction(triage.current_tenant(), ARRAY (
 		SELECT u.id FROM unnest(triage.tickets_to_extract(triage.current_tenant(), since, max_tickets, again)) u (id)
 			ORDER BY u.id), false);
@@ -286,7 +286,7 @@ DECLARE
 	told bigint;			-- bytes of the tickets, as far as the model is shown them
 	asked bigint;			-- bytes of prompt and labels, with each request
 BEGIN
-	PERFORM triage.check_extract_all(since, max_tickets);
+	PERFORM triage.check_extract_all(max_tickets);
 	chosen := triage.tickets_to_extract(tenant, since, max_tickets, again);
 	tickets := cardinality(chosen);
 	SELECT coalesce(sum(octet_length(t.subject) + least(octet_length(t.description) + least(coalesce(c.bytes, 0), 21000), 28000)), 0)

@@ -140,7 +140,7 @@ AS $$
 			('worker', 'function', 'EXECUTE', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues '
 				'read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
 			('owner', 'function', '', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
-				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 
 			('owner', 'function', '',
 				'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -171,7 +171,7 @@ AS $$
 			('admin', 'relation', 'INSERT, UPDATE, DELETE', 'issue_taxonomy mining_settings'),
 			('worker', 'function', 'EXECUTE', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
 			('owner', 'function', '', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions '
-				'enqueue_extraction request_extraction changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle '
+				'enqueue_mining request_extraction changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle '
 				'quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
 			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),

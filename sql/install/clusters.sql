@@ -578,9 +578,9 @@ BEGIN
 	placed := (SELECT count(*)
 		FROM triage.extracted_issues i
 		WHERE i.tenant_id = settle_issues.tenant_id AND i.id = ANY (waiting) AND i.cluster_id IS NOT NULL);
-	FOR target IN SELECT DISTINCT u.id FROM unnest(asks) u (id) ORDER BY u.id LOOP
-		PERFORM triage.ask_match(tenant_id, target);
-	END LOOP;
+	IF asks <> '{}' THEN
+		PERFORM triage.enqueue_mining(tenant_id, 'match_issues', ARRAY (SELECT DISTINCT u.id FROM unnest(asks) u (id) ORDER BY u.id), true);
+	END IF;
 	FOR target IN SELECT DISTINCT u.id FROM unnest(touched) u (id) ORDER BY u.id LOOP
 		PERFORM triage.ask_cluster_name(tenant_id, target);
 	END LOOP;

@@ -89,7 +89,8 @@ REVOKE ALL ON FUNCTION triage.analyzed_at(text, bigint) FROM PUBLIC;
 -- What is asked for --------------------------------------------------------------------------------------------------
 
 -- ask_again: also where a job waits or runs, whose answer then counts for nothing.
-CREATE FUNCTION triage.enqueue_extraction(tenant_id text, ticket_ids bigint[], ask_again boolean) RETURNS bigint
+CREATE FUNCTION triage.enqueue_mining(tenant_id text, kind triage.job_kind, ticket_ids bigint[], ask_again boolean)
+	RETURNS bigint
 	LANGUAGE plpgsql
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -98,19 +99,19 @@ DECLARE
 	asked bigint;
 BEGIN
 	DELETE FROM triage.ai_dead_letters d
-		WHERE d.tenant_id = enqueue_extraction.tenant_id AND d.ticket_id = ANY (enqueue_extraction.ticket_ids)
-			AND d.kind = 'extract_issues';
+		WHERE d.tenant_id = enqueue_mining.tenant_id AND d.ticket_id = ANY (enqueue_mining.ticket_ids)
+			AND d.kind = enqueue_mining.kind;
 	IF ask_again THEN
 		INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, kind, priority)
-			SELECT enqueue_extraction.tenant_id, u.id, 'extract_issues', 'low'
-				FROM unnest(enqueue_extraction.ticket_ids) u (id)
+			SELECT enqueue_mining.tenant_id, u.id, enqueue_mining.kind, 'low'
+				FROM unnest(enqueue_mining.ticket_ids) u (id)
 			ON CONFLICT (tenant_id, ticket_id, kind) DO UPDATE
 				SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0, run_at = excluded.run_at;
 	ELSE
 		-- one that runs reads what has changed, or is found stale
 		INSERT INTO triage.ai_jobs (tenant_id, ticket_id, kind, priority)
-			SELECT enqueue_extraction.tenant_id, u.id, 'extract_issues', 'low'
-				FROM unnest(enqueue_extraction.ticket_ids) u (id)
+			SELECT enqueue_mining.tenant_id, u.id, enqueue_mining.kind, 'low'
+				FROM unnest(enqueue_mining.ticket_ids) u (id)
 			ON CONFLICT (tenant_id, ticket_id, kind) DO NOTHING;
 	END IF;
 	GET DIAGNOSTICS asked = ROW_COUNT;
@@ -120,9 +121,9 @@ BEGIN
 	RETURN asked;
 END
 $$;
-COMMENT ON FUNCTION triage.enqueue_extraction(text, bigint[], boolean) IS
-	'part of all that asks for extraction: makes the jobs, in the order of the ids; ask_again: those that are there begin anew; returns how many were made or begin anew; raises 23503 when a ticket does not exist';
-REVOKE ALL ON FUNCTION triage.enqueue_extraction(text, bigint[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION triage.enqueue_mining(text, triage.job_kind, bigint[], boolean) IS
+	'part of all that asks for extract_issues or match_issues: makes the jobs, in the order of the ids; ask_again: those that are there begin anew; returns how many were made or begin anew; raises 23503 when a ticket does not exist';
+REVOKE ALL ON FUNCTION triage.enqueue_mining(text, triage.job_kind, bigint[], boolean) FROM PUBLIC;
 
 CREATE FUNCTION triage.request_extraction(tenant_id text, ticket_ids bigint[]) RETURNS bigint
 	LANGUAGE plpgsql
@@ -138,7 +139,7 @@ BEGIN
 		SELECT t.id FROM triage.tickets t
 			WHERE t.tenant_id = request_extraction.tenant_id AND t.id = ANY (request_extraction.ticket_ids)
 				AND t.deleted_at IS NULL));
-	RETURN triage.enqueue_extraction(tenant_id, changed, false);
+	RETURN triage.enqueue_mining(tenant_id, 'extract_issues', changed, false);
 END
 $$;
 COMMENT ON FUNCTION triage.request_extraction(text, bigint[]) IS
@@ -196,7 +197,7 @@ BEGIN
 	PERFORM triage.check_schema();
 	PERFORM triage.check_taxonomy_there();
 	PERFORM triage.lock_ticket(ticket_id);
-	PERFORM triage.enqueue_extraction(triage.current_tenant(), ARRAY[ticket_id], true);
+	PERFORM triage.enqueue_mining(triage.current_tenant(), 'extract_issues', ARRAY[ticket_id], true);
 	RETURN (SELECT j.id FROM triage.ai_jobs j
 		WHERE j.tenant_id = triage.current_tenant() AND j.ticket_id = extract_issues.ticket_id AND j.kind = 'extract_issues');
 END
@@ -259,7 +260,7 @@ CREATE FUNCTION triage.extract_all(since timestamptz DEFAULT NULL, max_tickets i
 AS $$
 BEGIN
 	PERFORM triage.check_extract_all(max_tickets);
-	RETURN triage.enqueue_extraction(triage.current_tenant(), ARRAY (
+	RETURN triage.enqueue_mining(triage.current_tenant(), 'extract_issues', ARRAY (
 		SELECT u.id FROM unnest(triage.tickets_to_extract(triage.current_tenant(), since, max_tickets, again)) u (id)
 			ORDER BY u.id), false);
 END
@@ -728,7 +729,7 @@ CREATE FUNCTION triage.extract_finished(tenant_id text, ticket_ids bigint[]) RET
 AS $$
 BEGIN
 	IF (SELECT s.extract_on_resolve FROM triage.mining_settings_of(extract_finished.tenant_id) s) THEN
-		PERFORM triage.enqueue_extraction(tenant_id, triage.changed_tickets(tenant_id, ARRAY (
+		PERFORM triage.enqueue_mining(tenant_id, 'extract_issues', triage.changed_tickets(tenant_id, ARRAY (
 			SELECT t.id FROM triage.tickets t
 				WHERE t.tenant_id = extract_finished.tenant_id AND t.id = ANY (extract_finished.ticket_ids)
 					AND t.resolution <> 'spam')), false);

@@ -4,26 +4,6 @@
 -- and granted to workers only.  What each issue was put before the model with is on record as an event (asked), whose
 -- number is the job's version: so an answer counts for exactly the issues, and the candidates, that it was given for.
 
-CREATE FUNCTION triage.ask_match(tenant_id text, ticket_id bigint) RETURNS void
-	LANGUAGE plpgsql
-	SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	DELETE FROM triage.ai_dead_letters d
-		WHERE d.tenant_id = ask_match.tenant_id AND d.ticket_id = ask_match.ticket_id AND d.kind = 'match_issues';
-	-- a new fence: what is on its way is about other issues than there are now
-	INSERT INTO triage.ai_jobs AS j (tenant_id, ticket_id, kind, priority)
-		VALUES (ask_match.tenant_id, ask_match.ticket_id, 'match_issues', 'low')
-		ON CONFLICT ON CONSTRAINT ai_jobs_one_per_ticket DO UPDATE
-			SET fence = j.fence + 1, lease_until = NULL, slot = NULL, attempts = 0, run_at = excluded.run_at;
-	PERFORM triage.wake_worker();
-END
-$$;
-COMMENT ON FUNCTION triage.ask_match(text, bigint) IS
-	'asks the model which clusters a ticket''s issues belong to, or asks again; returns nothing; raises nothing';
-REVOKE ALL ON FUNCTION triage.ask_match(text, bigint) FROM PUBLIC;
-
 -- In the words of people: the name, what it is about, and what customers said.
 CREATE FUNCTION triage.candidate_note(name text, summary text, quotes text[]) RETURNS text
 	LANGUAGE sql IMMUTABLE

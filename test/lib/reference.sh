@@ -62,10 +62,10 @@ INSERT INTO place (chapter, name)
 				'delete_cluster place_unclustered'),
 			(7, 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster '
 				'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues pm_status_follows '
-				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters cluster_contradictions'),
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters cluster_contradictions'),
 			(13, 'load_taxonomy set_taxonomy deactivate_taxonomy set_mining_settings mining_settings_of extract_issues extract_all estimate_extraction '
 				'analyzed_at quote_occurs issue_fingerprint plain_summary'),
-			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction '
+			(7, 'install_mining_tables install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_mining '
 				'request_extraction changed_tickets check_taxonomy_name check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer '
 				'issues_of_answer reword_issues extract_finished forget_quotes read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues '
 				'extraction_contradictions'),

@@ -67,7 +67,7 @@ INSERT INTO pg_temp.callable
 			('admin', 'delete_cluster place_unclustered cluster_contradictions'),
 			('worker', 'read_match_issues lock_match_issues store_match_issues give_up_match_issues read_name_cluster lock_name_cluster store_name_cluster give_up_name_cluster'),
 			('', 'install_cluster_triggers install_cluster_comments cluster_algorithm has_model issue_category_key lock_issue_category lock_merges live_cluster is_excluded add_cluster_event note_unplaced note_regression put_issue new_cluster gather_issues '
-				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues ask_match candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
+				'exact_place decide_issue resolve_label lock_places pair_issues settle_issues place_issues candidate_note asked_issues ask_cluster_name lock_cluster check_live_cluster lock_issues take_out_issue check_issue check_cluster_name erase_clusters'),
 			('', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
@@ -93,7 +93,7 @@ INSERT INTO pg_temp.callable
 			('agent admin', 'extract_issues'),
 			('admin', 'load_taxonomy set_taxonomy deactivate_taxonomy check_taxonomy_name set_mining_settings extract_all estimate_extraction extraction_contradictions'),
 			('worker', 'read_extract_issues lock_extract_issues store_extract_issues give_up_extract_issues'),
-			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_extraction request_extraction '
+			('', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions enqueue_mining request_extraction '
 				'changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
 			('', 'install_handoff_tables install_handoff_views install_handoff_comments set_handler close_by_client is_handed_over '
 				'conversation_trouble check_conversation ask_summary add_escalation origin_session record_handoff '

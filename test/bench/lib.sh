@@ -178,10 +178,11 @@ wait_until()
 {
 	local query=$1 deadline=$((SECONDS + $2)) answer=
 	coproc ASK { psql -XAtq 2>&1; }
-	while [ "$answer" != t ]; do
+	while :; do
 		echo "$query;" >&"${ASK[1]}"
 		read -r answer <&"${ASK[0]}"
-		[ "$answer" = t ] || sleep 0.25
+		[ "$answer" != t ] || break
+		sleep 0.25
 		if [ "$SECONDS" -gt "$deadline" ]; then
 			echo "gave up after $2 s: $query (last answer: $answer)" >&2
 			sql 'SELECT * FROM triage.queue_stats; SELECT outcome, error, count(*) FROM triage.ai_runs GROUP BY 1, 2' >&2

@@ -6,7 +6,6 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "pg/encoding.h"
 #include "pg/gate_table.h"
 #include "pg/shmem.h"
@@ -30,9 +29,7 @@ static const char *const state_names[GATE_STATE_COUNT] = {
 static const char *
 utf8_argument(FunctionCallInfo fcinfo, int i)
 {
-	const char *value = PG_ARGISNULL(i) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(i));
-
-	return pg_server_to_any(value, (int) strlen(value), PG_UTF8);
+	return PG_ARGISNULL(i) ? "" : encoding_to_utf8(text_to_cstring(PG_GETARG_TEXT_PP(i)));
 }
 
 static Gate *

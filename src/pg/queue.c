@@ -21,6 +21,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/budget.h"
+#include "pg/encoding.h"
 #include "pg/guc.h"
 #include "pg/queue.h"
 #include "pg/spi_util.h"
@@ -512,11 +513,10 @@ job_set_kind(Job *job, const char *name)
 static char *
 as_utf8(const char *text)
 {
-	char	   *plain;
+	char	   *plain = pstrdup(text);
 
 	if (IsTransactionState() || GetDatabaseEncoding() == PG_UTF8)
-		return pg_server_to_any(text, strlen(text), PG_UTF8);
-	plain = pstrdup(text);
+		return encoding_to_utf8(plain);
 	for (char *c = plain; *c; c++)
 		if (IS_HIGHBIT_SET(*c))
 			*c = '?';

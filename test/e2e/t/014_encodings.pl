@@ -47,10 +47,17 @@ sql($node, q{INSERT INTO triage.tickets (external_id, description) VALUES ('TOKE
 wait_for($node, q(SELECT string_agg(t.external_id || ' ' || a.ai_state, ', ' ORDER BY t.id) FROM triage.tickets t JOIN triage.ai_state a ON a.ticket_id = t.id WHERE t.external_id IS NOT NULL),
 	'TOKEN-bytes processed, TOKEN-text processed', 'both', database => 'ascii');
 pass('bytes that are no text do not keep a ticket from being processed');
+sql($node, q(SELECT triage.set_provider('other', 'openai', base_url => 'http://127.0.0.1:9', model => E'm\xff', rank => 200)), 'ascii');
+sql($node, q(SELECT triage.pause_provider('other', E'caf\xe9')), 'ascii');
+sql($node, q(INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-paused', 'TOKEN-paused')), 'ascii');
+wait_for($node, q(SELECT a.ai_state FROM triage.tickets t JOIN triage.ai_state a ON a.ticket_id = t.id WHERE t.external_id = 'TOKEN-paused'),
+	'processed', 'a ticket beside a provider with such a row', database => 'ascii');
+is(sql($node, q(SELECT state FROM triage.provider_status WHERE name = 'other'), 'ascii'), 'paused by hand',
+	'nor does a provider whose row has such bytes, and its status can be read');
 sql($node, 'SELECT triage.worker_stop()', 'ascii');
 wait_for_worker($node, 0, 'ascii');
 sql($node, q(SELECT triage.request_triage(id) FROM triage.tickets WHERE external_id ~ 'TOKEN'), 'ascii');
-is(sql($node, q(SELECT string_agg(encode(description::bytea, 'escape'), ', ' ORDER BY ticket_id) FROM triage.claim_jobs(10)), 'ascii'), 'TOKEN-bytes ??(, TOKEN-text \303\244',
+is(sql($node, q(SELECT string_agg(encode(description::bytea, 'escape'), ', ' ORDER BY ticket_id) FROM triage.claim_jobs(10)), 'ascii'), 'TOKEN-bytes ??(, TOKEN-text \303\244, TOKEN-paused',
 	'nor from being claimed by an external worker, who gets question marks for them');
 
 unlike(log_since($node), qr/PANIC|was terminated by signal|exited with exit code/, 'no worker has died');

@@ -553,6 +553,17 @@ queue_set_owner(Oid role)
 	owner = role;
 }
 
+/* No user's trigger on our tables may gain more rights than their owner has: the present one, who may have been given them since. */
+static void
+become_owner(void)
+{
+	Oid			present = tables_owner(tables_find("ai_jobs"));
+
+	if (OidIsValid(present))
+		owner = present;
+	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
 /*
  * uninstall() takes this lock first: whoever comes second waits before holding anything, so neither deadlocks.  What
  * was claimed from the tables of an extension that has been dropped must not meet those of its successor, whose jobs
@@ -602,10 +613,9 @@ queue_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	restore_session();
-	/* no user's trigger on our tables may gain more rights than their owner has */
 	GetUserIdAndSecContext(&session_user_id, &session_context);
 	if (OidIsValid(owner))
-		SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		become_owner();
 	lock_schema();
 	spi_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());

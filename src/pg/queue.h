@@ -202,7 +202,7 @@ extern void job_decide(Job *job, int64 hint_ms);
 #define QUEUE_SEARCH_PATH "pg_catalog, pg_temp"
 
 /* The worker's own transactions.  Commit is asynchronous for a claim: a lost claim's caller died with it. */
-/* owner: whose rights they have; InvalidOid: the session's own. */
+/* owner: whose rights they have, until the tables are another's; InvalidOid: the session's own. */
 extern void queue_set_owner(Oid owner);
 /* Raises when the tables are not those of the first time. */
 extern void queue_begin(void);

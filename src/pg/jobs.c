@@ -30,6 +30,34 @@ PG_FUNCTION_INFO_V1(triage_complete_job);
 PG_FUNCTION_INFO_V1(triage_fail_job);
 PG_FUNCTION_INFO_V1(triage_reap_jobs);
 
+/* Jobs of one call.  What they hold is malloc's, and goes with the memory that they stand in: an error takes both along. */
+typedef struct OwnJobs
+{
+	MemoryContextCallback callback;
+	int			count;
+	Job			jobs[FLEXIBLE_ARRAY_MEMBER];
+} OwnJobs;
+
+static void
+free_jobs(void *arg)
+{
+	OwnJobs    *own = arg;
+
+	for (int i = 0; i < own->count; i++)
+		job_reset(&own->jobs[i]);
+}
+
+static Job *
+make_jobs(int count)
+{
+	OwnJobs    *own = palloc0(offsetof(OwnJobs, jobs) + count * sizeof(Job));
+
+	own->count = count;
+	own->callback = (MemoryContextCallback) {.func = free_jobs,.arg = own};
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &own->callback);
+	return own->jobs;
+}
+
 static int64
 interval_ms(const Interval *interval)
 {
@@ -167,7 +195,7 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	int64		lease_ms;
 	ClaimRequest request = {.slot = SLOT_EXTERNAL, .now = GetCurrentTimestamp()};
-	Job		   *jobs = palloc0(QUEUE_MAX_BATCH * sizeof(Job));
+	Job		   *jobs = make_jobs(QUEUE_MAX_BATCH);
 	Job		   *list[QUEUE_MAX_BATCH];
 	Cursor		cursor;
 	char		hold[PAUSE_TEXT_MAX];
@@ -205,9 +233,6 @@ triage_claim_jobs(PG_FUNCTION_ARGS)
 	do
 		claimed = terms.closed ? 0 : queue_claim(&request, &cursor, list);
 	while (claimed > 0 && give_out(result, list, claimed) == 0);
-	/* also those that a budget had put back */
-	for (int i = 0; i < QUEUE_MAX_BATCH; i++)
-		job_reset(&jobs[i]);
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -277,13 +302,10 @@ take_version(Job *job, Jsonb *answer)
 	if (version != NULL && version->type == jbvNumeric && is_int64(version->val.numeric, &job->version))
 		return;
 	if (version != NULL || job->kind == KIND_MATCH_ISSUES)
-	{
-		job_reset(job);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("answer is not usable: its version is not that of a request"),
 				 errhint("Copy the number version from the request that claim_jobs() returned.")));
-	}
 }
 
 static StoreResult
@@ -326,16 +348,15 @@ set_usage(FunctionCallInfo fcinfo, int first, Job *job)
 static void
 settle_stale(FunctionCallInfo fcinfo, int first, RunOutcome outcome)
 {
-	Job			job = {0};
+	Job		   *job = make_jobs(1);
 
-	if (!budget_find_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
+	if (!budget_find_claim(job, PG_GETARG_INT64(0), PG_GETARG_INT32(1)))
 		return;
-	job.outcome = outcome;
-	job.decision.attempt_spent = true;
-	strlcpy(job.reason, "the claim was no longer current", sizeof(job.reason));
-	set_usage(fcinfo, first, &job);
-	store_stale(&job);
-	job_reset(&job);
+	job->outcome = outcome;
+	job->decision.attempt_spent = true;
+	strlcpy(job->reason, "the claim was no longer current", sizeof(job->reason));
+	set_usage(fcinfo, first, job);
+	store_stale(job);
 }
 
 /*
@@ -345,8 +366,7 @@ settle_stale(FunctionCallInfo fcinfo, int first, RunOutcome outcome)
 Datum
 triage_complete_job(PG_FUNCTION_ARGS)
 {
-	Job			job = {0};
-	Job		   *list = &job;
+	Job		   *job = make_jobs(1);
 	char	   *answer;
 	char	   *utf8;
 	Offer		offer;
@@ -360,40 +380,37 @@ triage_complete_job(PG_FUNCTION_ARGS)
 				 errmsg("job_id, fence and answer must not be null"),
 				 errhint("Pass job_id and fence as claim_jobs() returned them; without an answer, call fail_job().")));
 	config_connect();
-	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
+	if (!read_claim(job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), false))
 	{
 		settle_stale(fcinfo, 3, OUTCOME_SUCCEEDED);
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
 	/* the fence says that nothing new was said since the claim, so what is there now is what was answered */
-	if (is_conversation(&job) && !kinds_read_jsonb(&job, &request))
+	if (is_conversation(job) && !kinds_read_jsonb(job, &request))
 	{
-		set_usage(fcinfo, 3, &job);
-		(void) store_one(&job);
+		set_usage(fcinfo, 3, job);
+		(void) store_one(job);
 		SPI_finish();
 		PG_RETURN_BOOL(false);
 	}
-	if (is_conversation(&job))
-		take_version(&job, PG_GETARG_JSONB_P(2));
-	config_vocabularies(&list, 1);
+	if (is_conversation(job))
+		take_version(job, PG_GETARG_JSONB_P(2));
+	config_vocabularies(&job, 1);
 	answer = JsonbToCString(NULL, &PG_GETARG_JSONB_P(2)->root, 0);
 	utf8 = pg_server_to_any(answer, strlen(answer), PG_UTF8);
-	offer = job_offer(&job);
-	verdict_parse_answer(utf8, strlen(utf8), job.kind, &offer, &verdict);
+	offer = job_offer(job);
+	verdict_parse_answer(utf8, strlen(utf8), job->kind, &offer, &verdict);
 	if (verdict.outcome != OUTCOME_SUCCEEDED)
-	{
-		job_reset(&job);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("answer is not usable: %s", verdict.reason),
 				 errhint("Correct it, or call fail_job() with class unusable_answer.")));
-	}
-	job.verdict = verdict.verdict;
-	job.outcome = OUTCOME_SUCCEEDED;
-	job.decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
-	set_usage(fcinfo, 3, &job);
-	stored = store_one(&job) == STORE_WRITTEN;
+	job->verdict = verdict.verdict;
+	job->outcome = OUTCOME_SUCCEEDED;
+	job->decision = (RetryDecision) {.action = RETRY_DONE, .attempt_spent = true};
+	set_usage(fcinfo, 3, job);
+	stored = store_one(job) == STORE_WRITTEN;
 	SPI_finish();
 	PG_RETURN_BOOL(stored);
 }
@@ -405,7 +422,7 @@ triage_complete_job(PG_FUNCTION_ARGS)
 Datum
 triage_fail_job(PG_FUNCTION_ARGS)
 {
-	Job			job = {0};
+	Job		   *job = make_jobs(1);
 	int64		hint_ms = PG_ARGISNULL(4) ? -1 : interval_ms(PG_GETARG_INTERVAL_P(4));
 	RunOutcome	outcome;
 	const char *class;
@@ -423,18 +440,18 @@ triage_fail_job(PG_FUNCTION_ARGS)
 				 errmsg("a job cannot fail with class %s", class),
 				 errhint("Choose the class that says whether to try again, such as transient or refused; for an answer, call complete_job().")));
 	config_connect();
-	if (!read_claim(&job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
+	if (!read_claim(job, PG_GETARG_INT64(0), PG_GETARG_INT32(1), true))
 	{
 		settle_stale(fcinfo, 5, outcome);
 		SPI_finish();
 		PG_RETURN_TEXT_P(cstring_to_text("stale"));
 	}
-	job.outcome = outcome;
-	job_set_text(job.reason, sizeof(job.reason), text_to_cstring(PG_GETARG_TEXT_PP(3)));
-	set_usage(fcinfo, 5, &job);
-	job_decide(&job, hint_ms);
-	fate = job.decision.action == RETRY_LATER ? "retry" : "failed";
-	if (store_one(&job) != STORE_WRITTEN)
+	job->outcome = outcome;
+	job_set_text(job->reason, sizeof(job->reason), text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	set_usage(fcinfo, 5, job);
+	job_decide(job, hint_ms);
+	fate = job->decision.action == RETRY_LATER ? "retry" : "failed";
+	if (store_one(job) != STORE_WRITTEN)
 		fate = "stale";
 	SPI_finish();
 	wake_at_commit();

@@ -46,4 +46,42 @@ SELECT is_empty('SELECT l.* FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l
 SELECT is_empty('SELECT pg_listening_channels()', 'and listens to nothing [seed 87]');
 SELECT is_empty('SELECT c.relname FROM pg_class c WHERE c.relnamespace = pg_my_temp_schema() AND c.relkind IN (''r'', ''v'') AND c.relname !~ ''^(__t|settings$|pg_)''',
 	'no temporary table [seed 87]');
+
+-- Nor memory: what an answer that fails had read goes with the error.
+CREATE FUNCTION pg_temp.kilobytes() RETURNS bigint
+	LANGUAGE sql
+AS $$ SELECT substring(pg_read_file('/proc/self/status', 0, 10000) FROM 'VmRSS:\s+([0-9]+)')::bigint $$;
+CREATE FUNCTION pg_temp.answer_in_vain(times int) RETURNS int
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	failed int := 0;
+	claim record;
+BEGIN
+	SELECT * INTO STRICT claim FROM triage.claim_jobs(1);
+	FOR i IN 1 .. times LOOP
+		BEGIN
+			PERFORM triage.complete_job(claim.job_id, claim.fence, '{"category": "long_1", "urgency": "low", "sentiment_score": 3, "draft_reply": "in vain"}');
+		EXCEPTION WHEN check_violation THEN
+			failed := failed + 1;
+		END;
+	END LOOP;
+	RETURN failed;
+END
+$$;
+SELECT pg_read_file('/proc/self/maps', 0, 1000000) ~ 'libasan' AS keeps_what_is_freed \gset
+BEGIN;
+INSERT INTO triage.ticket_categories (category, description) SELECT 'long_' || i, repeat('x', 2000) FROM generate_series(1, 200) i;
+ALTER TABLE triage.ticket_ai_results ADD CONSTRAINT ours CHECK (draft_reply <> 'in vain');
+SELECT triage.create_ticket('printer', 'jams') IS NULL AS created \gset
+SELECT pg_temp.kilobytes() AS before \gset
+SELECT pg_temp.answer_in_vain(300) AS failed \gset
+SELECT pg_temp.kilobytes() - :before AS grown \gset
+ROLLBACK;
+SELECT is(:failed, 300, '(three hundred answers fail)');
+\if :keeps_what_is_freed
+	SELECT skip('memory that is freed stays with the sanitizer', 1);
+\else
+	SELECT cmp_ok(:grown::bigint, '<', 30000::bigint, 'no memory of answers that failed');
+\endif
 SELECT finish();

@@ -298,12 +298,18 @@ stays_closed(const BudgetTerms *terms)
 	return terms->used_up || !terms->bounded || terms->other_currency;
 }
 
+/* The reasons are in the memory of the transaction that chooses. */
+static void
+forget_reasons(Dispatch *d)
+{
+	for (int i = 0; i < d->endpoint_count; i++)
+		d->endpoints[i].over_budget = NULL;
+}
+
 /* The best provider by rank and gate whose calls the budgets cover. */
 static void
 choose_provider(Dispatch *d, Claim *claim)
 {
-	for (int i = 0; i < d->endpoint_count; i++)
-		d->endpoints[i].over_budget = NULL;
 	for (;;)
 	{
 		Endpoint   *endpoint;
@@ -327,8 +333,7 @@ choose_provider(Dispatch *d, Claim *claim)
 		endpoint->over_budget = pstrdup(claim->terms.why);
 		endpoint->over_until = claim->terms.resets_at;
 	}
-	for (int i = 0; i < d->endpoint_count; i++)
-		d->endpoints[i].over_budget = NULL;
+	forget_reasons(d);
 }
 
 /* What the budgets of some tenants leave nothing for is builtin's, if it is ranked as one that stands in. */
@@ -562,6 +567,7 @@ claims_make(Dispatch *d, TimestampTz now)
 	sort_claimed(d, &claim, error != NULL);
 	if (error)
 	{
+		forget_reasons(d);
 		dispatch_report(error, "claim jobs");
 		cursor_reset(&d->cursor);
 		d->paused_until = in_ms(now, ERROR_PAUSE_MS);

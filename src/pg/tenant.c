@@ -65,6 +65,7 @@ forget_all(void)
 	known = NULL;
 	if (known_context)
 		MemoryContextDelete(known_context);
+	known_context = NULL;
 	known_context = AllocSetContextCreate(CacheMemoryContext, "triage role tenants", ALLOCSET_SMALL_SIZES);
 	control.hcxt = known_context;
 	known = hash_create("triage role tenants", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);

@@ -34,6 +34,10 @@
 #include "utils/varlena.h"
 
 #define LOOK_INTERVAL_MS 10000
+/* of a database whose DROP was interrupted; minor releases older than that have no name for it */
+#ifndef DATCONNLIMIT_INVALID_DB
+#define DATCONNLIMIT_INVALID_DB -2
+#endif
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS 60000
 /* with no slot free: asking costs no process */
@@ -148,7 +152,7 @@ see_database(Form_pg_database database, const List *names)
 {
 	Served	   *entry;
 
-	if (!database->datallowconn || database->datistemplate)
+	if (!database->datallowconn || database->datistemplate || database->datconnlimit == DATCONNLIMIT_INVALID_DB)
 		return;
 	if (!contains(names, "*") && !contains(names, NameStr(database->datname)) && !shmem_is_requested(database->oid))
 		return;

@@ -123,9 +123,16 @@ my $launcher = q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'triage l
 wait_for($node, $WORKERS, 2, 'both have their worker');
 my $old = sql($node, $launcher);
 my $worker = worker_pid($node, 'two');
+# what a DROP DATABASE that was interrupted leaves
+sql($node, 'CREATE DATABASE three');
+sql($node, q(UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'three'));
+$position = log_position($node);
 sql($node, "SELECT pg_terminate_backend($old)");
 wait_for($node, "SELECT count(*) FROM ($launcher AND pid <> $old) l", 1, 'another launcher');
 is(worker_pid($node, 'two'), $worker, 'a launcher that comes back leaves the workers at work');
+add($node, 'two', 'another');
+done($node, 'two', 'the ticket after');
+unlike(log_since($node, $position), qr/FATAL:  (?!terminating)/, 'and starts none in a database that nobody can connect to');
 $node->stop;
 unlike(log_since($node), qr/PANIC|was terminated by signal/, 'nothing crashed');
 

@@ -105,6 +105,10 @@ SELECT * FROM pg_temp.outcome($$SELECT triage.complete_job(1, 1, NULL)$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.fail_job(1, 1, 'transient', NULL)$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.fail_job(1, 1, 'succeeded', 'x')$$);
 SELECT * FROM pg_temp.outcome($$SELECT triage.run_pending(0)$$);
+BEGIN;
+SELECT count(*) FROM (SELECT FROM triage.tenants WHERE id = 'default' FOR UPDATE) held;
+SELECT * FROM pg_temp.outcome($$SELECT triage.run_pending(1, wait => true)$$);
+ROLLBACK;
 SELECT triage.complete_job(-1, 1, '{}') AS no_such_job, triage.fail_job(-1, 1, 'transient', 'x') AS nor_to_fail;
 
 -- tenants

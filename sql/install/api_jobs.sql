@@ -57,7 +57,7 @@ CREATE FUNCTION triage.run_pending(max_jobs int, wait boolean DEFAULT false) RET
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'triage_run_pending';
 COMMENT ON FUNCTION triage.run_pending(int, boolean) IS
-	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 22004 when it is null, 53400 when max_worker_processes is used up, 55000 while pause() or triage.enabled = off holds the work or in a copy, see adopt(), 25006 on a standby';
+	'starts a one-shot worker that works off up to max_jobs due jobs and leaves, beside the resident worker if there is one; with wait returns, when it is done, the number of jobs whose fate was written, else 0 at once; raises 22023 unless max_jobs is positive, 22004 when it is null, 53400 when max_worker_processes is used up, 55000 while pause() or triage.enabled = off holds the work or in a copy, see adopt(), 25006 on a standby, 25001 when it is to wait for jobs in a transaction that has written or locked rows';
 
 CREATE FUNCTION triage.worker_counters()
 	RETURNS TABLE (pid int, slot int, started_at timestamptz, in_flight int, claimed bigint, written bigint,

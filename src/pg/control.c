@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
@@ -195,6 +196,17 @@ start_oneshot(const WorkerArgs *args, BackgroundWorkerHandle **handle)
 				 errhint("Increase max_worker_processes, or try again later.")));
 }
 
+/* The worker would wait for what the transaction holds, which waits for the worker: no deadlock that the server sees. */
+static void
+refuse_to_wait_with_locks(void)
+{
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("a transaction that has written or locked rows cannot wait for a triage worker"),
+				 errhint("Commit first, or call triage.run_pending() with wait => false.")));
+}
+
 /* The number of jobs whose fate was written; 0 when it does not wait. */
 Datum
 triage_run_pending(PG_FUNCTION_ARGS)
@@ -218,6 +230,8 @@ triage_run_pending(PG_FUNCTION_ARGS)
 				 errmsg("number of jobs must be positive, not %d", args.max_jobs),
 				 errhint("A one-shot worker ends after so many jobs, or when the queue is empty.")));
 	refuse_in_recovery();
+	if (wait)
+		refuse_to_wait_with_locks();
 	config_connect();
 	home_check();
 	pause_refuse();

@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
@@ -181,6 +182,15 @@ set_up_session(void)
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
+/* Every session of the server reads pg_stat_activity as text of its own database's encoding, and may fail at other bytes. */
+static void
+keep_readable(char *text)
+{
+	for (; *text && GetDatabaseEncoding() != PG_UTF8; text++)
+		if (IS_HIGHBIT_SET(*text))
+			*text = '?';
+}
+
 static void
 show_activity(Dispatch *d)
 {
@@ -205,6 +215,7 @@ show_activity(Dispatch *d)
 	else
 		snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
 				 trouble ? "; provider paused: " : "", trouble ? trouble : "");
+	keep_readable(activity);
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 

@@ -41,6 +41,18 @@ wait_for($node, q(SELECT a.ai_state FROM triage.ai_state a JOIN triage.tickets t
 	database => 'latin');
 is(worker_pid($node, 'latin'), $worker, 'and leaves the worker at its work');
 
+# what keeps a provider from serving, in pg_stat_activity: read by whoever looks, in any database
+sql($node, $_, 'japanese') for q(SELECT triage.set_provider('builtin', 'builtin', enabled => false)),
+	q(SELECT triage.set_provider('other', 'openai', base_url => 'http://127.0.0.1:9', model => 'm')),
+	q(SELECT triage.pause_provider('other', convert_from('\xe4bf9de5ae88', 'UTF8'))),
+	q(INSERT INTO triage.tickets (description) VALUES ('waits'));
+for my $reader (qw(japanese postgres))
+{
+	wait_for($node, q(SELECT substring(convert_from(convert_to(string_agg(query, ' '), 'UTF8'), 'UTF8') FROM 'by hand: \S+') FROM pg_stat_activity WHERE backend_type = 'triage worker'),
+		'by hand: ??????', "what $reader reads", database => $reader);
+}
+pass('the reason of a pause can be read in pg_stat_activity in databases of any encoding');
+
 # a text that is no text
 use_model($node, $model, database => 'ascii');
 sql($node, q{INSERT INTO triage.tickets (external_id, description) VALUES ('TOKEN-bytes', E'TOKEN-bytes \xff\xc3('), ('TOKEN-text', E'TOKEN-text \xc3\xa4')}, 'ascii');

@@ -259,6 +259,8 @@ BEGIN
 		CONSTRAINT tickets_requester_fkey FOREIGN KEY (tenant_id, requester_id) REFERENCES triage.people (tenant_id, id),
 		CONSTRAINT tickets_assignee_fkey FOREIGN KEY (tenant_id, assignee_id) REFERENCES triage.people (tenant_id, id),
 		CONSTRAINT tickets_category_fkey FOREIGN KEY (tenant_id, category) REFERENCES triage.ticket_categories (tenant_id, category),
+		-- what is about a ticket is about no session and no cluster: 0 stands for none of them
+		CONSTRAINT tickets_id_not_zero CHECK (id <> 0),
 		CONSTRAINT tickets_source_length CHECK (length(source) BETWEEN 1 AND 100),
 		CONSTRAINT tickets_external_id_length CHECK (length(external_id) BETWEEN 1 AND 1000),
 		-- 998: the longest line of an e-mail, and so the longest subject (RFC 5322, 2.1.1)

@@ -24,6 +24,7 @@ BEGIN
 		CONSTRAINT chat_sessions_pkey PRIMARY KEY (id, tenant_id),
 		CONSTRAINT chat_sessions_public_id_key UNIQUE (public_id, tenant_id),
 		CONSTRAINT chat_sessions_customer_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES triage.people (tenant_id, id),
+		CONSTRAINT chat_sessions_id_not_zero CHECK (id <> 0),
 		CONSTRAINT chat_sessions_language_length CHECK (length(language) <= 35),
 		CONSTRAINT chat_sessions_metadata_object CHECK (jsonb_typeof(metadata) = 'object'),
 		CONSTRAINT chat_sessions_ended_at_when_over CHECK ((status = 'active') = (ended_at IS NULL)));

@@ -336,6 +336,22 @@ check_resolution(const Row *old, const Row *row, TicketStatus status)
 			 errhint("Resolve or close it: set its status too, or call triage.resolve_ticket() or triage.close_ticket().")));
 }
 
+/* The table says the same, without a hint: 0 is how a job and what becomes of it say that they are about no ticket. */
+static void
+check_id(const Row *row)
+{
+	bool		null;
+	int64		id = DatumGetInt64(get(row, COL_ID, &null));
+
+	if (null || id != 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("a ticket cannot have the id 0"),
+			 errhint("Leave it out, or number tickets from 1."),
+			 errtableconstraint(row->rel, "tickets_id_not_zero")));
+}
+
 /* It counts the ticket's changes, for whoever asks whether it is still the one that he saw. */
 static void
 check_version(const Row *row)
@@ -367,6 +383,7 @@ before_insert(Row *row, TimestampTz now)
 	bool		null;
 	Datum		value;
 
+	check_id(row);
 	check_texts(row);
 	check_details(NULL, row);
 	check_version(row);

@@ -1,6 +1,6 @@
 -- Every CHECK, UNIQUE, PRIMARY KEY and FOREIGN KEY refuses what it is there for, under its name; and no more than that.
 \ir prepare.psql
-SELECT plan(440);
+SELECT plan(442);
 
 -- The rows that the cases start from -------------------------------------------------------------------------------------
 
@@ -345,6 +345,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('chat_sessions_tenant_fkey', $$INSERT INTO triage.chat_sessions (tenant_id) VALUES ('nowhere')$$),
 	('chat_sessions_public_id_key', $$UPDATE triage.chat_sessions SET public_id = '00000000-0000-0000-0000-000000000000' WHERE tenant_id = 'default'$$),
 	('chat_sessions_customer_fkey', $$UPDATE triage.chat_sessions SET customer_id = 'olga' WHERE id = pg_temp.session('a')$$),
+	('chat_sessions_id_not_zero', $$INSERT INTO triage.chat_sessions (id) OVERRIDING SYSTEM VALUE VALUES (0)$$),
 	('chat_sessions_language_length', $$INSERT INTO triage.chat_sessions (language) VALUES (repeat('x', 36))$$),
 	('chat_sessions_metadata_object', $$INSERT INTO triage.chat_sessions (metadata) VALUES ('[]')$$),
 	('chat_sessions_ended_at_when_over', $$INSERT INTO triage.chat_sessions (status) VALUES ('resolved')$$),
@@ -478,6 +479,7 @@ INSERT INTO pg_temp.refused (name, command) VALUES
 	('chat_settings_reply_delay', $$UPDATE triage.chat_settings SET reply_delay_ms = 60001$$),
 	('chat_settings_history_messages', $$UPDATE triage.chat_settings SET history_messages = 1$$),
 	('chat_settings_max_wait', $$UPDATE triage.chat_settings SET max_wait_ms = 999$$),
+	('tickets_id_not_zero', $$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE VALUES (0, 'x')$$),
 	('tickets_times_finite', $$UPDATE triage.tickets SET waiting_since = 'infinity'$$),
 	('tickets_times_finite', $$UPDATE triage.tickets SET created_at = '-infinity'$$),
 

@@ -1,6 +1,6 @@
 -- A ticket's states: each of the 49 changes of status, and what follows from a change.
 \ir prepare.psql
-SELECT plan(50 + 47 + 3);
+SELECT plan(50 + 47 + 4);
 
 -- From each status to each other one, by plain UPDATE -----------------------------------------------------------------
 
@@ -79,6 +79,10 @@ SELECT is(pg_temp.state('c'), 'resolved resolved resolved_at', 'or resolved');
 INSERT INTO triage.tickets (external_id, description, closed_at) VALUES ('d', 'x', now());
 SELECT is(pg_temp.state('d'), 'open - waiting', 'an open one begins without a time of its end, whatever the INSERT says');
 SELECT is(pg_temp.outcome($$UPDATE triage.tickets SET status = NULL WHERE external_id = 'd'$$), '23502', 'no status is no status');
+
+-- 0 stands for no ticket: under a budget a job about one of that id would keep all others from being claimed
+SELECT throws_ok($$INSERT INTO triage.tickets (id, description) OVERRIDING SYSTEM VALUE VALUES (0, 'y')$$, '23514',
+	'a ticket cannot have the id 0', 'an id that stands for none is refused');
 
 -- an answer to a ticket without a version that counts could not be stored
 SELECT throws_ok($$INSERT INTO triage.tickets (subject, description, version) VALUES ('x', 'y', -7)$$, '23514',

@@ -173,6 +173,8 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
+	/* the patterns in our functions have backslashes */
+	SetConfigOption("standard_conforming_strings", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	/* our triggers are part of what a result does */
 	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
 	/* known from 17 on */

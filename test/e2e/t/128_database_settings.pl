@@ -45,8 +45,12 @@ for my $preload (1, 0)
 	is($run->(q(SELECT count(*) FROM triage.ai_runs WHERE outcome = 'transient')), 1, "$mode: and a failure");
 	is($run->(q(SELECT triage.worker_stop())), 't', "$mode: it heeds worker_stop()");
 	wait_for_worker($node, 0, 'odd');
+	$run->(q(CREATE TABLE public.seen (pattern text);
+		CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen VALUES (regexp_replace('a  pattern', '\s+', '-')); RETURN NULL; END $$;
+		CREATE TRIGGER look AFTER INSERT ON triage.ticket_ai_results FOR EACH ROW EXECUTE FUNCTION public.look()));
 	$run->(q(INSERT INTO triage.tickets (description, external_id) VALUES ('TOKEN-one', 'TOKEN-one')));
 	is($run->(q(SELECT triage.run_pending(5, true))), 1, "$mode: so does a one-shot worker its work");
+	is($run->('SELECT pattern FROM public.seen'), 'a-pattern', "$mode: patterns in functions mean what they say");
 	$node->stop;
 	unlike(log_since($node), qr/triage worker could not/, "$mode: the worker complained about nothing");
 }

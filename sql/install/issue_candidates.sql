@@ -24,7 +24,7 @@ BEGIN
 			JOIN pg_namespace n ON n.oid = p.pronamespace
 			JOIN pg_language l ON l.oid = p.prolang
 		WHERE e.extname = 'pg_trgm' AND p.proname = 'similarity' AND l.lanname = 'c'
-			AND oidvectortypes(p.proargtypes) = 'text, text';
+			AND p.pronargs = 2 AND p.proargtypes[0] = 'text'::regtype AND p.proargtypes[1] = 'text'::regtype;
 	IF FOUND THEN
 		EXECUTE format('SELECT array_agg(%I.similarity(u.text, $2) ORDER BY u.n) FROM unnest($1) WITH ORDINALITY u (text, n)', place)
 			INTO similarities USING texts, other;

@@ -117,6 +117,9 @@ SELECT ok(:'without'::boolean, '(pg_trgm is not installed)');
 CREATE SCHEMA "Odd ""place";
 CREATE EXTENSION pg_trgm SCHEMA "Odd ""place";
 SELECT is(triage.trigram_similarities('{word,wort,other}', 'word'), ARRAY[1, 0.42857143, 0]::real[], 'trigrams are compared wherever pg_trgm stands');
+SET LOCAL quote_all_identifiers = on;
+SELECT is(triage.trigram_similarities('{word}', 'word'), ARRAY[1]::real[], 'and however the database writes names');
+RESET quote_all_identifiers;
 SELECT pg_temp.issue('Kiosk freezes') AS kiosk, pg_temp.issue('Kiosk freezing sometimes') AS freezing \gset
 SELECT cmp_ok((SELECT c.score FROM triage.issue_candidates('default', :kiosk) c WHERE c.issue_id = :freezing), '<',
 	(2 / sqrt(2 * 3))::real, 'the score is the mean of words and trigrams');

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "pgstat.h"
@@ -15,6 +16,7 @@
 /* Under load answers wait a little for company, see writes.c: not longer than they were waited for anyway. */
 #define GATHER_MIN_MS 20
 #define GATHER_MAX_MS 250
+#define REPORT_AGAIN_MS 60000
 
 void
 job_list_add(JobList *list, Job *job)
@@ -116,14 +118,52 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 	return error;
 }
 
+/*
+ * What stays wrong is tried every second, and said every minute.  Returns how often it was not said since, or -1 when this
+ * time is no more than one of those.
+ */
+static int
+left_unsaid(const char *what, const char *message)
+{
+	static struct
+	{
+		uint32		hash;		/* of what failed, and why */
+		TimestampTz said_at;
+		int			unsaid;
+	}			known[8];
+	uint32		hash = hash_combine(string_hash(what, strlen(what) + 1), string_hash(message, strlen(message) + 1));
+	TimestampTz now = GetCurrentTimestamp();
+	size_t		i = hash % lengthof(known);
+	int			unsaid = 0;
+
+	if (known[i].hash == hash)
+	{
+		if (now >= known[i].said_at && now < in_ms(known[i].said_at, REPORT_AGAIN_MS))
+		{
+			known[i].unsaid++;
+			return -1;
+		}
+		unsaid = known[i].unsaid;
+	}
+	known[i].hash = hash;
+	known[i].said_at = now;
+	known[i].unsaid = 0;
+	return unsaid;
+}
+
 void
 dispatch_report(ErrorData *error, const char *what)
 {
+	int			unsaid = left_unsaid(what, error->message);
+
+	if (unsaid < 0)
+		return;
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("triage worker could not %s: %s", what, error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
-			 error->hint ? errhint("%s", error->hint) : 0));
+			 error->hint ? errhint("%s", error->hint) : 0,
+			 unsaid > 0 ? errcontext("after %d times of the same since this was last said", unsaid) : 0));
 }
 
 int

@@ -117,9 +117,11 @@ buf_printf(Buf *buf, const char *format,...)
 	return true;
 }
 
+#define EIGHT(letter) letter, letter, letter, letter, letter, letter, letter, letter
+
 /* What stands behind the backslash of an ASCII character in a JSON string; 0: it needs none. */
 static const char escapes[0x80] = {
-	[0 ... 7] = 'u', 'b', 't', 'n', 'u', 'f', 'r', [0x0E ... 0x1F] = 'u',
+	EIGHT('u'), 'b', 't', 'n', 'u', 'f', 'r', 'u', 'u', EIGHT('u'), EIGHT('u'),
 	['"'] = '"', ['\\'] = '\\', [0x7F] = 'u',
 };
 

@@ -102,11 +102,13 @@ enum
 	OUTSIDE = 2
 };
 
+#define EIGHT(places) places, places, places, places, places, places, places, places
+
 static const unsigned char special[UCHAR_MAX + 1] = {
-	[0 ... 0x1F] = INSIDE,		/* control characters */
+	EIGHT(INSIDE), EIGHT(INSIDE), EIGHT(INSIDE), EIGHT(INSIDE), /* control characters */
 	['"'] = INSIDE | OUTSIDE, ['\\'] = INSIDE,
 	['\''] = OUTSIDE, ['N'] = OUTSIDE, ['I'] = OUTSIDE,
-	['0' ... '9'] = OUTSIDE,
+	['0'] = EIGHT(OUTSIDE), OUTSIDE, OUTSIDE,
 };
 
 static bool

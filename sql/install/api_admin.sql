@@ -10,7 +10,7 @@ CREATE FUNCTION triage.create_tenant(id text, name text DEFAULT '') RETURNS void
 AS $$
 BEGIN
 	PERFORM triage.check_schema();
-	IF coalesce(id, '') !~ '\S' OR length(id) > 200 OR length(name) > 500 THEN
+	IF coalesce(id, '') !~ '[^[:space:]]' OR length(id) > 200 OR length(name) > 500 THEN
 		RAISE EXCEPTION 'a tenant''s id has 1 to 200 characters and is not blank, its name at most 500'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use the id that the application itself gives the tenant.';
 	END IF;

@@ -99,7 +99,7 @@ BEGIN
 		PERFORM triage.ensure_person(customer_id, 'customer', customer_email);
 	END IF;
 	IF open_ticket THEN
-		IF subject !~ '\S' THEN
+		IF subject !~ '[^[:space:]]' THEN
 			subject := NULL;
 		END IF;
 		-- Nothing was said yet: triage is asked for when the first message becomes the description.
@@ -238,7 +238,7 @@ CREATE FUNCTION triage.check_message(content text, client_id text) RETURNS void
 AS $$
 BEGIN
 	-- the table says the same; said here first for the sake of the hint, and so that a text is not logged as a failing row
-	IF content IS NULL OR content !~ '\S' THEN
+	IF content IS NULL OR content !~ '[^[:space:]]' THEN
 		RAISE EXCEPTION 'a chat message must not be blank'
 			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'chat_messages',
 				CONSTRAINT = 'chat_messages_content_not_empty', HINT = 'Give it a character that is not white space.';

@@ -384,7 +384,7 @@ CREATE FUNCTION triage.check_cluster_name(name text) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF coalesce(name !~ '\S', true) OR length(btrim(name)) > 200 THEN
+	IF coalesce(name !~ '[^[:space:]]', true) OR length(btrim(name)) > 200 THEN
 		RAISE EXCEPTION 'a cluster''s name must have 1 to 200 characters'
 			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'issue_clusters',
 				CONSTRAINT = 'issue_clusters_cluster_name_length', HINT = 'Longer texts go into its summary.';

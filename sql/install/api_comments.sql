@@ -27,7 +27,7 @@ CREATE FUNCTION triage.check_comment_text(content text) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF content IS NULL OR content !~ '\S' THEN
+	IF content IS NULL OR content !~ '[^[:space:]]' THEN
 		RAISE EXCEPTION 'a comment must not be blank'
 			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'ticket_comments',
 				CONSTRAINT = 'ticket_comments_content_not_empty', HINT = 'Give it a character that is not white space.';

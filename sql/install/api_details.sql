@@ -22,7 +22,7 @@ BEGIN
 				HINT = 'A ticket has at most 100 tags.';
 	END IF;
 	FOREACH tag IN ARRAY coalesce(tags, '{}') LOOP
-		IF tag !~ '\S' OR length(tag) > 100 THEN
+		IF tag !~ '[^[:space:]]' OR length(tag) > 100 THEN
 			RAISE EXCEPTION 'a tag has 1 to 100 characters, not all of them blank'
 				USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = 'tickets', CONSTRAINT = 'tickets_tags_limits',
 					DETAIL = format('The tag is "%s".', left(tag, 120)),

@@ -50,14 +50,14 @@ DECLARE
 	rest text := statement;
 	col text;
 BEGIN
-	WHILE rest ~ '\mCONSTRAINT\s' LOOP
-		head := substring(rest FROM '^(.*?)\mCONSTRAINT\s');
-		name := substring(rest FROM '\mCONSTRAINT\s+(\w+)');
+	WHILE rest ~ E'\\mCONSTRAINT\\s' LOOP
+		head := substring(rest FROM E'^(.*?)\\mCONSTRAINT\\s');
+		name := substring(rest FROM E'\\mCONSTRAINT\\s+(\\w+)');
 		rest := substr(rest, length(head) + 1);
-		rest := regexp_replace(rest, '^CONSTRAINT\s+\w+', '');
-		definition := btrim(regexp_replace(triage.clause_of(rest), '\s+', ' ', 'g'));
+		rest := regexp_replace(rest, E'^CONSTRAINT\\s+\\w+', '');
+		definition := btrim(regexp_replace(triage.clause_of(rest), '[[:space:]]+', ' ', 'g'));
 		-- written behind a column: its name follows the last comma before it
-		col := substring(head FROM '[(,]\s*(\w+)\s[^,]*$');
+		col := substring(head FROM E'[(,]\\s*(\\w+)\\s[^,]*$');
 		definition := CASE
 			WHEN definition LIKE 'REFERENCES %' THEN format('FOREIGN KEY (%I) %s', col, definition)
 			WHEN definition IN ('PRIMARY KEY', 'UNIQUE') THEN format('%s (%I)', definition, col)
@@ -77,20 +77,20 @@ AS $$
 	WITH statement AS (
 		SELECT btrim(s.txt, E' \t\n') AS txt
 			FROM pg_proc p,
-				regexp_split_to_table(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), ';\s*\n') AS s (txt)
+				regexp_split_to_table(regexp_replace(p.prosrc, E'--[^\\n]*', '', 'g'), E';\\s*\\n') AS s (txt)
 			WHERE p.pronamespace = 'triage'::regnamespace
-				AND p.proname LIKE 'install\_%'
+				AND p.proname LIKE E'install\\_%'
 	), made AS (
 		SELECT s.txt, m.found
 			FROM statement s,
-				regexp_match(s.txt, 'CREATE (?:OR REPLACE )?(UNIQUE INDEX|INDEX|TABLE|TRIGGER|VIEW) (?:IF NOT EXISTS )?(?:triage\.)?(\w+)') AS m (found)
+				regexp_match(s.txt, E'CREATE (?:OR REPLACE )?(UNIQUE INDEX|INDEX|TABLE|TRIGGER|VIEW) (?:IF NOT EXISTS )?(?:triage\\.)?(\\w+)') AS m (found)
 			WHERE m.found IS NOT NULL
 	)
 	SELECT CASE m.found[1] WHEN 'UNIQUE INDEX' THEN 'index' ELSE lower(m.found[1]) END,
-			coalesce(CASE WHEN m.found[1] NOT IN ('TABLE', 'VIEW') THEN substring(m.txt FROM '\sON triage\.(\w+)') END, m.found[2]),
+			coalesce(CASE WHEN m.found[1] NOT IN ('TABLE', 'VIEW') THEN substring(m.txt FROM E'\\sON triage\\.(\\w+)') END, m.found[2]),
 			m.found[2],
 			CASE
-				WHEN m.found[1] LIKE '%INDEX' THEN regexp_replace(m.txt, '^.*?(CREATE (?:UNIQUE )?INDEX) IF NOT EXISTS', '\1 CONCURRENTLY IF NOT EXISTS')
+				WHEN m.found[1] LIKE '%INDEX' THEN regexp_replace(m.txt, '^.*?(CREATE (?:UNIQUE )?INDEX) IF NOT EXISTS', E'\\1 CONCURRENTLY IF NOT EXISTS')
 				WHEN m.found[1] = 'TRIGGER' THEN substring(m.txt FROM 'CREATE OR REPLACE TRIGGER.*')
 				ELSE 'SELECT triage.install()' END || ';'
 		FROM made m

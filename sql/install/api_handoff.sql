@@ -344,7 +344,7 @@ BEGIN
 				ORDER BY m.id LIMIT 20) m;
 	INSERT INTO triage.tickets (tenant_id, source, requester_id, language, subject, description, handler, assignee_id)
 		SELECT s.tenant_id, 'chat', s.customer_id, s.language,
-				left(btrim(regexp_replace(left(coalesce(said, ''), 1000), '\s+', ' ', 'g')), 120),
+				left(btrim(regexp_replace(left(coalesce(said, ''), 1000), '[[:space:]]+', ' ', 'g')), 120),
 				coalesce(said, 'A conversation in which the customer has not said anything yet.'), 'human',
 				open_ticket_of.agent_id
 			FROM triage.chat_sessions s
@@ -869,7 +869,7 @@ BEGIN
 			item AS (
 				SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, left(t.description, max_text) AS content
 					-- of a ticket that was opened from a conversation it is the first message
-					FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
+					FROM ticket t WHERE t.description ~ '[^[:space:]]' AND NOT EXISTS (
 						SELECT FROM talk k WHERE k.speaker = 'customer' AND k.content = left(t.description, max_text))
 				UNION ALL
 				-- stands for what is too old to be shown

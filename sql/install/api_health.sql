@@ -148,7 +148,7 @@ CREATE FUNCTION triage.said_in_public(what text) RETURNS text
 	LANGUAGE sql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT regexp_replace(what, '(\mHTTP \d{3}): .*', '\1')
+	SELECT regexp_replace(what, E'(\\mHTTP \\d{3}): .*', E'\\1')
 $$;
 COMMENT ON FUNCTION triage.said_in_public(text) IS
 	'part of health(): what is known against a provider without what its endpoint said, which may repeat the ticket of another tenant; raises nothing';

@@ -219,7 +219,7 @@ BEGIN
 			WHEN plain IN ('internal', 'private', 'note') THEN 'internal' END
 		END;
 	RETURN coalesce(to_jsonb(label), labels -> kind -> '*',
-		CASE WHEN word !~ '\S' AND kind IN ('status', 'resolution', 'priority', 'category') THEN 'null'::jsonb END);
+		CASE WHEN word !~ '[^[:space:]]' AND kind IN ('status', 'resolution', 'priority', 'category') THEN 'null'::jsonb END);
 END
 $$;
 COMMENT ON FUNCTION triage.import_word(text, text, jsonb) IS

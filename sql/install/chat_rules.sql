@@ -236,10 +236,10 @@ BEGIN
 				WHEN agent_at IS NOT NULL OR speaker = 'assistant' AND old.handler = 'ai' THEN NULL
 				ELSE old.waiting_since END AS waiting_since,
 			CASE WHEN agent_at IS NULL THEN old.first_response_at ELSE coalesce(old.first_response_at, agent_at) END AS first_response_at,
-			CASE WHEN customer_wrote AND old.description !~ '\S' AND old.subject = 'Chat'
-				THEN coalesce(nullif(left(btrim((regexp_match(first_text, '\S[^\r\n]*'))[1]), 120), ''), old.subject)
+			CASE WHEN customer_wrote AND old.description !~ '[^[:space:]]' AND old.subject = 'Chat'
+				THEN coalesce(nullif(left(btrim((regexp_match(first_text, E'\\S[^\\r\\n]*'))[1]), 120), ''), old.subject)
 				ELSE old.subject END AS subject,
-			CASE WHEN customer_wrote AND old.description !~ '\S' THEN first_text ELSE old.description END AS description
+			CASE WHEN customer_wrote AND old.description !~ '[^[:space:]]' THEN first_text ELSE old.description END AS description
 		INTO new;
 	-- one without a real change would raise the version and turn an agent's edit down
 	IF (old.status, old.waiting_since, old.first_response_at, old.subject, old.description)

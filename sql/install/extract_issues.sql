@@ -418,7 +418,7 @@ BEGIN
 			-- of a ticket that was opened from a conversation it is the first message
 			SELECT 0 AS part, 0::bigint AS n, 'customer' AS speaker, triage.clip_middle(t.description,
 					max_bytes - coalesce((SELECT max(k.bytes)::int FROM shown k), 0)) AS content
-				FROM ticket t WHERE t.description ~ '\S' AND NOT EXISTS (
+				FROM ticket t WHERE t.description ~ '[^[:space:]]' AND NOT EXISTS (
 					SELECT FROM shown k WHERE k.speaker = 'customer' AND k.whole = t.description)
 			UNION ALL
 			SELECT 1, 0, 'system', format('Language of summary and detail: %s', s.summary_language)

@@ -10,7 +10,7 @@ CREATE FUNCTION triage.html_escape(value text) RETURNS text
 AS $$
 	-- the control characters last: XML has no way to write them, so they show as what cannot be read
 	SELECT regexp_replace(replace(replace(replace(replace(replace(value, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'),
-		'[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]', '&#xFFFD;', 'g')
+		E'[\\x01-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]', '&#xFFFD;', 'g')
 $$;
 COMMENT ON FUNCTION triage.html_escape(text) IS
 	'a text as HTML and XML show it, between tags as well as inside quoted attributes; NULL for NULL; raises nothing';
@@ -23,7 +23,7 @@ AS $$
 	SELECT triage.html_escape(CASE WHEN length(t.line) > max_characters THEN rtrim(left(t.line, max_characters - 1)) ELSE t.line END)
 			|| CASE WHEN length(t.line) > max_characters THEN '&#8230;' ELSE '' END
 		-- a text may be a megabyte: what is squeezed is a piece of it
-		FROM (SELECT btrim(regexp_replace(left(value, 4 * max_characters), '\s+', ' ', 'g')) AS line) t
+		FROM (SELECT btrim(regexp_replace(left(value, 4 * max_characters), '[[:space:]]+', ' ', 'g')) AS line) t
 $$;
 COMMENT ON FUNCTION triage.html_text(text, int) IS
 	'a text on one line, escaped, and cut to max_characters with an ellipsis where it is longer; NULL for NULL; raises nothing';

@@ -53,7 +53,7 @@ CREATE FUNCTION triage.quote_words(words text[]) RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT array_agg('''' || replace(replace(u.word, '\', '\\'), '''', '''''') || '''' ORDER BY u.n)
+	SELECT array_agg('''' || replace(replace(u.word, E'\\', E'\\\\'), '''', '''''') || '''' ORDER BY u.n)
 		FROM unnest(words) WITH ORDINALITY u (word, n)
 $$;
 COMMENT ON FUNCTION triage.quote_words(text[]) IS

@@ -136,7 +136,7 @@ CREATE FUNCTION triage.store_name_cluster(tenant_id text, ticket_id bigint, sess
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	new_name CONSTANT text := left(btrim(regexp_replace(answer ->> 'name', '\s+', ' ', 'g')), 200);
+	new_name CONSTANT text := left(btrim(regexp_replace(answer ->> 'name', '[[:space:]]+', ' ', 'g')), 200);
 	old_name text;
 BEGIN
 	SELECT c.cluster_name INTO old_name

@@ -286,7 +286,7 @@ BEGIN
 				SELECT * FROM (
 					SELECT DISTINCT ON (n.quote) n.issue_id, n.ticket_id, n.reported_at, n.quote
 						FROM triage.cluster_quotes(report_quotes.cluster_id, 6) n
-						WHERE n.quote_verified AND n.quote ~ '\S'
+						WHERE n.quote_verified AND n.quote ~ '[^[:space:]]'
 						ORDER BY n.quote, n.reported_at DESC, n.issue_id DESC) d
 					ORDER BY d.reported_at DESC, d.issue_id DESC LIMIT 2) q);
 END

@@ -355,7 +355,7 @@ AS $$
 								FROM (SELECT left(a.tag, 100) AS tag, min(a.n) AS n
 										FROM jsonb_array_elements_text(CASE jsonb_typeof(e.value -> 'tags') WHEN 'array' THEN e.value -> 'tags' ELSE '[]' END)
 											WITH ORDINALITY a (tag, n)
-										WHERE a.tag ~ '\S' GROUP BY 1 ORDER BY 2 LIMIT 100) g) AS tags,
+										WHERE a.tag ~ '[^[:space:]]' GROUP BY 1 ORDER BY 2 LIMIT 100) g) AS tags,
 							CASE WHEN jsonb_typeof(e.value -> 'custom_fields') IS DISTINCT FROM 'object' THEN '{}'
 								WHEN pg_column_size(e.value -> 'custom_fields') <= 60000 THEN e.value -> 'custom_fields' END AS custom_fields
 						FROM jsonb_array_elements(tickets) WITH ORDINALITY e (value, n)) v
@@ -366,7 +366,7 @@ AS $$
 									ELSE coalesce(v.t ->> 'description', '') END AS full_text) w) d
 				CROSS JOIN LATERAL (
 					SELECT CASE WHEN length(v.t ->> 'subject') > 998 THEN left(v.t ->> 'subject', 995) || '...'
-								WHEN coalesce(v.t ->> 'subject', '') !~ '\S' AND d.description !~ '\S' THEN 'Ticket ' || v.id
+								WHEN coalesce(v.t ->> 'subject', '') !~ '[^[:space:]]' AND d.description !~ '[^[:space:]]' THEN 'Ticket ' || v.id
 								ELSE coalesce(v.t ->> 'subject', '') END AS subject) s
 				ORDER BY v.id, v.generated_at DESC, v.updated_at DESC, v.n DESC) x
 $$;
@@ -734,7 +734,7 @@ BEGIN
 				FROM jsonb_array_elements(comments) e (value)),
 		known AS (
 			SELECT DISTINCT ON (c.id) c.id, g.visibility,
-					CASE WHEN c.content NOT IN ('[removed]', '[erased]') AND (position('\xe29687'::bytea IN convert_to(g.content, 'UTF8')) > 0 OR NOT EXISTS (
+					CASE WHEN c.content NOT IN ('[removed]', '[erased]') AND (position(E'\\xe29687'::bytea IN convert_to(g.content, 'UTF8')) > 0 OR NOT EXISTS (
 							SELECT FROM triage.comment_edits d
 								WHERE d.tenant_id = tenant AND d.comment_id = c.id AND d.edited_by <> sync_store_comments.source))
 						THEN g.content ELSE c.content END AS content
@@ -841,7 +841,7 @@ CREATE FUNCTION triage.sync_comment_text(comment jsonb) RETURNS text
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN CASE WHEN coalesce(comment ->> 'body', '') !~ '\S' THEN '(no text)'
+	RETURN CASE WHEN coalesce(comment ->> 'body', '') !~ '[^[:space:]]' THEN '(no text)'
 		WHEN octet_length(comment ->> 'body') > 1048576 THEN triage.sync_fit(comment ->> 'body', 1048576)
 		ELSE comment ->> 'body' END;
 END

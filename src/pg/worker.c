@@ -173,7 +173,6 @@ set_up_session(void)
 	SetConfigOption("idle_in_transaction_session_timeout", "0", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
-	/* the patterns in our functions have backslashes */
 	SetConfigOption("standard_conforming_strings", "on", PGC_USERSET, PGC_S_OVERRIDE);
 	/* our triggers are part of what a result does */
 	SetConfigOption("session_replication_role", "origin", PGC_SUSET, PGC_S_OVERRIDE);
@@ -184,7 +183,10 @@ set_up_session(void)
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
-/* Every session of the server reads pg_stat_activity as text of its own database's encoding, and may fail at other bytes. */
+/*
+ * Every session of the server reads pg_stat_activity as text of its own database's encoding, and may fail at other bytes.
+ * UTF-8 stays, as it does in what other sessions of such a database show there.
+ */
 static void
 keep_readable(char *text)
 {

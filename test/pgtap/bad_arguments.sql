@@ -129,5 +129,17 @@ SELECT is(pg_temp.refusal(c.command), c.refusal, c.command)
 			'22023 | an import of tickets has no ticket_source | It says where comments and history find their tickets; source is what new ones get.')) c (command, refusal);
 SELECT is_empty('SELECT FROM triage.imports', 'and none began');
 
+-- Sessions that read strings in another way -------------------------------------------------------------------------------
+
+SELECT triage.create_ticket('Printer', 'jams') AS ticket \gset
+SELECT triage.start_session() AS session \gset
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SELECT lives_ok(format('SELECT triage.add_tags(%s, ARRAY[''vip''])', :ticket), 'a tag without a capital S is no blank one');
+SELECT lives_ok(format('SELECT triage.add_comment(%s, ''hello'', author_role => ''agent'')', :ticket), 'nor is a comment');
+SELECT lives_ok(format('SELECT triage.post_message(%s, ''hello'')', :session), 'nor a message');
+SELECT is(triage.html_escape(E'a<\x01'), 'a&lt;&#xFFFD;', 'control characters are found');
+RESET standard_conforming_strings;
+
 SELECT finish();
 ROLLBACK;

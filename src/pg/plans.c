@@ -19,7 +19,7 @@
 
 /* Whatever the sizes say: a user's rule or function may be in a plan. */
 #define KEEP_MS 60000
-/* What the planner takes a table for that it knows to be small. */
+/* Below twice as much a plan is no worse for being an old one. */
 #define SMALL_BLOCKS 10
 
 /* Each kind of work has one of these grow. */
@@ -52,7 +52,8 @@ plans_review(TimestampTz now)
 	static BlockNumber planned_for[lengthof(tables)];
 	static TimestampTz keep_until;
 	BlockNumber blocks[lengthof(tables)];
-	bool		drop = now >= keep_until;
+	/* or the clock was set back */
+	bool		drop = now >= keep_until || keep_until > TimestampTzPlusMilliseconds(now, KEEP_MS);
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{

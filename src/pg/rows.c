@@ -156,6 +156,7 @@ rows_execute(Rows *rows, SPIPlanPtr *plan, const char *sql, Datum *values, int n
 	return execute_registered(*plan, values);
 }
 
+/* What is there may still turn out to be out of date when it is fetched: then it is planned anew without the settings. */
 static bool
 is_planned(SPIPlanPtr plan)
 {

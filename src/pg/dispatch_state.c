@@ -123,7 +123,7 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
  * time is no more than one of those.
  */
 static int
-left_unsaid(const char *what, const char *message)
+left_unsaid(const char *what, const ErrorData *error)
 {
 	static struct
 	{
@@ -131,7 +131,8 @@ left_unsaid(const char *what, const char *message)
 		TimestampTz said_at;
 		int			unsaid;
 	}			known[8];
-	uint32		hash = hash_combine(string_hash(what, strlen(what) + 1), string_hash(message, strlen(message) + 1));
+	const char *said = psprintf("%s: %s %s", what, error->message, error->detail ? error->detail : "");
+	uint32		hash = string_hash(said, strlen(said) + 1);
 	TimestampTz now = GetCurrentTimestamp();
 	size_t		i = hash % lengthof(known);
 	int			unsaid = 0;
@@ -154,7 +155,7 @@ left_unsaid(const char *what, const char *message)
 void
 dispatch_report(ErrorData *error, const char *what)
 {
-	int			unsaid = left_unsaid(what, error->message);
+	int			unsaid = left_unsaid(what, error);
 
 	if (unsaid < 0)
 		return;

@@ -895,8 +895,6 @@ handle_takes_one_url_after_another(void)
 		next_reply(pool, &reply);
 		CHECK_INT(reply.reply.http_status, 200);
 		pool_done(pool, &reply);
-		/* what is no URL fails by itself */
-		CHECK(!start_at(pool, "http://127.0.0.1:99999/", NULL, "text", NULL, 30000));
 		CHECK_ROW(before, "call %zu", i);
 	}
 	pool_destroy(pool);

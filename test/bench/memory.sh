@@ -2,7 +2,7 @@
 
 part_memory()
 {
-	local count=100000 early= late peak=0 now done_count
+	local count=200000 early= late peak=0 now done_count
 	[ -z "${QUICK:-}" ] || count=20000
 	heading "Memory of the worker (RssAnon) over $count tickets, 1000 in flight, 50 ms"
 	setting triage.max_in_flight 1000
@@ -15,7 +15,8 @@ part_memory()
 		[ "$done_count" -lt "$count" ] || break
 		now=$(rss_anon_kb "$pid")
 		[ "$now" -le "$peak" ] || peak=$now
-		# warm: the allocator has met every size at once that a thousand calls ask for; what leaks grows on
+		# warm: the allocator has met every size at once that a thousand calls ask for, and plans were made anew as the
+		# tables grew; what leaks grows on
 		[ -n "$early" ] || [ "$done_count" -lt $((count / 2)) ] || early=$now
 		sleep 0.5
 	done

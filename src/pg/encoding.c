@@ -96,3 +96,11 @@ encoding_to_utf8(char *text)
 	}
 	return text;
 }
+
+void
+encoding_keep_ascii(char *text)
+{
+	for (; *text; text++)
+		if (IS_HIGHBIT_SET(*text))
+			*text = '?';
+}

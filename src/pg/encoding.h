@@ -14,5 +14,7 @@
 extern char *encoding_from_utf8(const char *utf8, size_t len);
 /* palloc'd, or text itself, in which bytes that are no text become question marks where the server lets them in. */
 extern char *encoding_to_utf8(char *text);
+/* Where nothing can be converted: all other bytes of the text become question marks. */
+extern void encoding_keep_ascii(char *text);
 
 #endif

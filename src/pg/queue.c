@@ -49,8 +49,7 @@
 static Oid	owner = InvalidOid;
 static Oid	known_tables = InvalidOid;	/* oid of schema_version, as first seen */
 static bool replaced = false;
-static Oid	session_user_id = InvalidOid;
-static int	session_context = 0;
+static Identity session;
 static bool must_be_synchronous = false;
 
 void
@@ -517,9 +516,7 @@ as_utf8(const char *text)
 
 	if (IsTransactionState() || GetDatabaseEncoding() == PG_UTF8)
 		return encoding_to_utf8(plain);
-	for (char *c = plain; *c; c++)
-		if (IS_HIGHBIT_SET(*c))
-			*c = '?';
+	encoding_keep_ascii(plain);
 	return plain;
 }
 
@@ -561,7 +558,7 @@ become_owner(void)
 
 	if (OidIsValid(present))
 		owner = present;
-	SetUserIdAndSecContext(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	(void) tables_become(owner);
 }
 
 /*
@@ -613,7 +610,7 @@ queue_begin(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	restore_session();
-	GetUserIdAndSecContext(&session_user_id, &session_context);
+	GetUserIdAndSecContext(&session.user, &session.context);
 	if (OidIsValid(owner))
 		become_owner();
 	lock_schema();
@@ -638,5 +635,5 @@ queue_commit(bool synchronous)
 	SPI_finish();
 	/* a deferred trigger would run at commit: so the owner's rights end after it, not before */
 	CommitTransactionCommand();
-	SetUserIdAndSecContext(session_user_id, session_context);
+	tables_give_back(session);
 }

@@ -22,6 +22,7 @@
 #include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/dispatch.h"
+#include "pg/encoding.h"
 #include "pg/pause.h"
 #include "pg/queue.h"
 #include "pg/shmem.h"
@@ -183,18 +184,6 @@ set_up_session(void)
 	SetConfigOption("triage.actor", "triage", PGC_USERSET, PGC_S_OVERRIDE);
 }
 
-/*
- * Every session of the server reads pg_stat_activity as text of its own database's encoding, and may fail at other bytes.
- * UTF-8 stays, as it does in what other sessions of such a database show there.
- */
-static void
-keep_readable(char *text)
-{
-	for (; *text && GetDatabaseEncoding() != PG_UTF8; text++)
-		if (IS_HIGHBIT_SET(*text))
-			*text = '?';
-}
-
 static void
 show_activity(Dispatch *d)
 {
@@ -219,7 +208,13 @@ show_activity(Dispatch *d)
 	else
 		snprintf(activity, sizeof(activity), "%d calls in flight%s%s", in_flight,
 				 trouble ? "; provider paused: " : "", trouble ? trouble : "");
-	keep_readable(activity);
+
+	/*
+	 * Every session of the server reads pg_stat_activity as text of its own database's encoding, and may fail at other
+	 * bytes.  UTF-8 stays, as it does in what other sessions of such a database show there.
+	 */
+	if (GetDatabaseEncoding() != PG_UTF8)
+		encoding_keep_ascii(activity);
 	pgstat_report_activity(STATE_IDLE, activity);
 }
 

@@ -21,6 +21,7 @@
 #include "pg/tickets.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -31,6 +32,11 @@
 #define SUBJECT_MAX 998			/* characters */
 #define DESCRIPTION_MAX 1048576 /* bytes */
 #define EMAIL_MAX 320			/* characters */
+#define SOURCE_MAX 100			/* characters */
+#define EXTERNAL_ID_MAX 1000	/* characters */
+#define TAGS_MAX 100
+#define TAG_MAX 100				/* characters */
+#define CUSTOM_FIELDS_MAX 65536 /* bytes */
 
 PG_FUNCTION_INFO_V1(triage_tickets_before);
 
@@ -183,45 +189,118 @@ check_texts(const Row *row)
 				 errtableconstraint(row->rel, "tickets_text_not_empty")));
 }
 
-static void
-check_length(const Row *old, const Row *row, TicketColumn column, const char *name, int most, const char *hint)
+/* True where there is something to look at: in an update only what it changes. */
+static bool
+is_new(const Row *old, const Row *row, TicketColumn column, Datum *value)
 {
 	bool		null;
-	Datum		value = get(row, column, &null);
+
+	*value = get(row, column, &null);
+	return !null && (old == NULL || differs(old, row, column));
+}
+
+static void
+check_length(const Row *old, const Row *row, TicketColumn column, const char *name, int least, int most, const char *hint)
+{
+	Datum		value;
 	int			length;
 
-	if (null || (old && !differs(old, row, column)))
+	if (!is_new(old, row, column, &value))
 		return;
 	length = DatumGetInt32(DirectFunctionCall1(textlen, value));
-	if (length > most)
+	if (length < least || length > most)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
+				 least > 0 ? errmsg("%s has %d to %d characters, not %d", name, least, most, length) :
 				 errmsg("%s has at most %d characters, not %d", name, most, length),
 				 errhint("%s", hint),
 				 errtableconstraint(row->rel, psprintf("tickets_%s_length", name))));
+}
+
+static void
+check_tag(const Row *row, Datum tag, bool null)
+{
+	int			length;
+
+	if (null)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("a tag must not be NULL"),
+				 errhint("array_remove(tags, NULL) takes the NULLs out."),
+				 errtableconstraint(row->rel, "tickets_tags_no_null")));
+	length = DatumGetInt32(DirectFunctionCall1(textlen, tag));
+	if (length < 1 || length > TAG_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("a tag has 1 to %d characters, not %d", TAG_MAX, length),
+				 errhint("Tags are short labels; longer values belong into custom_fields."),
+				 errtableconstraint(row->rel, "tickets_tags_limits")));
 }
 
 /* The table's constraints cannot look into an array of arrays, and fail over it with another error. */
 static void
 check_tags(const Row *old, const Row *row)
 {
-	bool		null;
-	Datum		tags = get(row, COL_TAGS, &null);
+	Datum		value;
+	ArrayType  *tags;
+	Datum	   *tag;
+	bool	   *nulls;
+	int			count;
 
-	if (null || (old && !differs(old, row, COL_TAGS)) || ARR_NDIM(DatumGetArrayTypeP(tags)) <= 1)
+	if (!is_new(old, row, COL_TAGS, &value))
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("tags must be a one-dimensional array"),
-			 errhint("Write them like {vip,refund}, without further braces.")));
+	tags = DatumGetArrayTypeP(value);
+	if (ARR_NDIM(tags) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("tags must be a one-dimensional array"),
+				 errhint("Write them like {vip,refund}, without further braces.")));
+	if (ARR_NDIM(tags) == 0)
+		return;
+	deconstruct_array(tags, TEXTOID, -1, false, TYPALIGN_INT, &tag, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		check_tag(row, tag[i], nulls[i]);
+	if (count > TAGS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("too many tags: %d", count),
+				 errhint("A ticket has at most %d tags.", TAGS_MAX),
+				 errtableconstraint(row->rel, "tickets_tags_limits")));
+}
+
+static void
+check_custom_fields(const Row *old, const Row *row)
+{
+	Datum		fields;
+
+	if (!is_new(old, row, COL_CUSTOM_FIELDS, &fields))
+		return;
+	if (!JB_ROOT_IS_OBJECT(DatumGetJsonbP(fields)))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("custom fields are a JSON object, not %s",
+						TextDatumGetCString(DirectFunctionCall1(jsonb_typeof, fields))),
+				 errhint("Write them like {\"plan\": \"pro\", \"seats\": 5}."),
+				 errtableconstraint(row->rel, "tickets_custom_fields_object")));
+	if (toast_datum_size(fields) > CUSTOM_FIELDS_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("custom fields are too large: %zu bytes", (size_t) toast_datum_size(fields)),
+				 errhint("A ticket's custom fields hold at most %d bytes together; attach larger values as files.",
+						 CUSTOM_FIELDS_MAX),
+				 errtableconstraint(row->rel, "tickets_custom_fields_size")));
 }
 
 static void
 check_details(const Row *old, const Row *row)
 {
-	check_length(old, row, COL_REQUESTER_EMAIL, "requester_email", EMAIL_MAX, "Give the address alone, without a name.");
-	check_length(old, row, COL_LANGUAGE, "language", LANGUAGE_MAX, "Give a language's tag, such as de or pt-BR.");
+	check_length(old, row, COL_SOURCE, "source", 1, SOURCE_MAX,
+				 "Name the channel, such as 'email', or leave it away for 'api'.");
+	check_length(old, row, COL_EXTERNAL_ID, "external_id", 1, EXTERNAL_ID_MAX, "Leave it NULL when the source gives none.");
+	check_length(old, row, COL_REQUESTER_EMAIL, "requester_email", 0, EMAIL_MAX, "Give the address alone, without a name.");
+	check_length(old, row, COL_LANGUAGE, "language", 0, LANGUAGE_MAX, "Give a language's tag, such as de or pt-BR.");
 	check_tags(old, row);
+	check_custom_fields(old, row);
 }
 
 static void

@@ -26,6 +26,32 @@ SELECT is(pg_temp.refusal(c.command), '22023 | tags must be a one-dimensional ar
 		(format('SELECT triage.add_tags(%s, ''{{a,b}}'')', :a)),
 		('INSERT INTO triage.tickets (subject, description, tags) VALUES (''s'', ''d'', ''{{a,b}}'')'),
 		(format('UPDATE triage.tickets SET tags = ''{{a,NULL}}'' WHERE id = %s', :a))) c (command);
+-- What the table's constraints say, too, but without a hint and with the whole row.
+SELECT is(pg_temp.refusal(format('UPDATE triage.tickets SET %s WHERE id = %s', c.change, :a)), c.refusal, left(c.change, 60))
+	FROM (VALUES
+		('tags = ''{a,NULL}''', '23514 | a tag must not be NULL | array_remove(tags, NULL) takes the NULLs out.'),
+		('tags = ''{a,""}''', '23514 | a tag has 1 to 100 characters, not 0 | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = ARRAY [''a'', repeat(''ä'', 101)]', '23514 | a tag has 1 to 100 characters, not 101 | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = array_fill(''x''::text, ''{101}'')', '23514 | too many tags: 101 | A ticket has at most 100 tags.'),
+		('tags = array_fill(repeat(''ä'', 100), ''{100}'')', 'ok'),
+		('tags = ''{}''', 'ok'),
+		('source = ''''', '23514 | source has 1 to 100 characters, not 0 | Name the channel, such as ''email'', or leave it away for ''api''.'),
+		('source = repeat(''ä'', 101)', '23514 | source has 1 to 100 characters, not 101 | Name the channel, such as ''email'', or leave it away for ''api''.'),
+		('source = repeat(''ä'', 100)', 'ok'),
+		('external_id = ''''', '23514 | external_id has 1 to 1000 characters, not 0 | Leave it NULL when the source gives none.'),
+		('external_id = repeat(''x'', 1001)', '23514 | external_id has 1 to 1000 characters, not 1001 | Leave it NULL when the source gives none.'),
+		('custom_fields = ''["a"]''', '23514 | custom fields are a JSON object, not array | Write them like {"plan": "pro", "seats": 5}.'),
+		('custom_fields = ''null''', '23514 | custom fields are a JSON object, not null | Write them like {"plan": "pro", "seats": 5}.'),
+		('custom_fields = jsonb_build_object(''a'', repeat(''x'', 65519))', 'ok'),
+		('custom_fields = jsonb_build_object(''a'', repeat(''x'', 65520))',
+			'23514 | custom fields are too large: 65537 bytes | A ticket''s custom fields hold at most 65536 bytes together; attach larger values as files.')) c (change, refusal);
+SELECT is(pg_temp.refusal(format('INSERT INTO triage.tickets (description, %s) VALUES (''d'', %L)', c.field, c.value)), c.refusal, 'in a new row: ' || c.field)
+	FROM (VALUES
+		('source', '', '23514 | source has 1 to 100 characters, not 0 | Name the channel, such as ''email'', or leave it away for ''api''.'),
+		('external_id', '', '23514 | external_id has 1 to 1000 characters, not 0 | Leave it NULL when the source gives none.'),
+		('tags', '{NULL}', '23514 | a tag must not be NULL | array_remove(tags, NULL) takes the NULLs out.'),
+		('custom_fields', '1', '23514 | custom fields are a JSON object, not number | Write them like {"plan": "pro", "seats": 5}.')) c (field, value, refusal);
+UPDATE triage.tickets SET tags = '{a,b}', source = 'api', custom_fields = '{}' WHERE id = :a;
 SELECT is(pg_temp.refusal(format('SELECT triage.update_ticket(%s, ''{"tags": [["a"]]}'')', :a)),
 	'22023 | key "tags" must be a JSON array of strings | The keys are: subject, description, language, priority, category, status, resolution, tags, custom_fields, requester_id, requester_email, assignee_id.', 'in JSON they are strings');
 SELECT is((SELECT count(*) FROM triage.people), 0::bigint, 'nothing was written');

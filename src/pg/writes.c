@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "core/verdict.h"
 #include "pg/dispatch_state.h"
 
@@ -38,6 +39,16 @@ extend_work(Dispatch *d, void *arg)
 	queue_extend(batch->jobs, batch->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
 }
 
+/* Another answer may please a constraint, or somebody's trigger; an error of the code around it will come again. */
+static bool
+blames_answer(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		sqlstate == ERRCODE_RAISE_EXCEPTION;
+}
+
 /* An answer that the tables refuse, whatever the parser thought of it: said, and treated as unusable. */
 static void
 refuse_answer(Job *job, ErrorData *error)
@@ -47,6 +58,8 @@ refuse_answer(Job *job, ErrorData *error)
 		verdict_free(&job->verdict);
 	job->outcome = OUTCOME_UNUSABLE_ANSWER;
 	job_decide(job, -1);
+	if (!blames_answer(error->sqlerrcode))
+		job->decision.action = RETRY_GIVE_UP;
 }
 
 static bool
@@ -62,49 +75,71 @@ put_off(Job **jobs, int n)
 		jobs[i]->stored = STORE_LOCKED;
 }
 
+/* What the server lacks, or somebody asks of it, is no row's doing; and nothing is looked for without end. */
+static bool
+may_be_rows(const Dispatch *d, int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	if (!dispatch_is_passing(sqlstate))
+		return true;
+	return category != ERRCODE_INSUFFICIENT_RESOURCES && category != ERRCODE_OPERATOR_INTERVENTION &&
+		GetCurrentTimestamp() <= d->halve_until;
+}
+
+static bool store_range(Dispatch *d, Job **jobs, int n, bool halve);
+
+/* What fails in all of one half is not looked for in the other, unless it is a lock, or the answer itself. */
+static bool
+store_halves(Dispatch *d, Job **jobs, int n, int sqlstate)
+{
+	/* now this one first, now that one: what is tried last must not be the same each time */
+	bool		swap = pg_prng_bool(&pg_global_prng_state);
+	int			half = n / 2;
+	bool		first = store_range(d, swap ? jobs + half : jobs, swap ? n - half : half, true);
+	bool		halve = first || is_lock_error(sqlstate) || !dispatch_is_passing(sqlstate);
+
+	return store_range(d, swap ? jobs : jobs + half, swap ? half : n - half, halve) || first;
+}
+
 /*
  * Bad rows are found by halving, each half in a transaction of its own; and so are those that wait for somebody's
- * lock (on a category, say), until the time for that is up: the rest must not wait with them.
+ * lock (on a category, say) or that somebody's trigger holds up, until the time for that is up: the rest must not wait
+ * with them.  Returns whether anything was written.
  */
-static void
-store_range(Dispatch *d, Job **jobs, int n)
+static bool
+store_range(Dispatch *d, Job **jobs, int n, bool halve)
 {
 	Batch		batch = {jobs, n};
 	ErrorData  *error;
-	bool		locked;
+	bool		passing;
 
 	dispatch_show(d, "writing answers");
 	error = dispatch_transact(d, store_work, &batch, true);
 	if (error == NULL)
-		return;
-	locked = is_lock_error(error->sqlerrcode);
-	if (locked && (n == 1 || GetCurrentTimestamp() > d->halve_until))
+		return true;
+	passing = dispatch_is_passing(error->sqlerrcode);
+	if (n > 1 && (halve || !passing) && may_be_rows(d, error->sqlerrcode))
+		return store_halves(d, jobs, n, error->sqlerrcode);
+	if (passing)
 	{
+		if (!is_lock_error(error->sqlerrcode))
+		{
+			dispatch_report(error, "write answers");
+			d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
+		}
 		put_off(jobs, n);
-		return;
-	}
-	if (!locked && dispatch_is_passing(error->sqlerrcode))
-	{
-		dispatch_report(error, "write answers");
-		d->paused_until = in_ms(GetCurrentTimestamp(), ERROR_PAUSE_MS);
-		put_off(jobs, n);
-		return;
-	}
-	if (n > 1)
-	{
-		store_range(d, jobs, n / 2);
-		store_range(d, jobs + n / 2, n - n / 2);
-		return;
+		return false;
 	}
 	dispatch_report(error, "write an answer");
 	if (jobs[0]->outcome != OUTCOME_SUCCEEDED)
 	{
 		/* not even its failure can be written: the lease will end and say "lost" */
 		jobs[0]->stored = STORE_STALE;
-		return;
+		return false;
 	}
 	refuse_answer(jobs[0], error);
-	store_range(d, jobs, 1);
+	return store_range(d, jobs, 1, false);
 }
 
 static void
@@ -147,7 +182,9 @@ writes_some(Dispatch *d, TimestampTz now)
 	if (n == 0)
 		return;
 	d->halve_until = in_ms(GetCurrentTimestamp(), HALVE_LOCKED_MS);
-	store_range(d, due, n);
+	/* those that wait have times of their own */
+	if (store_range(d, due, n, true))
+		d->paused_until = 0;
 	for (int i = 0; i < n; i++)
 	{
 		if (due[i]->stored == STORE_LOCKED)

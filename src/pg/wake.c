@@ -23,10 +23,10 @@
 #include "utils/timestamp.h"
 
 /*
- * A starting worker takes some milliseconds to be found, and one that cannot connect never is: a session does not
- * start one per commit, but after pauses that double.
+ * A starting worker takes some tens of milliseconds to be found, and one that cannot connect never is: a session does
+ * not start one per commit, but after pauses that double.
  */
-#define FIRST_PAUSE_MS 1000
+#define FIRST_PAUSE_MS 250
 #define LONGEST_PAUSE_MS 10000
 
 static bool callback_registered = false;
@@ -105,11 +105,19 @@ look_up_target(void)
 	target = wake_find_worker(MyDatabaseId);
 	start_wanted = launch_wanted = false;
 	if (target)
+	{
+		/* it came up: when it has gone, there is no pause before the next */
 		pause_ms = FIRST_PAUSE_MS;
+		next_start = 0;
+	}
 	if ((target && !start_demanded) || IsBinaryUpgrade || RecoveryInProgress())
 		return;
 	if (!start_demanded && GetCurrentTimestamp() < next_start)
+	{
+		/* the one that was asked for may have found nothing to do there yet: the launcher is to look once more */
+		launch_wanted = triage_shared != NULL && shmem_is_unwanted(MyDatabaseId);
 		return;
+	}
 	if (config_worker_stopped())
 	{
 		/* whoever ends that demands a start: no need to ask at each commit */

@@ -56,6 +56,13 @@ for my $preload (1, 0)
 	}
 	wait_for_worker($node, 0);
 	cmp_ok($slowest, '<', 15, sprintf('%s: the slowest round took %.1f s', $mode, $slowest));
+
+	# one session: that it asked for a worker a moment ago does not keep it from asking for the next
+	my $anew = "$UNINSTALL; DROP EXTENSION triage; CREATE EXTENSION triage; INSERT INTO triage.tickets (description) VALUES ('it crashes')";
+	my $wait = q(SELECT 'state: ' || triage.wait_for_triage(1, '20 s'));
+	is_deeply([ sql($node, "CREATE EXTENSION triage; INSERT INTO triage.tickets (description) VALUES ('it crashes'); $wait; "
+		. "$anew; $wait; SELECT triage.worker_stop(); $anew; $wait; $UNINSTALL; DROP EXTENSION triage") =~ /^state: (.*)$/mg ],
+		[ ('processed') x 3 ], "$mode: a session may begin anew at once");
 	$node->stop;
 	my $log = log_since($node, $position);
 	unlike($log, qr/PANIC|was terminated by signal|WARNING/, "$mode: the server log is clean");

@@ -61,8 +61,8 @@ AS $$
 			('reader', 'relation', 'SELECT', 'comment_edits comment_attachments ticket_links '
 				'linked_tickets helpdesk_tickets ticket_timeline'),
 			('agent', 'function', 'EXECUTE', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags '
-				'set_custom_fields link_tickets unlink_tickets follow_ups check_external_id check_comment_text check_file '
-				'check_tags check_custom_fields check_length check_chat_details'),
+				'set_custom_fields link_tickets unlink_tickets follow_ups comment_role check_external_id check_comment_text '
+				'check_file check_tags check_custom_fields check_length check_chat_details'),
 			('agent', 'relation', 'INSERT', 'comment_attachments'),
 			('agent', 'relation', 'INSERT, DELETE', 'ticket_links'),
 			('admin', 'function', 'EXECUTE', 'check_integrity orphans'),

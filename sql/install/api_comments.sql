@@ -45,6 +45,20 @@ REVOKE ALL ON FUNCTION triage.check_comment_text(text) FROM PUBLIC;
 
 -- Adding ---------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION triage.comment_role(tenant_id text, author_id text, visibility triage.comment_visibility)
+	RETURNS triage.person_role
+	LANGUAGE sql STABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+	-- customers write no notes
+	SELECT coalesce(
+		(SELECT p.role FROM triage.people p WHERE p.tenant_id = comment_role.tenant_id AND p.id = comment_role.author_id),
+		CASE visibility WHEN 'internal' THEN 'agent' ELSE 'customer' END::triage.person_role)
+$$;
+COMMENT ON FUNCTION triage.comment_role(text, text, triage.comment_visibility) IS
+	'the role under which a comment is written whose role nobody gave: that of its author in people of the tenant; of one who is not known there, or NULL, customer, or agent of a note; raises nothing';
+REVOKE ALL ON FUNCTION triage.comment_role(text, text, triage.comment_visibility) FROM PUBLIC;
+
 CREATE FUNCTION triage.add_comment(
 	ticket_id bigint,
 	content text,
@@ -109,13 +123,11 @@ BEGIN
 							HINT = 'Pass author_id or author_role, or set triage.actor to a person; triage.receive_reply() is for what a customer wrote.';
 				END IF;
 			END IF;
-			-- customers write no notes
 			IF author_id IS NOT NULL THEN
 				author_role := coalesce(author_role, triage.ensure_person(author_id,
-					CASE visibility WHEN 'internal' THEN 'agent' ELSE 'customer' END::triage.person_role));
+					triage.comment_role(triage.current_tenant(), author_id, visibility)));
 				PERFORM triage.ensure_person(author_id, author_role);
-			END IF;
-			author_role := coalesce(author_role, 'agent');
+			END IF;								-- else a note, whose role the trigger gives it
 		END IF;
 
 		INSERT INTO triage.ticket_comments (tenant_id, ticket_id, author_id, author_role, visibility, content, source,
@@ -395,6 +407,7 @@ AS $$
 DECLARE
 	ticket record;
 BEGIN
+	NEW.author_role := coalesce(NEW.author_role, triage.comment_role(NEW.tenant_id, NEW.author_id, NEW.visibility));
 	-- a copy comes to any ticket, and import_comments() holds its lock
 	IF triage.syncing() THEN
 		RETURN NEW;
@@ -429,7 +442,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ticket_comments_before() IS
-	'trigger, before a comment is inserted: locks its ticket, and sends a customer''s public comment on a closed one to a follow-up ticket, which RETURNING ticket_id tells; raises P0002 when there is no such ticket, 55000 for another public comment on a closed one';
+	'trigger, before a comment is inserted: gives it the role of its author where it has none, locks its ticket, and sends a customer''s public comment on a closed one to a follow-up ticket, which RETURNING ticket_id tells; raises P0002 when there is no such ticket, 55000 for another public comment on a closed one';
 REVOKE ALL ON FUNCTION triage.ticket_comments_before() FROM PUBLIC;
 
 -- The tickets that followed a ticket, and those that followed them, oldest first.

@@ -310,7 +310,7 @@ BEGIN
 		id          bigint GENERATED ALWAYS AS IDENTITY,
 		ticket_id   bigint NOT NULL,
 		author_id   text,
-		author_role triage.person_role NOT NULL DEFAULT 'customer',
+		author_role triage.person_role NOT NULL,
 		visibility  triage.comment_visibility NOT NULL DEFAULT 'public',
 		content     text NOT NULL,
 		source      text NOT NULL DEFAULT 'api',

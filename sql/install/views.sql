@@ -310,7 +310,7 @@ BEGIN
 	COMMENT ON COLUMN triage.tickets.version IS 'one more at each change; pass it as expected_version to change only what was read';
 
 	COMMENT ON TABLE triage.ticket_comments IS 'what was said on a ticket, in public or among agents';
-	COMMENT ON COLUMN triage.ticket_comments.author_role IS 'what the author was when it was written; decides what the comment does to the ticket';
+	COMMENT ON COLUMN triage.ticket_comments.author_role IS 'what the author was when it was written; decides what the comment does to the ticket; when it is not given, the role of the author in people, else customer, or agent of a note';
 	COMMENT ON COLUMN triage.ticket_comments.visibility IS 'internal: a note that the customer does not see';
 	COMMENT ON COLUMN triage.ticket_comments.external_id IS 'its id at the source; with source it names a comment once';
 

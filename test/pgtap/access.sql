@@ -35,7 +35,7 @@ INSERT INTO pg_temp.callable
 				'html_chart html_date html_duration html_escape html_money html_number html_row html_section html_shares html_style html_table html_text svg_bar svg_bars svg_scale svg_sparkline'),
 			('', 'demo_clusters demo_issues load_demo_issues remove_demo_issues'),
 			('agent admin', 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets '
-				'unlink_tickets follow_ups check_external_id check_comment_text check_file check_tags check_custom_fields '
+				'unlink_tickets follow_ups comment_role check_external_id check_comment_text check_file check_tags check_custom_fields '
 				'check_length check_chat_details'),
 			('admin', 'check_integrity orphans'),
 			('', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),

@@ -76,9 +76,36 @@ SELECT is(pg_temp.reopens(s.status, a.assignee, c.command),
 		(VALUES ('ann'), (NULL)) a (assignee),
 		(VALUES ('customer', 'SELECT triage.add_comment($ticket, ''x'', ''carl'')'), ('customer', 'SELECT triage.receive_reply($ticket, ''x'', ''carl'')'),
 			('customer', 'INSERT INTO triage.ticket_comments (ticket_id, content) VALUES ($ticket, ''x'')'),
+			('customer', 'INSERT INTO triage.ticket_comments (ticket_id, content, author_id) VALUES ($ticket, ''x'', ''carl'')'),
+			('agent', 'INSERT INTO triage.ticket_comments (ticket_id, content, author_id) VALUES ($ticket, ''x'', ''ann'')'),
+			('agent', 'INSERT INTO triage.ticket_comments (ticket_id, content, author_id, author_role) VALUES ($ticket, ''x'', ''root'', NULL)'),
+			('agent', 'INSERT INTO triage.ticket_comments (ticket_id, content, visibility) VALUES ($ticket, ''x'', ''internal'')'),
 			('agent', 'SELECT triage.add_comment($ticket, ''x'', ''ann'')'), ('agent', 'SELECT triage.add_comment($ticket, ''x'', ''ann'', visibility => ''internal'')'),
 			('agent', 'INSERT INTO triage.ticket_comments (ticket_id, content, author_role) VALUES ($ticket, ''x'', ''admin'')'),
 			('customer''s note', 'SELECT triage.add_comment($ticket, ''x'', ''carl'', visibility => ''internal'')')) c (who, command);
+
+-- Whose role a comment has when its writer does not say.
+SELECT triage.create_ticket('whose', 'role', 'carl', external_id => 'whose') AS w \gset
+INSERT INTO triage.tenants (id) VALUES ('elsewhere');
+INSERT INTO triage.people (tenant_id, id, role) VALUES ('elsewhere', 'carl', 'agent');
+INSERT INTO triage.ticket_comments (ticket_id, author_id, content) VALUES (:w, 'ann', 'plain answer');
+SELECT is(pg_temp.state(:w), 'open answered v2', 'an agent''s answer in a plain INSERT is the first response and ends the wait');
+CREATE FUNCTION pg_temp.role_of(ticket_id bigint, author text, visibility triage.comment_visibility) RETURNS text
+	LANGUAGE sql
+AS $$
+	INSERT INTO triage.ticket_comments (ticket_id, author_id, content, visibility) VALUES (ticket_id, author, 'x', visibility)
+		RETURNING author_role::text
+$$;
+SELECT is(array_agg(pg_temp.role_of(:w, a.author, v.visibility) ORDER BY a.author, v.visibility), a.roles, coalesce(a.author, 'nobody') || ': public, a note')
+	FROM (VALUES ('carl', '{customer,customer}'::text[]), ('ann', '{agent,agent}'), ('root', '{admin,admin}'), ('bot', '{ai,ai}'), (NULL, '{customer,agent}')) a (author, roles),
+		(VALUES ('public'::triage.comment_visibility), ('internal')) v (visibility)
+	GROUP BY a.author, a.roles;
+SELECT triage.set_syncing(true);
+SELECT is(pg_temp.role_of(:w, 'ann', 'public'), 'agent', 'a copy has a role as well');
+SELECT triage.set_syncing(false);
+SELECT is(pg_temp.outcome(format('INSERT INTO triage.ticket_comments (ticket_id, author_id, content) VALUES (%s, ''ann'', ''x'')', c.id)), '55000',
+		'an agent''s plain INSERT makes no follow-up of a closed ticket')
+	FROM triage.create_ticket('shut', 'x', 'carl') c (id), triage.close_ticket(c.id);
 
 -- A closed ticket's customer ------------------------------------------------------------------------------------------------------
 

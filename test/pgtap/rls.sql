@@ -147,7 +147,7 @@ SELECT is((SELECT j.tenant_id FROM triage.ai_jobs j JOIN triage.tickets t ON t.i
 RESET ROLE;
 ALTER TABLE triage.ticket_comments DISABLE TRIGGER ticket_comments_before;
 SET LOCAL ROLE regress_triage_app;
-SELECT is(pg_temp.changes(format('INSERT INTO triage.ticket_comments (ticket_id, content) VALUES (%s, ''x'')', :two)), '23503',
+SELECT is(pg_temp.changes(format('INSERT INTO triage.ticket_comments (ticket_id, author_role, content) VALUES (%s, ''customer'', ''x'')', :two)), '23503',
 	'a comment cannot refer to another tenant''s ticket: the key refuses');
 RESET ROLE;
 ALTER TABLE triage.ticket_comments ENABLE TRIGGER ticket_comments_before;

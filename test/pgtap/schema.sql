@@ -539,7 +539,7 @@ INSERT INTO pg_temp.expected_table VALUES
 		id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
 		ticket_id bigint NOT NULL
 		author_id text
-		author_role triage.person_role NOT NULL DEFAULT 'customer'::triage.person_role
+		author_role triage.person_role NOT NULL
 		visibility triage.comment_visibility NOT NULL DEFAULT 'public'::triage.comment_visibility
 		content text NOT NULL
 		source text NOT NULL DEFAULT 'api'::text

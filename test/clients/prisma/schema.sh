@@ -51,6 +51,8 @@ CREATE TEMP VIEW columns AS
 				WHEN a.attgenerated <> '' THEN ' @default(dbgenerated())'
 				WHEN d.oid IS NOT NULL THEN
 					format(' @default(dbgenerated(%s))', pg_temp.quoted(pg_get_expr(d.adbin, d.adrelid)))
+				-- a trigger fills it in, which the catalogs do not tell
+				WHEN a.attrelid = 'triage.ticket_comments'::regclass AND a.attname = 'author_role' THEN ' @default(dbgenerated())'
 				ELSE '' END AS initial,
 			CASE e.typname
 				WHEN 'uuid' THEN ' @db.Uuid'

@@ -23,6 +23,7 @@ await test(async () => {
 
   // what Prisma has no type for: a key with such a column, or a view's column, is left out
   const known = (column) => column.enum || column.type in TYPES
+  relations.ticket_comments.columns.author_role.initial = true // by a trigger
   const reachable = without(relations, (relation) => relation.primaryKey.some((name) => !known(relation.columns[name])))
   is(Object.keys(relations).filter((name) => !(name in reachable)), ['role_tenants'], 'all but one table can be addressed')
   const models = Object.fromEntries(model.models.map((one) => [one.dbName, one]))

@@ -173,7 +173,7 @@ AS $$
 			('owner', 'function', '', 'install_extraction_comments install_extraction_views install_extraction_triggers content_versions '
 				'enqueue_mining request_extraction changed_tickets check_taxonomy_there check_extract_all tickets_to_extract clip_middle '
 				'quote_in_ticket issue_customer issues_of_answer reword_issues extract_finished forget_quotes install_mining_tables'),
-			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
+			('owner', 'function', '', 'install_comment_tables install_ticket_views lock_comment check_created_at follow_up say_in_chat message_text'),
 			('owner', 'relation', '', 'role_tenants home')) v (level, kind, privileges, names),
 			unnest(string_to_array(v.names, ' ')) u (name)
 $$;

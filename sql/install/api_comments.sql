@@ -22,6 +22,22 @@ COMMENT ON FUNCTION triage.check_external_id(text, text, text) IS
 	'checks source and external id of a row of a table before it is stored; NULLs pass; returns nothing; raises 23514 when source has not 1 to 100 characters or external_id not 1 to 1000';
 REVOKE ALL ON FUNCTION triage.check_external_id(text, text, text) FROM PUBLIC;
 
+CREATE FUNCTION triage.check_created_at(created_at timestamptz, relation text) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT isfinite(created_at) THEN
+		RAISE EXCEPTION 'created_at must not be infinite'
+			USING ERRCODE = 'check_violation', SCHEMA = 'triage', TABLE = relation, COLUMN = 'created_at',
+				HINT = 'Leave it away when the time is not known, and it is that of the transaction.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION triage.check_created_at(timestamptz, text) IS
+	'part of the triggers before a comment or message is inserted: checks when a row of a table says that it was written; NULL passes; returns nothing; raises 23514 when that is infinite';
+REVOKE ALL ON FUNCTION triage.check_created_at(timestamptz, text) FROM PUBLIC;
+
 CREATE FUNCTION triage.check_comment_text(content text) RETURNS void
 	LANGUAGE plpgsql IMMUTABLE
 	SET search_path = pg_catalog, pg_temp
@@ -412,7 +428,15 @@ BEGIN
 	IF triage.syncing() THEN
 		RETURN NEW;
 	END IF;
+	-- else the ticket's constraints, or those of a follow-up, would refuse it first, with that row
 	PERFORM triage.check_comment_text(NEW.content);
+	PERFORM triage.check_external_id(NEW.source, NEW.external_id, 'ticket_comments');
+	PERFORM triage.check_created_at(NEW.created_at, 'ticket_comments');
+	IF NEW.source IS NULL THEN
+		RAISE EXCEPTION 'source must not be NULL'
+			USING ERRCODE = 'not_null_violation', SCHEMA = 'triage', TABLE = 'ticket_comments', COLUMN = 'source',
+				HINT = 'Name the channel, such as ''email'', or leave it away for ''api''.';
+	END IF;
 	-- the lock keeps the ticket from being closed while the comment is on its way, and is the one that _after needs
 	SELECT t.status INTO ticket
 		FROM triage.tickets t
@@ -442,7 +466,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.ticket_comments_before() IS
-	'trigger, before a comment is inserted: gives it the role of its author where it has none, locks its ticket, and sends a customer''s public comment on a closed one to a follow-up ticket, which RETURNING ticket_id tells; raises P0002 when there is no such ticket, 55000 for another public comment on a closed one';
+	'trigger, before a comment is inserted: gives it the role of its author where it has none, locks its ticket, and sends a customer''s public comment on a closed one to a follow-up ticket, which RETURNING ticket_id tells; raises P0002 when there is no such ticket, 55000 for another public comment on a closed one, 23514 when the text is blank or too long, source or external_id is empty or too long, or created_at infinite, 23502 without a source';
 REVOKE ALL ON FUNCTION triage.ticket_comments_before() FROM PUBLIC;
 
 -- The tickets that followed a ticket, and those that followed them, oldest first.

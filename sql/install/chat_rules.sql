@@ -76,6 +76,7 @@ BEGIN
 	IF triage.held_to_tenants() AND NEW.tenant_id <> triage.current_tenant() THEN
 		RETURN NEW;
 	END IF;
+	PERFORM triage.check_created_at(NEW.created_at, 'chat_messages');
 	SELECT * INTO chat FROM triage.lock_chat(NEW.session_id, NEW.tenant_id);
 	IF chat.status = 'archived' THEN
 		RAISE EXCEPTION 'chat session % is archived and takes no message', NEW.session_id
@@ -103,7 +104,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.chat_messages_before() IS
-	'trigger, before a chat message is inserted: locks the origin ticket and the session, and gives the message an id above those of the session''s other messages; raises P0002 when there is no such session, 55000 when it is archived or its ticket is closed or deleted';
+	'trigger, before a chat message is inserted: locks the origin ticket and the session, and gives the message an id above those of the session''s other messages; raises P0002 when there is no such session, 55000 when it is archived or its ticket is closed or deleted, 23514 when created_at is infinite';
 REVOKE ALL ON FUNCTION triage.chat_messages_before() FROM PUBLIC;
 
 -- Whoever acts with the owner's rights is one of the functions: the trigger itself runs with those of who writes.

@@ -44,7 +44,7 @@ INSERT INTO place (chapter, name)
 				'check_escalation hand_to_people mark_turn handoff_cause handoff_reason deflect_session ticket_talk'),
 			(1, 'receive_reply edit_comment redact_comment attach_to_comment add_tags remove_tags set_custom_fields link_tickets unlink_tickets'),
 			(6, 'check_integrity'),
-			(7, 'comment_role check_comment_text check_custom_fields check_external_id check_length check_chat_details check_file check_tags follow_up follow_ups say_in_chat message_text '
+			(7, 'comment_role check_comment_text check_created_at check_custom_fields check_external_id check_length check_chat_details check_file check_tags follow_up follow_ups say_in_chat message_text '
 				'install_comment_tables install_ticket_views lock_comment orphans tickets_tagged'),
 			(2, 'request_triage wait_for_triage cancel_job reprioritise retry_failed'),
 			(10, 'start_session post_message attach_file conversation search_messages link_session end_session archive_session'),

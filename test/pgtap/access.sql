@@ -38,7 +38,7 @@ INSERT INTO pg_temp.callable
 				'unlink_tickets follow_ups comment_role check_external_id check_comment_text check_file check_tags check_custom_fields '
 				'check_length check_chat_details'),
 			('admin', 'check_integrity orphans'),
-			('', 'install_comment_tables install_ticket_views lock_comment follow_up say_in_chat message_text'),
+			('', 'install_comment_tables install_ticket_views lock_comment check_created_at follow_up say_in_chat message_text'),
 			('', 'set_provider drop_provider check_provider_endpoint set_output_limit'),
 			('admin', 'create_tenant origin_refusal cancel_job retry_failed '
 				'run_pending worker_start worker_stop adopt home_refusal waiting_databases wake_worker pause resume reprioritise pause_provider resume_provider provider_gates '

@@ -141,6 +141,49 @@ SELECT is(pg_temp.refusal(format('SELECT triage.complete_job(%s, %s, ''{"summary
 	FROM claimed c, (VALUES ('1e400'), ('9223372036854775808'), ('1.5'), ('"1"'), ('null')) v (version);
 SELECT is(triage.complete_job(c.job_id, c.fence, jsonb_build_object('summary', 'x', 'version', c.version)), true, 'the version that was asked is taken') FROM claimed c;
 
+-- Comments and messages, in a plain INSERT ----------------------------------------------------------------------------------
+
+SELECT triage.create_ticket('secret', 'text of the ticket', 'carl', external_id => 'comments') AS written \gset
+SELECT c.id AS shut FROM triage.create_ticket('secret', 'text of the ticket', 'carl', external_id => 'shut') c (id), triage.close_ticket(c.id) \gset
+SELECT triage.start_session() AS session \gset
+-- the relation that the error names, too
+CREATE FUNCTION pg_temp.blamed(command text) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	relation text;
+	attribute text;
+	violated text;
+BEGIN
+	EXECUTE command;
+	RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS relation = TABLE_NAME, attribute = COLUMN_NAME, violated = CONSTRAINT_NAME;
+	RETURN concat_ws(' ', relation, nullif(attribute, ''), nullif(violated, ''));
+END
+$$;
+SELECT is(pg_temp.refusal(i.command) || ' | ' || pg_temp.blamed(i.command), c.refusal, format('ticket %s, %s: %s', t.name, c.field, left(c.value, 20)))
+	FROM (VALUES ('open', :written::bigint), ('closed', :shut)) t (name, id),
+		(VALUES
+			('source', '', '23514 | source has 1 to 100 characters, not 0 | Name the channel, such as ''email'', or leave it away for ''api''. | ticket_comments ticket_comments_source_length'),
+			('source', repeat('ä', 101), '23514 | source has 1 to 100 characters, not 101 | Name the channel, such as ''email'', or leave it away for ''api''. | ticket_comments ticket_comments_source_length'),
+			('source', NULL, '23502 | source must not be NULL | Name the channel, such as ''email'', or leave it away for ''api''. | ticket_comments source'),
+			('external_id', '', '23514 | external_id has 1 to 1000 characters, not 0 | Leave it NULL when the source gives none. | ticket_comments ticket_comments_external_id_length'),
+			('external_id', repeat('x', 1001), '23514 | external_id has 1 to 1000 characters, not 1001 | Leave it NULL when the source gives none. | ticket_comments ticket_comments_external_id_length'),
+			('created_at', '-infinity', '23514 | created_at must not be infinite | Leave it away when the time is not known, and it is that of the transaction. | ticket_comments created_at'),
+			('created_at', 'infinity', '23514 | created_at must not be infinite | Leave it away when the time is not known, and it is that of the transaction. | ticket_comments created_at')) c (field, value, refusal),
+		format('INSERT INTO triage.ticket_comments (ticket_id, content, %I) VALUES (%s, ''x'', %L)', c.field, t.id, c.value) i (command);
+SELECT is(pg_temp.refusal(i.command) || ' | ' || pg_temp.blamed(i.command),
+		'23514 | created_at must not be infinite | Leave it away when the time is not known, and it is that of the transaction. | ' || c.blamed, i.command)
+	FROM (VALUES
+			('INSERT INTO triage.ticket_comments (ticket_id, author_role, content, created_at) VALUES (%1$s, ''agent'', ''x'', ''-infinity'')', 'ticket_comments created_at'),
+			('INSERT INTO triage.ticket_comments (ticket_id, visibility, content, created_at) VALUES (%1$s, ''internal'', ''x'', ''infinity'')', 'ticket_comments created_at'),
+			('INSERT INTO triage.chat_messages (session_id, content, created_at) VALUES (%2$s, ''x'', ''infinity'')', 'chat_messages created_at')) c (command, blamed),
+		format(c.command, :written, :session) i (command);
+SELECT is_empty(format('SELECT FROM triage.ticket_comments c WHERE c.ticket_id IN (%s, %s)', :written, :shut), 'no comment was stored');
+SELECT is(pg_temp.refusal(format('INSERT INTO triage.ticket_comments (ticket_id, content, source, external_id, created_at) VALUES (%s, ''x'', repeat(''ä'', 100), repeat(''x'', 1000), ''1999-12-31'')', :written)),
+	'ok', 'a long source and id, and an old date, are taken');
+
 -- Imports ------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE pg_temp.old (id text PRIMARY KEY, subject text, ticket text, content text);

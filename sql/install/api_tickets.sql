@@ -722,7 +722,10 @@ DECLARE
 	seen record;
 BEGIN
 	PERFORM triage.check_schema();
-	IF timeout IS NULL OR timeout < '0' THEN
+	IF timeout IS NULL THEN
+		RAISE EXCEPTION 'timeout must not be NULL'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'Leave it away to wait up to a minute; zero looks once and does not wait.';
+	ELSIF timeout < '0' THEN
 		RAISE EXCEPTION 'timeout must not be negative'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Zero looks once and does not wait.';
 	END IF;
@@ -757,5 +760,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.wait_for_triage(bigint, interval) IS
-	'waits until the AI is done with a ticket; timeout: zero looks once; returns the AI state: processed, ai_failed, none (nothing was asked), or pending or processing when the time ran out; raises P0002 when there is no such ticket, 25001 when this transaction wrote it or its isolation level is above READ COMMITTED, 22023 for a negative timeout';
+	'waits until the AI is done with a ticket; timeout: zero looks once; returns the AI state: processed, ai_failed, none (nothing was asked), or pending or processing when the time ran out; raises P0002 when there is no such ticket, 25001 when this transaction wrote it or its isolation level is above READ COMMITTED, 22023 for a negative timeout, 22004 for NULL';
 REVOKE ALL ON FUNCTION triage.wait_for_triage(bigint, interval) FROM PUBLIC;

@@ -115,6 +115,8 @@ SELECT isnt_empty('SELECT FROM triage.top_clusters(only_visible => false, only_r
 
 -- Lengths of time that no date can bear, and limits below nothing -------------------------------------------------------
 
+SELECT is(pg_temp.refusal(format('SELECT triage.wait_for_triage(%s, NULL)', :a)),
+	'22004 | timeout must not be NULL | Leave it away to wait up to a minute; zero looks once and does not wait.', 'a timeout of NULL is not a negative one');
 SELECT is(pg_temp.refusal(format('SELECT triage.wait_for_triage(%s, ''100000000 years'')', :a)), pg_temp.refusal(format('SELECT triage.wait_for_triage(%s)', :a)),
 	'a wait may be as long as it will');
 SELECT is(triage.purge_deleted('100000000 years'), 0::bigint, 'nothing was deleted so long ago');

@@ -12,6 +12,15 @@ COMMENT ON FUNCTION triage.exposed_origins() IS
 	'the entries of triage.allowed_origins that are http and not loopback by their spelling: keys and tickets travel there unencrypted; raises nothing';
 REVOKE ALL ON FUNCTION triage.exposed_origins() FROM PUBLIC;
 
+-- In C, since current_setting() refuses the setting to an owner who is no superuser.
+CREATE FUNCTION triage.listed_origins() RETURNS text
+	LANGUAGE c STABLE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_listed_origins';
+COMMENT ON FUNCTION triage.listed_origins() IS
+	'part of doctor(): triage.allowed_origins as it is set, null when it lists none; raises nothing';
+REVOKE ALL ON FUNCTION triage.listed_origins() FROM PUBLIC;
+
 -- What install() makes -----------------------------------------------------------------------------------------------
 
 CREATE FUNCTION triage.clause_of(txt text) RETURNS text
@@ -277,8 +286,8 @@ AS $$
 		WHERE NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled)
 	UNION ALL
 	SELECT 'origin refused', format('provider %s: %s', p.name, triage.origin_refusal(p.base_url)),
-			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf(); -- beside what is there',
-				substring(p.base_url FROM '^https?://[^/]+'))
+			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
+				concat_ws(', ', triage.listed_origins(), substring(p.base_url FROM '^https?://[^/]+')))
 		FROM triage.providers p WHERE p.enabled AND triage.origin_refusal(p.base_url) IS NOT NULL
 	UNION ALL
 	SELECT 'key file', format('provider %s: %s', p.name, triage.secret_refusal(p.secret)),
@@ -396,5 +405,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.doctor(interval) IS
-	'what is wrong in this database and the SQL (or shell command) that mends it, one row a finding, none when nothing was found; pinned_for: a transaction older than this is reported, 5 minutes if not given; for superusers and administrators: it reads the key files as the worker does and looks at other sessions, for which the owner of triage wants pg_read_all_stats unless it is a superuser; raises nothing';
+	'what is wrong in this database and the SQL (or shell command) that mends it, one row a finding, none when nothing was found; a statement for triage.allowed_origins adds one origin to the list as it is now, so after one call doctor() again before the next; pinned_for: a transaction older than this is reported, 5 minutes if not given; for superusers and administrators: it reads the key files as the worker does and looks at other sessions, for which the owner of triage wants pg_read_all_stats unless it is a superuser; raises nothing';
 REVOKE ALL ON FUNCTION triage.doctor(interval) FROM PUBLIC;

@@ -336,8 +336,8 @@ AS $$
 	WITH sources AS (
 		SELECT * FROM triage.sync_sources x WHERE x.tenant_id = triage.current_tenant() OR NOT triage.held_to_tenants())
 	SELECT 'origin refused', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.origin_refusal(s.base_url)),
-			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf(); -- beside what is there',
-				substring(s.base_url FROM '^https?://[^/]+'))
+			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
+				concat_ws(', ', triage.listed_origins(), substring(s.base_url FROM '^https?://[^/]+')))
 		FROM sources s WHERE s.paused_at IS NULL AND triage.origin_refusal(s.base_url) IS NOT NULL
 	UNION ALL
 	SELECT 'key file', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.secret_refusal(s.secret)),

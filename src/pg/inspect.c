@@ -21,6 +21,7 @@
 PG_FUNCTION_INFO_V1(triage_library_state);
 PG_FUNCTION_INFO_V1(triage_secret_refusal);
 PG_FUNCTION_INFO_V1(triage_exposed_origins);
+PG_FUNCTION_INFO_V1(triage_listed_origins);
 
 Datum
 triage_library_state(PG_FUNCTION_ARGS)
@@ -88,4 +89,14 @@ triage_exposed_origins(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, &value, &null);
 	}
 	return (Datum) 0;
+}
+
+Datum
+triage_listed_origins(PG_FUNCTION_ARGS)
+{
+	const char *list = triage_allowed_origins;
+
+	if (list == NULL || list[strspn(list, " \t\r\n")] == '\0')
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(list));
 }

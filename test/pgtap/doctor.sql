@@ -161,7 +161,7 @@ SELECT set_eq('SELECT finding, detail FROM triage.doctor() WHERE detail LIKE ''p
 	$$VALUES ('origin refused', 'provider acme: the list of allowed origins is empty'), ('key file', 'provider acme: triage.secrets_directory is not set')$$,
 	'a provider whose origin is not listed and whose key is not there');
 SELECT is((SELECT fix_sql FROM triage.doctor() WHERE finding = 'origin refused'),
-	'ALTER SYSTEM SET triage.allowed_origins = ''https://api.example.com''; SELECT pg_reload_conf(); -- beside what is there', 'the origin is cut out of the URL');
+	'ALTER SYSTEM SET triage.allowed_origins = ''https://api.example.com''; SELECT pg_reload_conf();', 'the origin is cut out of the URL, and is the whole of a list that was empty');
 UPDATE triage.providers SET enabled = false WHERE name = 'acme';
 SELECT is_empty('SELECT pg_temp.findings()', 'a provider that is not enabled is left alone');
 ROLLBACK TO a;

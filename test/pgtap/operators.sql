@@ -21,11 +21,11 @@ SELECT is(pg_temp.outcome('SELECT triage.explain_ticket(' || :b || ')'), 'P0002'
 SELECT is((SELECT sum(calls) FROM triage.run_stats()), 1::numeric, 'and run_stats()');
 SELECT is(pg_temp.outcome('SELECT FROM triage.worker_stats'), 'ok', 'and worker_stats');
 SELECT is(pg_temp.outcome(c.call), '42501', c.call || ' is not for a reader')
-	FROM (VALUES ('SELECT triage.doctor()'), ('SELECT triage.secret_refusal(''x'')'), ('SELECT triage.exposed_origins()'), ('SELECT triage.provider_troubles()')) AS c (call);
+	FROM (VALUES ('SELECT triage.doctor()'), ('SELECT triage.secret_refusal(''x'')'), ('SELECT triage.exposed_origins()'), ('SELECT triage.listed_origins()'), ('SELECT triage.provider_troubles()')) AS c (call);
 SET LOCAL ROLE regress_triage_admin;
 SELECT is(pg_temp.outcome('SELECT triage.doctor()'), 'ok', 'an administrator may ask doctor()');
 SELECT is(pg_temp.outcome(c.call), '42501', c.call || ' is not for an administrator either')
-	FROM (VALUES ('SELECT triage.secret_refusal(''x'')'), ('SELECT triage.exposed_origins()')) AS c (call);
+	FROM (VALUES ('SELECT triage.secret_refusal(''x'')'), ('SELECT triage.exposed_origins()'), ('SELECT triage.listed_origins()')) AS c (call);
 RESET ROLE;
 
 SELECT finish();

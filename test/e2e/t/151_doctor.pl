@@ -89,6 +89,23 @@ $node->reload;
 found_and_mended('unencrypted origin', qr/^triage\.allowed_origins lists http:\/\/10\.0\.0\.5:8000: /, 'an origin without TLS',
 	mend => sub { $node->append_conf('postgresql.conf', "triage.allowed_origins = '" . $model->origin . "'"); $node->reload });
 
+my $two = $model->origin . ', https://api.example.com:8443';
+$node->append_conf('postgresql.conf', "triage.allowed_origins = '$two'");
+$node->reload;
+wait_for($node, 'SHOW triage.allowed_origins', $two, 'two origins are listed');
+sql($node, q(SELECT triage.set_provider('third', 'openai', 'https://third.example.com/v1', 'fake-3', rank => 900)));
+found_and_mended('origin refused', qr/^provider third: the URL's origin is not among the allowed origins$/, 'a third origin');
+is(sql($node, 'SHOW triage.allowed_origins'), "$two, https://third.example.com", 'and the two are still listed');
+sql($node, q(SELECT triage.drop_provider('third')));
+sql($node, q(SELECT triage.add_zendesk_source('fourth', 'a@example.com', 'fourth', now())));
+is(sql($node, q(SELECT fix_sql FROM triage.doctor() WHERE finding = 'origin refused')),
+	"ALTER SYSTEM SET triage.allowed_origins = '$two, https://third.example.com, https://fourth.zendesk.com'; SELECT pg_reload_conf();", 'so it is with a source');
+sql($node, q(SELECT triage.drop_source('zendesk')));
+sql($node, 'ALTER SYSTEM RESET triage.allowed_origins');
+$node->append_conf('postgresql.conf', "triage.allowed_origins = '" . $model->origin . "'");
+$node->reload;
+wait_for($node, 'SHOW triage.allowed_origins', $model->origin, 'one origin is listed again');
+
 open(my $file, '>', "$secrets/acme") or die;
 print $file "sk-doctor\n";
 close $file;

@@ -330,7 +330,7 @@ BEGIN
 	COMMENT ON COLUMN triage.ai_jobs.attempts IS 'calls made since the last request; counted before the call';
 	COMMENT ON COLUMN triage.ai_jobs.slot IS 'the worker that holds the lease';
 
-	COMMENT ON TABLE triage.ai_dead_letters IS 'jobs that were given up; retry_failed() puts them back';
+	COMMENT ON TABLE triage.ai_dead_letters IS 'jobs that were given up; retry_failed() puts those back that are about something open';
 	COMMENT ON COLUMN triage.ai_dead_letters.id IS 'the job''s id';
 	COMMENT ON COLUMN triage.ai_dead_letters.class IS 'how the last try ended';
 
@@ -371,7 +371,8 @@ BEGIN
 	COMMENT ON COLUMN triage.queue_stats.running IS 'jobs under a lease';
 	COMMENT ON COLUMN triage.queue_stats.delayed IS 'jobs whose time lies ahead: retries mostly';
 	COMMENT ON COLUMN triage.queue_stats.oldest_due_seconds IS 'for how long the oldest pending job has been due';
-	COMMENT ON COLUMN triage.queue_stats.dead IS 'jobs that were given up and wait for retry_failed()';
+	COMMENT ON COLUMN triage.queue_stats.dead IS
+		'jobs that were given up: rows of ai_dead_letters; retry_failed() puts back those whose ticket is not deleted or, but for extract_issues and match_issues, finished, whose session is active, or whose cluster is neither merged nor archived; the others count until what they are about is reopened and tried again, or until apply_retention() deletes them by the keep that retention has for ai_dead_letters';
 	COMMENT ON COLUMN triage.queue_stats.next_run_at IS 'when the next job that nobody holds is due; in the past when some are pending';
 	COMMENT ON VIEW triage.budget_status IS 'each budget in its current period';
 	COMMENT ON COLUMN triage.budget_status.tenant IS 'whose calls; NULL: those of all tenants together';

@@ -1,6 +1,6 @@
 -- The job that a ticket asks for: when there is one, when it begins anew, when it goes.
 \ir prepare.psql
-SELECT plan(54);
+SELECT plan(60);
 
 CREATE FUNCTION pg_temp.job(external_id text) RETURNS text
 	LANGUAGE sql
@@ -154,6 +154,30 @@ SELECT throws_ok($$SELECT triage.request_triage(pg_temp.ticket('shut'))$$, '5500
 SELECT throws_ok($$SELECT triage.request_triage(pg_temp.ticket('gone'))$$, 'P0002', NULL, 'nor a deleted one');
 SELECT ok(triage.cancel_job(j.id), 'cancel_job() withdraws') FROM triage.ai_jobs j WHERE j.ticket_id = pg_temp.ticket('h');
 SELECT is(pg_temp.job('h'), NULL, 'the job is gone');
+
+-- Given up -------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.dead() RETURNS bigint
+	LANGUAGE sql
+AS $$ SELECT coalesce(sum(s.dead), 0)::bigint FROM triage.queue_stats s $$;
+SELECT triage.create_ticket('x', 'x') AS given_up \gset
+INSERT INTO triage.ai_dead_letters (tenant_id, id, ticket_id, kind, priority, fence, attempts, class, message, created_at)
+	SELECT j.tenant_id, j.id, j.ticket_id, j.kind, j.priority, 1, 1, 'bad_request', 'x', now() FROM triage.ai_jobs j WHERE j.ticket_id = :given_up;
+DELETE FROM triage.ai_jobs WHERE ticket_id = :given_up;
+UPDATE triage.tickets SET status = 'resolved' WHERE id = :given_up;
+SELECT is(triage.retry_failed(), 0::bigint, 'what was given up of a finished ticket is not retried');
+SELECT is(pg_temp.dead(), 1::bigint, 'and goes on counting');
+SAVEPOINT a;
+SELECT triage.reopen_ticket(:given_up) > 0;
+SELECT is(pg_temp.dead(), 0::bigint, 'until the ticket is reopened, which asks again');
+ROLLBACK TO a;
+SELECT triage.delete_ticket(:given_up) > 0;
+SELECT is(triage.retry_failed(), 0::bigint, 'of a deleted one neither');
+UPDATE triage.ai_dead_letters SET failed_at = now() - interval '91 days';
+UPDATE triage.retention SET keep = '90 days' WHERE target = 'ai_dead_letters';
+SELECT is(pg_temp.dead(), 1::bigint, 'that counts, too');
+SELECT count(*) FROM triage.apply_retention();
+SELECT is(pg_temp.dead(), 0::bigint, 'until it was kept for as long as retention says');
 
 SELECT finish();
 ROLLBACK;

@@ -306,7 +306,8 @@ BEGIN
 	COMMENT ON COLUMN triage.tickets.assignee_id IS 'the agent who has it; ticket_assignments tells who had it when';
 	COMMENT ON COLUMN triage.tickets.waiting_since IS 'since when the customer waits for an answer; NULL: answered';
 	COMMENT ON COLUMN triage.tickets.first_response_at IS 'when an agent first answered in public';
-	COMMENT ON COLUMN triage.tickets.deleted_at IS 'set by delete_ticket(); views and functions then hide the ticket';
+	COMMENT ON COLUMN triage.tickets.deleted_at IS
+		'set by delete_ticket(); inbox, dashboard, support_tickets and linked_tickets (as the other ticket) then leave it out, and functions do not find it; ai_state, chat_overview, helpdesk_tickets, ticket_timeline, zendesk_tickets and the table itself still show it';
 	COMMENT ON COLUMN triage.tickets.version IS 'one more at each change; pass it as expected_version to change only what was read';
 
 	COMMENT ON TABLE triage.ticket_comments IS 'what was said on a ticket, in public or among agents';

@@ -93,6 +93,28 @@ SELECT results_eq(format('SELECT t.status::text, t.assigned_to, t.priority::text
 SELECT results_eq(format('SELECT count(*) FROM triage.ticket_assignments s WHERE s.ticket_id = %1$s UNION ALL SELECT count(*) FROM triage.ticket_history h WHERE h.ticket_id = %1$s', :b), $$VALUES (1::bigint), (3)$$,
 	'[seed 81] [seed 82] and leaves the same trail');
 RESET ROLE;
+
+-- what of a deleted ticket is shown, as tickets.deleted_at says
+SAVEPOINT shown;
+INSERT INTO triage.tickets (subject, description) VALUES ('gone', 'x') RETURNING id AS gone \gset
+SELECT triage.start_session() AS gone_session \gset
+INSERT INTO triage.chat_tickets (session_id, ticket_id, relation) VALUES (:gone_session, :gone, 'origin');
+SELECT triage.link_tickets(:b, 'related', :gone) > 0;
+CREATE VIEW pg_temp.shown AS
+	SELECT 'inbox' AS view, id AS ticket_id FROM triage.inbox
+	UNION ALL SELECT 'dashboard', id FROM triage.dashboard
+	UNION ALL SELECT 'support_tickets', id FROM triage.support_tickets
+	UNION ALL SELECT 'linked_tickets', other_id FROM triage.linked_tickets
+	UNION ALL SELECT 'ai_state', ticket_id FROM triage.ai_state
+	UNION ALL SELECT 'chat_overview', ticket_id FROM triage.chat_overview
+	UNION ALL SELECT 'helpdesk_tickets', id FROM triage.helpdesk_tickets
+	UNION ALL SELECT 'ticket_timeline', ticket_id FROM triage.ticket_timeline;
+SELECT is((SELECT string_agg(DISTINCT s.view, ' ' ORDER BY s.view) FROM pg_temp.shown s WHERE s.ticket_id = :gone),
+	'ai_state chat_overview dashboard helpdesk_tickets inbox linked_tickets support_tickets ticket_timeline', 'a ticket is in the views');
+SELECT triage.delete_ticket(:gone) > 0;
+SELECT is((SELECT string_agg(DISTINCT s.view, ' ' ORDER BY s.view) FROM pg_temp.shown s WHERE s.ticket_id = :gone),
+	'ai_state chat_overview helpdesk_tickets ticket_timeline', 'some leave it out once it is deleted, some do not');
+ROLLBACK TO shown;
 DELETE FROM triage.tickets WHERE id = :b;
 SELECT is((SELECT count(*) FROM triage.ticket_comments c WHERE c.ticket_id = :b) + (SELECT count(*) FROM triage.ticket_history h WHERE h.ticket_id = :b)
 	+ (SELECT count(*) FROM triage.ticket_assignments s WHERE s.ticket_id = :b) + (SELECT count(*) FROM triage.ai_jobs j WHERE j.ticket_id = :b), 0::bigint,

@@ -200,6 +200,21 @@ SELECT is(pg_temp.refusal(c.command), c.refusal, c.command)
 			'22023 | an import of tickets has no ticket_source | It says where comments and history find their tickets; source is what new ones get.')) c (command, refusal);
 SELECT is_empty('SELECT FROM triage.imports', 'and none began');
 
+-- The SQLSTATEs that doc/clients.md has -----------------------------------------------------------------------------------
+
+SELECT triage.create_ticket('Printer', 'jams') AS closed \gset
+SELECT triage.close_ticket(:closed) > 0;
+SELECT is(pg_temp.outcome(format(c.command, :closed)), c.sqlstate, c.command)
+	FROM (VALUES
+		('SELECT triage.update_ticket(%s, ''{"priority": "huge"}'')', '22023'),
+		('SELECT triage.update_ticket(%s, ''{"colour": "red"}'')', '22023'),
+		('SELECT triage.create_ticket(''x'', ''x'', priority => ''huge'')', '22P02'),
+		('INSERT INTO triage.tickets (subject, priority) VALUES (''x'', ''huge'')', '22P02'),
+		('UPDATE triage.tickets SET status = ''done'' WHERE id = %s', '22P02'),
+		('SELECT triage.list_tickets(statuses => ''{done}'')', '22P02'),
+		('SELECT triage.add_comment(%s, ''x'', author_role => ''agent'')', '55000'),
+		('SELECT triage.request_triage(%s)', '55000')) c (command, sqlstate);
+
 -- Sessions that read strings in another way -------------------------------------------------------------------------------
 
 SELECT triage.create_ticket('Printer', 'jams') AS ticket \gset

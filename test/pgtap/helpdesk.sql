@@ -92,6 +92,13 @@ INSERT INTO triage.ticket_comments (ticket_id, author_id, content) VALUES (:b, '
 SELECT results_eq(format('SELECT t.status::text, t.assigned_to, t.priority::text FROM triage.helpdesk_tickets t WHERE t.id = %s', :b), $$VALUES ('in_progress', 'ann', 'urgent')$$, '[seed 96] plain SQL does the same');
 SELECT results_eq(format('SELECT count(*) FROM triage.ticket_assignments s WHERE s.ticket_id = %1$s UNION ALL SELECT count(*) FROM triage.ticket_history h WHERE h.ticket_id = %1$s', :b), $$VALUES (1::bigint), (3)$$,
 	'[seed 81] [seed 82] and leaves the same trail');
+SAVEPOINT chosen;
+INSERT INTO triage.tickets (subject, description, priority, priority_is_manual, external_id)
+	VALUES ('p', 'x', 'medium', DEFAULT, 'p default'), ('p', 'x', 'medium', true, 'p said'), ('p', 'x', 'high', DEFAULT, 'p other');
+SELECT triage.create_ticket('p', 'x', priority => 'medium', external_id => 'p call') > 0;
+SELECT is((SELECT string_agg(t.external_id, ', ' ORDER BY t.external_id) FROM triage.tickets t WHERE t.subject = 'p' AND t.priority_is_manual),
+	'p call, p other, p said', 'the default priority is a person''s choice where that is said');
+ROLLBACK TO chosen;
 RESET ROLE;
 
 -- what of a deleted ticket is shown, as tickets.deleted_at says

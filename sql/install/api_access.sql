@@ -147,7 +147,7 @@ AS $$
 				'install_column_comments load_default_vocabulary enum_labels '
 				'health_worker health_queue health_providers health_runs health_failures health_prompts health_budgets latest_runs library_state '
 				'provider_troubles said_in_public queue_head secret_refusal doctor_schema doctor_vacuum doctor_worker doctor_providers '
-				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins listed_origins '
+				'doctor_maintenance clause_of expected_constraints expected_objects exposed_origins listed_origins url_refusal '
 				'access_list access_levels clear_access set_worker_policies grant_access revoke_access allow_tenant disallow_tenant'),
 			('owner', 'function', '', 'load_demo remove_demo check_place_for_demo load_demo_people load_demo_tickets load_demo_history load_demo_comments load_demo_conversations load_demo_escalations demo_tickets '
 				'demo_scenarios demo_number demo_pick demo_customer demo_fill'),

@@ -54,6 +54,10 @@ BEGIN
 		RAISE EXCEPTION 'base_url is not a plain http or https URL'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'It has no user, password, query or fragment, and at most 2000 characters; a key goes into a file that secret names.';
+	ELSIF triage.url_refusal(base_url) IS NOT NULL THEN
+		RAISE EXCEPTION 'base_url is not a URL that can be called: %', triage.url_refusal(base_url)
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'It is written https://host/path or http://host:port/path, and no entry of triage.allowed_origins would help.';
 	ELSIF length(model) NOT BETWEEN 1 AND 200 THEN
 		RAISE EXCEPTION 'model must have 1 to 200 characters'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'Use the name that the endpoint gives the model.';
@@ -118,7 +122,8 @@ BEGIN
 				max_in_flight = excluded.max_in_flight, timeout_ms = excluded.timeout_ms, rank = excluded.rank,
 				enabled = excluded.enabled, requests_per_minute = excluded.requests_per_minute,
 				tokens_per_minute = excluded.tokens_per_minute;
-	IF triage.origin_refusal(base_url) IS NOT NULL THEN
+	-- one that is not enabled is not called, wherever it is
+	IF coalesce(enabled, true) AND triage.origin_refusal(base_url) IS NOT NULL THEN
 		RAISE WARNING 'provider "%" will not be called: %', name, triage.origin_refusal(base_url)
 			USING HINT = 'Add its origin to the setting triage.allowed_origins (ALTER SYSTEM, then SELECT pg_reload_conf()); until then its jobs wait.';
 	END IF;

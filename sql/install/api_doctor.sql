@@ -286,8 +286,10 @@ AS $$
 		WHERE NOT EXISTS (SELECT FROM triage.providers p WHERE p.enabled)
 	UNION ALL
 	SELECT 'origin refused', format('provider %s: %s', p.name, triage.origin_refusal(p.base_url)),
-			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
-				concat_ws(', ', triage.listed_origins(), substring(p.base_url FROM '^https?://[^/]+')))
+			CASE WHEN triage.url_refusal(p.base_url) IS NULL
+				THEN format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
+					concat_ws(', ', triage.listed_origins(), substring(p.base_url FROM '^https?://[^/]+')))
+				ELSE format('UPDATE triage.providers SET base_url = ... WHERE name = %L; -- it can be called nowhere', p.name) END
 		FROM triage.providers p WHERE p.enabled AND triage.origin_refusal(p.base_url) IS NOT NULL
 	UNION ALL
 	SELECT 'key file', format('provider %s: %s', p.name, triage.secret_refusal(p.secret)),

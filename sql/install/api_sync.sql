@@ -43,6 +43,10 @@ BEGIN
 		RAISE EXCEPTION 'base_url is not a plain http or https URL'
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = 'It has no user, password, query or fragment, and at most 2000 characters; a key goes into a file that secret names.';
+	ELSIF triage.url_refusal(base_url) IS NOT NULL THEN
+		RAISE EXCEPTION 'base_url is not a URL that can be called: %', triage.url_refusal(base_url)
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'It is written https://host/path or http://host:port/path, and no entry of triage.allowed_origins would help.';
 	ELSIF base_url ~* '/api(/v2)?$' THEN
 		RAISE EXCEPTION 'base_url must end before /api'
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'The worker appends that part itself.';
@@ -336,8 +340,10 @@ AS $$
 	WITH sources AS (
 		SELECT * FROM triage.sync_sources x WHERE x.tenant_id = triage.current_tenant() OR NOT triage.held_to_tenants())
 	SELECT 'origin refused', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.origin_refusal(s.base_url)),
-			format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
-				concat_ws(', ', triage.listed_origins(), substring(s.base_url FROM '^https?://[^/]+')))
+			CASE WHEN triage.url_refusal(s.base_url) IS NULL
+				THEN format('ALTER SYSTEM SET triage.allowed_origins = %L; SELECT pg_reload_conf();',
+					concat_ws(', ', triage.listed_origins(), substring(s.base_url FROM '^https?://[^/]+')))
+				ELSE format('UPDATE triage.sync_sources SET base_url = ... WHERE tenant_id = %L AND name = %L; -- it can be called nowhere', s.tenant_id, s.name) END
 		FROM sources s WHERE s.paused_at IS NULL AND triage.origin_refusal(s.base_url) IS NOT NULL
 	UNION ALL
 	SELECT 'key file', format('source %s of tenant %s: %s', s.name, s.tenant_id, triage.secret_refusal(s.secret)),

@@ -30,6 +30,13 @@ CREATE FUNCTION triage.origin_refusal(base_url text) RETURNS text
 COMMENT ON FUNCTION triage.origin_refusal(text) IS
 	'why the worker would not call this URL, going by setting triage.allowed_origins alone; null when it would; nothing is looked up or connected; raises nothing';
 
+CREATE FUNCTION triage.url_refusal(base_url text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'triage_url_refusal';
+COMMENT ON FUNCTION triage.url_refusal(text) IS
+	'why this URL would not be called whatever triage.allowed_origins lists; null when an entry of it may let it through; raises nothing';
+
 CREATE FUNCTION triage.check_schema() RETURNS void
 	LANGUAGE c STABLE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp

@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(triage_current_actor);
 PG_FUNCTION_INFO_V1(triage_written_here);
 PG_FUNCTION_INFO_V1(triage_enum_labels);
 PG_FUNCTION_INFO_V1(triage_origin_refusal);
+PG_FUNCTION_INFO_V1(triage_url_refusal);
 PG_FUNCTION_INFO_V1(triage_check_schema);
 PG_FUNCTION_INFO_V1(triage_home_refusal);
 PG_FUNCTION_INFO_V1(triage_in_extension_script);
@@ -63,6 +64,17 @@ triage_origin_refusal(PG_FUNCTION_ARGS)
 	const char *why = NULL;
 
 	if (origin_listed(triage_allowed_origins, text_to_cstring(PG_GETARG_TEXT_PP(0)), &why))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(why ? why : "refused"));
+}
+
+Datum
+triage_url_refusal(PG_FUNCTION_ARGS)
+{
+	Origin		origin;
+	const char *why = NULL;
+
+	if (origin_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &origin, &why))
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(why ? why : "refused"));
 }

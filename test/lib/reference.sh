@@ -93,7 +93,7 @@ INSERT INTO place (chapter, name)
 				'import_store_tickets import_store_comments import_store_history check_import_labels squash'),
 			(7, 'budget_period_end check_budget access_levels clear_access set_worker_policies clause_of doctor_maintenance doctor_providers doctor_schema doctor_vacuum doctor_worker expected_constraints expected_objects '
 				'explain_job explain_results explain_runs exposed_origins health_budgets health_failures health_prompts health_providers health_queue '
-				'health_runs health_worker hold_reason latest_runs library_state listed_origins prompt_sha256 provider_troubles said_in_public queue_head secret_refusal '
+				'health_runs health_worker hold_reason latest_runs library_state listed_origins url_refusal prompt_sha256 provider_troubles said_in_public queue_head secret_refusal '
 				'check_category check_pg_cron check_provider_endpoint check_schema check_tenant check_ticket_changes ensure_agent '
 				'ensure_person enum_labels in_extension_script install_column_comments install_comments install_policies install_tables install_triggers install_views '
 				'install_chat_tables install_chat_comments install_chat_triggers install_chat_views lock_chat check_message ensure_author '

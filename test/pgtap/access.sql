@@ -73,7 +73,7 @@ INSERT INTO pg_temp.callable
 			('', 'install uninstall write_home in_extension_script install_tables install_triggers install_views install_policies install_comments '
 				'install_column_comments load_default_vocabulary enum_labels health_worker health_queue health_providers health_runs '
 				'health_failures health_prompts health_budgets latest_runs library_state provider_troubles said_in_public queue_head secret_refusal doctor_schema doctor_vacuum '
-				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins listed_origins access_list access_levels clear_access set_worker_policies '
+				'doctor_worker doctor_providers doctor_maintenance clause_of expected_constraints expected_objects exposed_origins listed_origins url_refusal access_list access_levels clear_access set_worker_policies '
 				'grant_access revoke_access allow_tenant disallow_tenant'),
 			('reader agent admin', 'conversation search_messages'),
 			('agent admin', 'start_session post_message attach_file end_session archive_session link_session lock_chat check_message '

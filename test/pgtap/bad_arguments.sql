@@ -200,6 +200,15 @@ SELECT is(pg_temp.refusal(c.command), c.refusal, c.command)
 			'22023 | an import of tickets has no ticket_source | It says where comments and history find their tickets; source is what new ones get.')) c (command, refusal);
 SELECT is_empty('SELECT FROM triage.imports', 'and none began');
 
+-- URLs that can be called nowhere ------------------------------------------------------------------------------------------
+
+SELECT is(pg_temp.refusal(format(c.command, u.url)), '22023 | base_url is not a URL that can be called: ' || u.why
+		|| ' | It is written https://host/path or http://host:port/path, and no entry of triage.allowed_origins would help.', format(c.command, u.url))
+	FROM (VALUES ('SELECT triage.set_provider(''p'', ''openai'', ''%s'', ''m'')'), ('SELECT triage.set_provider(''p'', ''openai'', ''%s'', ''m'', enabled => false)'),
+			('SELECT triage.add_zendesk_source(base_url => ''%s'', email => ''a@b.c'', secret => ''s'')')) c (command),
+		(VALUES ('http://127.0.0.1:99999/v1', 'the port must be a number from 1 to 65535'), ('http://127.1/v1', 'an IPv4 address must be four decimal numbers'),
+			('https://a..b', 'the host has an empty part')) u (url, why);
+
 -- The SQLSTATEs that doc/clients.md has -----------------------------------------------------------------------------------
 
 SELECT triage.create_ticket('Printer', 'jams') AS closed \gset

@@ -162,6 +162,9 @@ SELECT set_eq('SELECT finding, detail FROM triage.doctor() WHERE detail LIKE ''p
 	'a provider whose origin is not listed and whose key is not there');
 SELECT is((SELECT fix_sql FROM triage.doctor() WHERE finding = 'origin refused'),
 	'ALTER SYSTEM SET triage.allowed_origins = ''https://api.example.com''; SELECT pg_reload_conf();', 'the origin is cut out of the URL, and is the whole of a list that was empty');
+UPDATE triage.providers SET base_url = 'https://api.example.com:99999/v1' WHERE name = 'acme';
+SELECT is((SELECT fix_sql FROM triage.doctor() WHERE finding = 'origin refused'),
+	'UPDATE triage.providers SET base_url = ... WHERE name = ''acme''; -- it can be called nowhere', 'no list helps a URL without an origin');
 UPDATE triage.providers SET enabled = false WHERE name = 'acme';
 SELECT is_empty('SELECT pg_temp.findings()', 'a provider that is not enabled is left alone');
 ROLLBACK TO a;

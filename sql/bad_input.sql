@@ -83,7 +83,8 @@ SELECT * FROM pg_temp.outcome($$INSERT INTO triage.tickets (subject, description
 -- paging and waiting
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(max_rows => -1)$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(max_rows => 1001)$$);
-SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(after_id => 5)$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(after_created_at => now())$$);
+SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(after_id => 4711)$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.list_tickets(after_created_at => now(), after_id => -5)$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.search_tickets('x', max_rows => -1)$$);
 SELECT * FROM pg_temp.outcome($$SELECT * FROM triage.search_tickets('x', max_rows => NULL)$$);

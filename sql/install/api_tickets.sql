@@ -629,11 +629,13 @@ BEGIN
 	IF max_rows IS NULL OR max_rows NOT BETWEEN 0 AND 1000 THEN
 		RAISE EXCEPTION 'max_rows must be between 0 and 1000, not %', coalesce(max_rows::text, 'NULL')
 			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'For the next page, pass created_at and id of the last row as after_created_at and after_id.';
-	ELSIF (after_created_at IS NULL) <> (after_id IS NULL) OR after_id < 0 THEN
-		RAISE EXCEPTION 'after_created_at and after_id must name a row together'
-			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'Pass created_at and id of the last row of the page before, or neither.';
+				HINT = 'For the next page, pass id of the last row as after_id.';
+	ELSIF after_id < 0 THEN
+		RAISE EXCEPTION 'after_id is negative: %', after_id
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass id of the last row of the page before.';
+	ELSIF after_created_at IS NOT NULL AND after_id IS NULL THEN
+		RAISE EXCEPTION 'after_created_at comes without after_id'
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'Pass id of the last row of the page before, too.';
 	ELSIF max_examined < 1 THEN
 		RAISE EXCEPTION 'max_examined must be positive, not %', max_examined
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL sets no limit.';
@@ -642,7 +644,18 @@ BEGIN
 	-- Dynamic, but of constant pieces: the values are parameters.  A filter that is not asked for must not be in the
 	-- query ("x IS NULL OR ..." is no index condition), and the plan must be made for this call's values.
 	IF after_id IS NOT NULL THEN
+		-- exact, for many a client's times have no microseconds; what was purged meanwhile goes by what the caller has of it
+		SELECT t.created_at INTO edge_at FROM triage.tickets t WHERE t.tenant_id = triage.current_tenant() AND t.id = after_id;
+		IF after_created_at IS NULL OR date_trunc('milliseconds', after_created_at) = date_trunc('milliseconds', edge_at) THEN
+			after_created_at := edge_at;
+		END IF;
+		IF after_created_at IS NULL THEN
+			RAISE EXCEPTION 'after_id names no ticket: %', after_id
+				USING ERRCODE = 'invalid_parameter_value',
+					HINT = 'Where tickets are purged, pass created_at of the last row as after_created_at, too.';
+		END IF;
 		filters := filters || ' AND (t.created_at, t.id) < ($1, $2)';
+		edge_at := NULL;
 	END IF;
 	IF assignee IS NOT NULL THEN
 		filters := filters || ' AND t.assignee_id = $6';
@@ -706,7 +719,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[], int) IS
-	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_created_at and after_id: created_at and id of the last row of the page before; max_rows: 0 to 1000; tags: only those that have all of these; max_examined: look at so many tickets at most, NULL as many as it takes; where that ends a page before it is full, one more row comes last, which has id and created_at only, to go on after; deleted tickets are not listed; raises 22023 when max_rows is out of range, max_examined not positive, or only one of the two keys is given';
+	'lists tickets of the current tenant, newest first; statuses, priorities, categories: any of these, NULL all; assignee, requester: a person''s id; unassigned: only those nobody has; include_finished false: none that are resolved or closed; after_id: id of the last row of the page before, deleted or not; after_created_at: its created_at, where it may have been purged meanwhile; max_rows: 0 to 1000; tags: only those that have all of these; max_examined: look at so many tickets at most, NULL as many as it takes; where that ends a page before it is full, one more row comes last, which has id and created_at only, to go on after; deleted tickets are not listed; raises 22023 when max_rows is out of range, max_examined not positive, after_created_at comes without after_id, or after_id alone names no ticket';
 REVOKE ALL ON FUNCTION triage.list_tickets(triage.ticket_status[], triage.ticket_priority[], text[], text, text, boolean, boolean, timestamptz, bigint, int, text[], int) FROM PUBLIC;
 
 -- Waiting ------------------------------------------------------------------------------------------------------------

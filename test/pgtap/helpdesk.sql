@@ -271,5 +271,37 @@ SELECT triage.install_ticket_views();
 SELECT results_eq(format('SELECT t.id, t.conversation_id FROM triage.helpdesk_tickets t WHERE t.id IN (%1$s, %2$s) ORDER BY t.conversation_id', :every, :a),
 	format('VALUES (%s::bigint, 4711::bigint), (%s, NULL)', :every, :a), '[seed 50] [seed 77] a ticket''s conversation is the session that it began as');
 
+-- Paging: the id of a row is enough to go on after it, and a client whose times have milliseconds only misses nothing.
+SELECT set_config('triage.tenant', 'paged', false) FROM triage.create_tenant('paged', 'Paged');
+INSERT INTO triage.tickets (subject, description) SELECT 'p' || n, 'd' FROM generate_series(1, 9) n;
+UPDATE triage.tickets SET deleted_at = now() WHERE subject = 'p4';
+CREATE FUNCTION pg_temp.paged(known text) RETURNS text
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	page record;
+	seen text := '';
+	at timestamptz;
+	last bigint;
+	went_on boolean := true;
+BEGIN
+	WHILE went_on LOOP
+		went_on := false;
+		FOR page IN SELECT * FROM triage.list_tickets(max_rows => 2, after_created_at => date_trunc(known, at), after_id => last) LOOP
+			at := page.created_at;
+			last := page.id;
+			seen := concat_ws(' ', nullif(seen, ''), page.subject);
+			went_on := true;
+		END LOOP;
+		seen := seen || ',';
+	END LOOP;
+	RETURN seen;
+END
+$$;
+SELECT is(pg_temp.paged(p.known), 'p9 p8, p7 p6, p5 p3, p2 p1,,', 'all pages, of the time the client knows ' || coalesce(p.known, 'nothing'))
+	FROM (VALUES ('microseconds'), ('milliseconds'), (NULL)) p (known);
+SELECT is((SELECT string_agg(l.subject, ' ') FROM triage.list_tickets(after_id => (SELECT t.id FROM triage.tickets t WHERE t.subject = 'p4')) l), 'p3 p2 p1',
+	'after one that was deleted meanwhile');
+RESET triage.tenant;
 SELECT finish();
 ROLLBACK;

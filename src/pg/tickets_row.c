@@ -229,10 +229,10 @@ check_tag(const Row *row, Datum tag, bool null)
 				 errhint("array_remove(tags, NULL) takes the NULLs out."),
 				 errtableconstraint(row->rel, "tickets_tags_no_null")));
 	length = DatumGetInt32(DirectFunctionCall1(textlen, tag));
-	if (length < 1 || length > TAG_MAX)
+	if (length > TAG_MAX || is_blank(TextDatumGetCString(tag)))
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("a tag has 1 to %d characters, not %d", TAG_MAX, length),
+				 errmsg("a tag has 1 to %d characters, not all of them blank", TAG_MAX),
 				 errhint("Tags are short labels; longer values belong into custom_fields."),
 				 errtableconstraint(row->rel, "tickets_tags_limits")));
 }

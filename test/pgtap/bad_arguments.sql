@@ -30,8 +30,10 @@ SELECT is(pg_temp.refusal(c.command), '22023 | tags must be a one-dimensional ar
 SELECT is(pg_temp.refusal(format('UPDATE triage.tickets SET %s WHERE id = %s', c.change, :a)), c.refusal, left(c.change, 60))
 	FROM (VALUES
 		('tags = ''{a,NULL}''', '23514 | a tag must not be NULL | array_remove(tags, NULL) takes the NULLs out.'),
-		('tags = ''{a,""}''', '23514 | a tag has 1 to 100 characters, not 0 | Tags are short labels; longer values belong into custom_fields.'),
-		('tags = ARRAY [''a'', repeat(''ä'', 101)]', '23514 | a tag has 1 to 100 characters, not 101 | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = ''{a,""}''', '23514 | a tag has 1 to 100 characters, not all of them blank | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = ARRAY [''a'', repeat(''ä'', 101)]', '23514 | a tag has 1 to 100 characters, not all of them blank | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = ''{" "}''', '23514 | a tag has 1 to 100 characters, not all of them blank | Tags are short labels; longer values belong into custom_fields.'),
+		('tags = ARRAY [repeat(E''x\n'', 51)]', '23514 | a tag has 1 to 100 characters, not all of them blank | Tags are short labels; longer values belong into custom_fields.'),
 		('tags = array_fill(''x''::text, ''{101}'')', '23514 | too many tags: 101 | A ticket has at most 100 tags.'),
 		('tags = array_fill(repeat(''ä'', 100), ''{100}'')', 'ok'),
 		('tags = ''{}''', 'ok'),

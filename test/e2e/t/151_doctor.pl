@@ -152,10 +152,10 @@ sql($node, q(UPDATE cron.job SET active = false WHERE jobname = 'triage reap'));
 is(sql($node, q(SELECT detail FROM triage.doctor() WHERE finding = 'no maintenance')), 'pg_cron is here, and has no job triage reap for this database', 'a job that is switched off');
 sql($node, q(UPDATE cron.job SET active = true));
 sql($node, q(INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, return_message, start_time)
-	SELECT jobid, r, 'postgres', 'postgres', command, s, m, now() FROM cron.job, (VALUES (1, 'succeeded', 'SELECT 1'), (2, 'failed', 'ERROR: no such luck')) AS d (r, s, m)
+	SELECT jobid, r, 'postgres', 'postgres', command, s, m, now() FROM cron.job, (VALUES (1000001, 'succeeded', 'SELECT 1'), (1000002, 'failed', 'ERROR: no such luck')) AS d (r, s, m)
 		WHERE jobname = 'triage retention'));
 like(sql($node, q(SELECT detail FROM triage.doctor() WHERE finding = 'maintenance failed')), qr/^the last run of triage retention, at .*, failed: ERROR: no such luck$/, 'a job whose last run failed');
-sql($node, q(UPDATE cron.job_run_details SET status = 'succeeded' WHERE runid = 2));
+sql($node, q(UPDATE cron.job_run_details SET status = 'succeeded' WHERE runid = 1000002));
 is(findings(), '', 'until it runs well again');
 $node->stop;
 

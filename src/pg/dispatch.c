@@ -13,6 +13,7 @@
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "pg/sync.h"
+#include "postmaster/interrupt.h"
 #include "utils/memutils.h"
 
 /* Most bytes of a response: a triage answer has some thousand. */
@@ -157,6 +158,9 @@ dispatch_turn(Dispatch *d)
 	if (writes_due(d, now))
 		pool_step(d->pool);
 	writes_answers(d, now);
+	/* told to end meanwhile: what were claimed and called now would be lost, and may be billed */
+	if (ShutdownRequestPending)
+		return;
 	now = GetCurrentTimestamp();
 	endpoints_watch(d, now);
 	if (!d->unwanted && claims_due(d, now))

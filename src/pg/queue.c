@@ -27,6 +27,7 @@
 #include "pg/spi_util.h"
 #include "pg/store.h"
 #include "pg/tables.h"
+#include "postmaster/interrupt.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -625,12 +626,24 @@ queue_commit_synchronously(void)
 	must_be_synchronous = true;
 }
 
+static void
+set_commit_level(bool synchronous)
+{
+	const char *level = NULL;
+
+	if (!synchronous && !must_be_synchronous)
+		level = "off";
+	/* who is to end waits for no standby, which may never answer; a server that stops sends it the rest first */
+	else if (ShutdownRequestPending && synchronous_commit > SYNCHRONOUS_COMMIT_LOCAL_FLUSH)
+		level = "local";
+	if (level)
+		(void) set_config_option("synchronous_commit", level, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
 void
 queue_commit(bool synchronous)
 {
-	if (!synchronous && !must_be_synchronous)
-		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+	set_commit_level(synchronous);
 	PopActiveSnapshot();
 	SPI_finish();
 	/* a deferred trigger would run at commit: so the owner's rights end after it, not before */

@@ -8,8 +8,8 @@
  * it should come back: preloaded, the launcher starts it again, else the postmaster.
  *
  * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may wait
- * for somebody's lock: the answers at hand are written, and the claims given back, in transactions of their own.  libcurl
- * is not cleaned up at exit: that would join hung resolver threads.
+ * for somebody's lock, or the commit's wait for a standby: the answers at hand are written, and the claims given back, in
+ * transactions of their own.  libcurl is not cleaned up at exit: that would join hung resolver threads.
  */
 #include "postgres.h"
 
@@ -75,7 +75,6 @@ typedef struct Watch
 
 PGDLLEXPORT void triage_worker_main(Datum arg);
 
-static volatile sig_atomic_t shutdown_requested = false;
 static bool connected = false;
 
 static void
@@ -83,10 +82,13 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	/* the postmaster signals the process and its group: the second must not cancel the give-back */
-	if (!shutdown_requested && IsTransactionState())
+	/*
+	 * The postmaster signals the process and its group: the second must not cancel the give-back.  Who waits in a commit
+	 * for a standby is in no IsTransactionState() any more, and takes a cancel as the end of the wait.
+	 */
+	if (!ShutdownRequestPending && IsTransactionOrTransactionBlock())
 		InterruptPending = QueryCancelPending = true;
-	shutdown_requested = true;
+	ShutdownRequestPending = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -272,7 +274,7 @@ serve(Dispatch *d, bool oneshot)
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	AddWaitEventToSet(set, WL_SOCKET_READABLE, dispatch_fd(d), NULL, NULL);
-	while (!shutdown_requested && !queue_is_replaced() && !dispatch_is_unwanted(d) && !(oneshot && dispatch_is_done(d)) &&
+	while (!ShutdownRequestPending && !queue_is_replaced() && !dispatch_is_unwanted(d) && !(oneshot && dispatch_is_done(d)) &&
 		   (leave = look_around(d, &watch)) == STAY)
 	{
 		WaitEvent	event;
@@ -289,7 +291,7 @@ serve(Dispatch *d, bool oneshot)
 			ResetLatch(MyLatch);
 			dispatch_wake(d);
 		}
-		if (shutdown_requested)
+		if (ShutdownRequestPending)
 			break;
 		/* outside of a statement there is nothing to cancel, and an ERROR here would end the worker */
 		QueryCancelPending = false;
@@ -335,7 +337,7 @@ static void
 forgive_failed_connection(int code, Datum arg)
 {
 	(void) arg;
-	if (code != 0 && !connected && !shutdown_requested)
+	if (code != 0 && !connected && !ShutdownRequestPending)
 		proc_exit(0);
 }
 
@@ -373,13 +375,13 @@ work(const WorkerArgs *args, WorkerEntry *entry)
 	if (leave == LEAVE_FOR_GOOD)
 		return 0;
 	/* as another role, unless that one cannot */
-	if (!shutdown_requested && !worker_role_may_serve(MyDatabaseId))
+	if (!ShutdownRequestPending && !worker_role_may_serve(MyDatabaseId))
 		return 0;
 	/* no failure, so no back-off */
 	if (leave == LEAVE_FOR_NOW && triage_shared)
 		shmem_request_worker(MyDatabaseId, false, true);
 	/* back it comes, if the server goes on, unless it is still not wanted: worker_start() found it running */
-	if (leave == LEAVE_FOR_NOW || shutdown_requested || !begin_to_leave() || !dispatch_still_unwanted(d))
+	if (leave == LEAVE_FOR_NOW || ShutdownRequestPending || !begin_to_leave() || !dispatch_still_unwanted(d))
 		return 1;
 	shmem_set_unwanted(MyDatabaseId, true);
 	return 0;
@@ -394,7 +396,7 @@ rest(void)
 	AbortCurrentTransaction();
 	pgstat_report_activity(STATE_IDLE, "resting after an error, see the server's log");
 	for (TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REST_MS);
-		 !shutdown_requested && GetCurrentTimestamp() < end;)
+		 !ShutdownRequestPending && GetCurrentTimestamp() < end;)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, YIELD_LOOK_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -6,10 +6,13 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "pg/dispatch_state.h"
 #include "pg/guc.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 
 /* With fewer calls in the air or about to start nobody comes along to share a write with. */
 #define BUSY_IN_FLIGHT 16
@@ -17,6 +20,9 @@
 #define GATHER_MIN_MS 20
 #define GATHER_MAX_MS 250
 #define REPORT_AGAIN_MS 60000
+/* Told to end, all transactions together may take so long, and each that is still to come so long: the server waits. */
+#define END_MS 5000
+#define END_EACH_MS 500
 
 void
 job_list_add(JobList *list, Job *job)
@@ -92,15 +98,44 @@ dispatch_is_passing(int sqlstate)
 		sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlstate == ERRCODE_READ_ONLY_SQL_TRANSACTION;
 }
 
+/*
+ * SIGTERM cancels one transaction; no second one ends what comes after it, a user's slow trigger say.  To be asked for
+ * inside the transaction: a signal that comes later cancels this one.
+ */
+static bool
+limit_last_transaction(void)
+{
+	static TimestampTz until = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!ShutdownRequestPending)
+		return false;
+	if (until == 0)
+		until = in_ms(now, END_MS);
+	/* by a clock that was set back it is not longer */
+	enable_timeout_after(STATEMENT_TIMEOUT, Max(Min(TimestampDifferenceMilliseconds(now, until), END_MS), END_EACH_MS));
+	return true;
+}
+
+static void
+lift_limit(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	/* it may have struck in the commit, and is not meant for the next one */
+	QueryCancelPending = false;
+}
+
 /* One transaction; NULL on success, else the error, in the turn's context. */
 ErrorData *
 dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 {
 	ErrorData  *volatile error = NULL;
+	volatile bool limited = false;
 
 	PG_TRY();
 	{
 		queue_begin();
+		limited = limit_last_transaction();
 		work(d, arg);
 		queue_commit(synchronous);
 	}
@@ -112,6 +147,8 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 		AbortCurrentTransaction();
 	}
 	PG_END_TRY();
+	if (limited)
+		lift_limit();
 	MemoryContextSwitchTo(d->context);
 	d->denied = error && error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
 	pgstat_report_stat(false);

@@ -9,7 +9,8 @@
  *
  * SIGTERM only sets a flag while the worker waits or calls libcurl; in SQL it also cancels the statement, which may wait
  * for somebody's lock, or the commit's wait for a standby: the answers at hand are written, and the claims given back, in
- * transactions of their own.  libcurl is not cleaned up at exit: that would join hung resolver threads.
+ * transactions of their own, for which there are some seconds; what is left is freed by the next worker.  libcurl is not
+ * cleaned up at exit: that would join hung resolver threads.
  */
 #include "postgres.h"
 

@@ -56,4 +56,32 @@ sub waits_for_standby
 	$node->stop;
 	unlike(log_since($node), qr/PANIC|was terminated by signal/, 'nothing crashed');
 }
+
+################ a trigger that takes for ever: cancelled once, it is met again by the give-back ################
+
+{
+	my $model = start_model();
+	my $node = start_server('trigger', preload => 1, model => $model, provider => { timeout_ms => 120000 });
+
+	sql($node, <<'SQL');
+CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3600); RETURN NEW; END';
+CREATE TRIGGER sleep BEFORE INSERT ON triage.ticket_ai_results FOR EACH ROW EXECUTE FUNCTION sleep();
+SQL
+	add_tickets($node, (map { "t$_" } 1 .. 5), [ 'air', 'latency=600000 times=1' ]);
+	wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'triage worker' AND wait_event = 'PgSleep'", 1, 'the trigger sleeps');
+	$model->wait_for_requests(1, 'air');
+	stops_fast($node, 'a slow trigger');
+	like(log_since($node), qr/could not write answers: canceling statement due to statement timeout/, 'the log says what could not be written');
+	# or it would sleep again, and the DROP wait for it
+	$node->append_conf('postgresql.conf', 'triage.enabled = off');
+	$node->start;
+	sql($node, 'DROP FUNCTION sleep() CASCADE');
+	$node->append_conf('postgresql.conf', 'triage.enabled = on');
+	$node->reload;
+	all_done($node);
+	ledger_is_sound($node, 'after the slow trigger');
+	sent_equals_runs($node, $model, 'after the slow trigger');
+	$node->stop;
+	unlike(log_since($node), qr/PANIC|was terminated by signal/, 'a slow trigger: nothing crashed');
+}
 done_testing();

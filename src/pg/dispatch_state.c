@@ -155,6 +155,39 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 	return error;
 }
 
+/* What failed, and why; when it was said last, and how often it was not since. */
+typedef struct Said
+{
+	uint32		hash;
+	TimestampTz said_at;
+	int			unsaid;
+} Said;
+
+/* Of a row that breaks a constraint the detail is the row: another one each time, with what customers write. */
+static const char *
+detail_of(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ? NULL : error->detail;
+}
+
+/* A free place is the one that was used longest ago: never. */
+static Said *
+find_said(uint32 hash)
+{
+	static Said known[8];
+	Said	   *oldest = &known[0];
+
+	for (size_t i = 0; i < lengthof(known); i++)
+	{
+		if (known[i].hash == hash)
+			return &known[i];
+		if (known[i].said_at < oldest->said_at)
+			oldest = &known[i];
+	}
+	*oldest = (Said) {.hash = hash};
+	return oldest;
+}
+
 /*
  * What stays wrong is tried every second, and said every minute.  Returns how often it was not said since, or -1 when this
  * time is no more than one of those.
@@ -162,36 +195,26 @@ dispatch_transact(Dispatch *d, Work work, void *arg, bool synchronous)
 static int
 left_unsaid(const char *what, const ErrorData *error)
 {
-	static struct
-	{
-		uint32		hash;		/* of what failed, and why */
-		TimestampTz said_at;
-		int			unsaid;
-	}			known[8];
-	const char *said = psprintf("%s: %s %s", what, error->message, error->detail ? error->detail : "");
-	uint32		hash = string_hash(said, strlen(said) + 1);
+	const char *detail = detail_of(error);
+	const char *text = psprintf("%s: %s %s", what, error->message, detail ? detail : "");
+	Said	   *said = find_said(string_hash(text, strlen(text) + 1));
 	TimestampTz now = GetCurrentTimestamp();
-	size_t		i = hash % lengthof(known);
-	int			unsaid = 0;
+	int			unsaid = said->unsaid;
 
-	if (known[i].hash == hash)
+	if (said->said_at != 0 && now >= said->said_at && now < in_ms(said->said_at, REPORT_AGAIN_MS))
 	{
-		if (now >= known[i].said_at && now < in_ms(known[i].said_at, REPORT_AGAIN_MS))
-		{
-			known[i].unsaid++;
-			return -1;
-		}
-		unsaid = known[i].unsaid;
+		said->unsaid++;
+		return -1;
 	}
-	known[i].hash = hash;
-	known[i].said_at = now;
-	known[i].unsaid = 0;
+	said->said_at = now;
+	said->unsaid = 0;
 	return unsaid;
 }
 
 void
 dispatch_report(ErrorData *error, const char *what)
 {
+	const char *detail = detail_of(error);
 	int			unsaid = left_unsaid(what, error);
 
 	if (unsaid < 0)
@@ -199,7 +222,7 @@ dispatch_report(ErrorData *error, const char *what)
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
 			 errmsg("triage worker could not %s: %s", what, error->message),
-			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 detail ? errdetail_internal("%s", detail) : 0,
 			 error->hint ? errhint("%s", error->hint) : 0,
 			 unsaid > 0 ? errcontext("after %d times of the same since this was last said", unsaid) : 0));
 }

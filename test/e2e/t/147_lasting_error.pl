@@ -10,21 +10,50 @@ my $model = start_model();
 my $node = start_server('lasting', preload => 1, model => $model);
 my $failed = q(SELECT xact_rollback FROM pg_stat_database WHERE datname = 'postgres');
 
+# what the worker said that it could not do, and how often
+sub complaints
+{
+	my ($position) = @_;
+	my %times;
+
+	$times{$_}++ for log_since($node, $position) =~ /LOG:  (triage worker could not [^:]+: .*)/g;
+	return \%times;
+}
+
+sub is_told_once
+{
+	my ($change, $name, $least) = @_;
+	my $position = log_position($node);
+	my $before = sql($node, $failed);
+
+	sql($node, $change);
+	wait_until(sub { return sql($node, $failed) >= $before + 8 }, 'some tries that fail');
+	my $times = complaints($position);
+	cmp_ok(scalar(keys %$times), '>=', $least, "$name: it is told");
+	is_deeply([ grep { $times->{$_} > 1 } keys %$times ], [], "$name: and not again each second, as long as it stays the same");
+	return;
+}
+
 add_tickets($node, 'before');
 all_done($node);
-my $position = log_position($node);
-sql($node, 'ALTER TABLE triage.ai_jobs RENAME COLUMN slot TO place');
-my $before = sql($node, $failed);
-wait_until(sub { return sql($node, $failed) >= $before + 4 }, 'some tries that fail');
-my @said = log_since($node, $position) =~ /LOG:  (triage worker could not \w+ .*)/g;
-my %times;
-$times{$_}++ for @said;
-cmp_ok(scalar(@said), '>', 0, 'an error is told');
-is_deeply([ grep { $times{$_} > 1 } keys %times ], [], 'and not again each second, as long as it stays the same');
-
+is_told_once('ALTER TABLE triage.ai_jobs RENAME COLUMN slot TO place', 'a column', 1);
 sql($node, 'ALTER TABLE triage.ai_jobs RENAME COLUMN place TO slot');
+# several errors that take turns
+is_told_once('ALTER TABLE triage.worker_control RENAME TO wc', 'a table', 2);
+sql($node, 'ALTER TABLE triage.wc RENAME TO worker_control');
 add_tickets($node, 'after');
 all_done($node);
 is(sql($node, q(SELECT string_agg(outcome::text, ', ') FROM triage.ai_runs)), 'succeeded, succeeded', 'and once it has gone the worker goes on at once');
+
+################ rows that a constraint refuses, each with other details ################
+
+my $position = log_position($node);
+sql($node, 'ALTER TABLE triage.ticket_ai_results ADD CONSTRAINT refused CHECK (false) NOT VALID');
+add_tickets($node, map { "refused$_" } 1 .. 10);
+wait_for($node, q(SELECT count(DISTINCT ticket_id) FROM triage.ai_runs WHERE error ~ 'could not be stored.*"refused"'), 10, 'answers that are refused');
+my $times = complaints($position);
+is(scalar(keys %$times), 1, 'they are one error');
+is_deeply([ values %$times ], [1], 'which is told once');
+unlike(log_since($node, $position), qr/Failing row|TOKEN-/, 'and nothing of what is in the rows');
 $node->stop;
 done_testing();

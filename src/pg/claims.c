@@ -32,6 +32,7 @@ typedef struct Claim
 	int			asked;
 	int			claimed;
 	int			lost;			/* leases that had run out */
+	Batch		kept;			/* whose leases were prolonged */
 	TimestampTz now;
 	TimestampTz next_due;
 	bool		full;			/* no place was free */
@@ -417,6 +418,47 @@ is_served(Dispatch *d)
 }
 
 static void
+add_ending(Batch *batch, const JobList *list, TimestampTz soon)
+{
+	for (int i = 0; i < list->count; i++)
+		if (list->jobs[i]->lease_until < soon)
+			batch->jobs[batch->count++] = list->jobs[i];
+}
+
+/*
+ * While its table was locked, or the machine slept, leases of this worker's own may have ended.  It holds the answers, or will:
+ * to reap those would be to pay for them twice.
+ */
+static void
+keep_claims(Dispatch *d, Claim *claim)
+{
+	int			count = d->ready.count + d->flying.count + d->answered.count;
+	TimestampTz soon = in_ms(claim->now, LEASE_MARGIN_MS / 2);
+	Batch	   *kept = &claim->kept;
+	int			timeout_ms = 0;
+
+	/* read again after an error, too */
+	kept->jobs = MemoryContextAlloc(d->context, (count + 1) * sizeof(Job *));
+	kept->count = 0;
+	add_ending(kept, &d->ready, soon);
+	add_ending(kept, &d->flying, soon);
+	add_ending(kept, &d->answered, soon);
+	if (kept->count == 0)
+		return;
+	for (int i = 0; i < kept->count; i++)
+		timeout_ms = Max(timeout_ms, kept->jobs[i]->timeout_ms);
+	queue_extend(kept->jobs, kept->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
+}
+
+/* What was rolled back is prolonged no more. */
+static void
+forget_kept(Claim *claim)
+{
+	for (int i = 0; i < claim->kept.count; i++)
+		claim->kept.jobs[i]->lease_until = claim->now;
+}
+
+static void
 reap_work(Dispatch *d, void *arg)
 {
 	Claim	   *claim = arg;
@@ -428,6 +470,7 @@ reap_work(Dispatch *d, void *arg)
 		return;
 	claim->rescanned = true;
 	plans_review(claim->now);
+	keep_claims(d, claim);
 	/* with the end of the queue in sight, all of it is looked through */
 	claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
 }
@@ -444,6 +487,7 @@ reap(Dispatch *d, Claim *claim)
 	if (error)
 	{
 		dispatch_report(error, "free leases that have ended");
+		forget_kept(claim);
 		claim->lost = 0;
 	}
 	if (claim->rescanned)

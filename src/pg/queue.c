@@ -335,10 +335,16 @@ void
 queue_extend(Job **jobs, int count, TimestampTz lease_until)
 {
 	static SPIPlanPtr plan;
+	uint64		extended;
 
-	store_lease(jobs, count, lease_until, &plan,
-				"UPDATE triage.ai_jobs j SET lease_until = u.lease_until FROM u "
-				"WHERE " STORE_CLAIM_OF_U " AND j.lease_until IS NOT NULL");
+	/* who has changed a ticket holds its job, too, and is not waited for */
+	extended = store_lease(jobs, count, lease_until, &plan,
+						   "UPDATE triage.ai_jobs j SET lease_until = u.lease_until FROM u "
+						   "WHERE " STORE_CLAIM_OF_U " AND j.lease_until IS NOT NULL AND j.ctid = ANY (ARRAY ("
+						   "SELECT q.ctid FROM triage.ai_jobs q WHERE q.id = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED))");
+	/* as long as some were left out, all are to be prolonged again */
+	if (extended < (uint64) count)
+		return;
 	for (int i = 0; i < count; i++)
 		jobs[i]->lease_until = lease_until;
 }

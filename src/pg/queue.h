@@ -175,7 +175,7 @@ extern int	queue_reap(const Cursor *cursor, TimestampTz now);
 extern void queue_unclaim(Job **jobs, int count);
 /* An earlier run of the job was refused with the same status, and the provider has served another ticket since. */
 extern bool queue_refused_alone(const Job *job);
-/* Prolongs the leases of answers that wait for a locked ticket. */
+/* Prolongs the leases of claims that are still current; where somebody has locked one, the jobs' lease_until stay as they are. */
 extern void queue_extend(Job **jobs, int count, TimestampTz lease_until);
 /*
  * Which of the claims are the current ones of their jobs.  jobs[] is sorted by id and tenant; current[] comes zeroed.

@@ -317,7 +317,7 @@ return_jobs(Job **jobs, int count)
 									ids));
 }
 
-void
+uint64
 store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, const char *sql)
 {
 	static const RowColumn columns[] = {
@@ -335,7 +335,7 @@ store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, co
 		rows_add_server_text(&rows, jobs[i]->tenant_id);
 		rows_add_time(&rows, lease_until);
 	}
-	rows_execute_by_id(&rows, plan, sql, ids);
+	return rows_execute_by_id(&rows, plan, sql, ids);
 }
 
 static const RowColumn run_columns[] = {

@@ -17,7 +17,7 @@ extern void store_lost(Job **jobs, int count);
 extern void store_stale(Job *job);
 /* Condition that finds the jobs j of the claims u; see rows_execute_by_id(). */
 #define STORE_CLAIM_OF_U "j.id = ANY ($1) AND j.id = u.id AND j.fence = u.fence AND j.tenant_id IS NOT DISTINCT FROM u.tenant_id"
-/* Executes an update of the claims' jobs; u has a column lease_until, with this value in each row. */
-extern void store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, const char *sql);
+/* Executes an update of the claims' jobs; u has a column lease_until, with this value in each row.  Returns how many were. */
+extern uint64 store_lease(Job **jobs, int count, TimestampTz lease_until, SPIPlanPtr *plan, const char *sql);
 
 #endif

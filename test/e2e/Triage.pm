@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(
-  start_server sql start_sql hold_lock sql_error sqlstate wait_for wait_until within
+  start_server with_clock set_clock sql start_sql hold_lock sql_error sqlstate wait_for wait_until within
   start_model use_model add_tickets id_of $HELD
   external_worker worker_pid wait_for_worker kill_worker all_done ledger_is_sound sent_equals_runs log_since log_position
 );
@@ -62,6 +62,38 @@ CONF
 	$node->safe_psql('postgres', 'CREATE EXTENSION triage') unless $option{no_extension};
 	use_model($node, $option{model}, %{ $option{provider} // {} }) if $option{model} && !$option{no_extension};
 	return $node;
+}
+
+my $clock;
+
+# with_clock(CODE): what CODE starts has a clock of its own, and what that starts.
+sub with_clock
+{
+	my ($start) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my $library = "$dir/clock_offset.so";
+
+	(my $source = __FILE__) =~ s{[^/]*$}{clock_offset.c};
+	system('gcc', '-shared', '-fPIC', '-O1', '-o', $library, $source, '-ldl') == 0 or die "$source does not compile\n";
+	$clock = "$dir/clock";
+	set_clock(0);
+	local $ENV{LD_PRELOAD} = $library;
+	local $ENV{CLOCK_OFFSET} = $clock;
+	return $start->();
+}
+
+# So many seconds before or after the time of day; written in place, for it is mapped.
+sub set_clock
+{
+	my ($offset) = @_;
+
+	open my $file, '+>>', $clock or die "$clock: $!\n";
+	truncate $file, 8;
+	close $file;
+	open $file, '+<', $clock or die "$clock: $!\n";
+	syswrite $file, pack('q', $offset) or die "$clock: $!\n";
+	close $file or die "$clock: $!\n";
+	return;
 }
 
 # What the statements print, one line a row; dies with the server's message when one fails.

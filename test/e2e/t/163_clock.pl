@@ -6,33 +6,8 @@ use Test::More;
 use Time::HiRes qw(time);
 use Triage;
 
-my $dir = PostgreSQL::Test::Utils::tempdir;
-my ($clock, $library) = ("$dir/clock", "$dir/clock_offset.so");
-
-# in seconds; written in place, for it is mapped
-sub set_clock
-{
-	my ($offset) = @_;
-
-	open my $file, '+>>', $clock or die "$clock: $!\n";
-	truncate $file, 8;
-	close $file;
-	open $file, '+<', $clock or die "$clock: $!\n";
-	syswrite $file, pack('q', $offset) or die "$clock: $!\n";
-	close $file or die "$clock: $!\n";
-}
-
-set_clock(0);
-(my $source = __FILE__) =~ s{t/[^/]*$}{clock_offset.c};
-system('gcc', '-shared', '-fPIC', '-O1', '-o', $library, $source, '-ldl') == 0 or die "$source does not compile\n";
 my $model = start_model();
-my $node;
-{
-	# for the server and what it starts, not for the test
-	local $ENV{LD_PRELOAD} = $library;
-	local $ENV{CLOCK_OFFSET} = $clock;
-	$node = start_server('clock', preload => 1, model => $model, conf => 'triage.poll_interval = 2s');
-}
+my $node = with_clock(sub { start_server('clock', preload => 1, model => $model, conf => 'triage.poll_interval = 2s') });
 
 add_tickets($node, 'before');
 all_done($node);

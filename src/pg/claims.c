@@ -25,6 +25,8 @@
 #define ESCALATE_MS 5000
 /* With no place free, a wake-up is no reason to claim; but is the worker wanted still? */
 #define CONTROL_MS 100
+/* So long leases that have ended are freed part by part, when one of them cannot be. */
+#define REAP_PARTS_MS 1000
 
 typedef struct Claim
 {
@@ -458,21 +460,101 @@ forget_kept(Claim *claim)
 		claim->kept.jobs[i]->lease_until = claim->now;
 }
 
+static bool
+may_reap(Dispatch *d, const Claim *claim)
+{
+	if (!is_served(d))
+		return false;
+	endpoints_choose(d, claim->now);
+	return d->serving != NULL;
+}
+
+/* With the end of the queue in sight, all of it is looked through. */
+static const Cursor *
+reap_up_to(const Dispatch *d)
+{
+	return d->more ? &d->cursor : NULL;
+}
+
 static void
 reap_work(Dispatch *d, void *arg)
 {
 	Claim	   *claim = arg;
 
-	if (!is_served(d))
-		return;
-	endpoints_choose(d, claim->now);
-	if (d->serving == NULL)
+	if (!may_reap(d, claim))
 		return;
 	claim->rescanned = true;
 	plans_review(claim->now);
 	keep_claims(d, claim);
-	/* with the end of the queue in sight, all of it is looked through */
-	claim->lost = queue_reap(d->more ? &d->cursor : NULL, claim->now);
+	claim->lost = queue_reap(reap_up_to(d), claim->now);
+}
+
+typedef struct Ended
+{
+	Claim	   *claim;
+	int64		ids[QUEUE_MAX_ENDED];
+	int			count;
+	const int64 *part;			/* of ids */
+	int			part_count;
+	int			freed;			/* of the part */
+	TimestampTz until;			/* no more parts after this */
+} Ended;
+
+static void
+find_ended_work(Dispatch *d, void *arg)
+{
+	Ended	   *ended = arg;
+
+	if (!may_reap(d, ended->claim))
+		return;
+	keep_claims(d, ended->claim);
+	ended->count = queue_find_ended(reap_up_to(d), ended->claim->now, ended->ids);
+}
+
+static void
+reap_part_work(Dispatch *d, void *arg)
+{
+	Ended	   *ended = arg;
+
+	(void) d;
+	ended->freed = queue_reap_these(ended->part, ended->part_count, ended->claim->now);
+}
+
+static void
+reap_range(Dispatch *d, Ended *ended, const int64 *ids, int n)
+{
+	ErrorData  *error;
+
+	if (n == 0 || GetCurrentTimestamp() > ended->until)
+		return;
+	ended->part = ids;
+	ended->part_count = n;
+	error = dispatch_transact(d, reap_part_work, ended, false);
+	if (error == NULL)
+		ended->claim->lost += ended->freed;
+	else if (n == 1 || dispatch_is_passing(error->sqlerrcode))
+		dispatch_report(error, "free a lease that has ended");
+	else
+	{
+		reap_range(d, ended, ids, n / 2);
+		reap_range(d, ended, ids + n / 2, n - n / 2);
+	}
+}
+
+/* One whose lost run cannot be written must not keep the others: found by halving, as an answer is. */
+static void
+reap_parts(Dispatch *d, Claim *claim)
+{
+	Ended		ended = {.claim = claim, .until = in_ms(GetCurrentTimestamp(), REAP_PARTS_MS)};
+	ErrorData  *error = dispatch_transact(d, find_ended_work, &ended, false);
+
+	if (error)
+	{
+		dispatch_report(error, "free leases that have ended");
+		forget_kept(claim);
+		return;
+	}
+	reap_range(d, &ended, ended.ids, ended.count);
 }
 
 /*
@@ -486,9 +568,12 @@ reap(Dispatch *d, Claim *claim)
 
 	if (error)
 	{
-		dispatch_report(error, "free leases that have ended");
 		forget_kept(claim);
 		claim->lost = 0;
+		if (dispatch_is_passing(error->sqlerrcode))
+			dispatch_report(error, "free leases that have ended");
+		else
+			reap_parts(d, claim);
 	}
 	if (claim->rescanned)
 		cursor_reset(&d->cursor);

@@ -297,29 +297,36 @@ queue_free_slot(int slot)
 	return record_lost(spi_execute(plan, &value, NULL, 0));
 }
 
+/* up to the cursor: what lies beyond it this claimer has not passed, and will meet as a lease still running */
+#define HAS_ENDED "q.priority = $1::triage.ticket_priority AND (q.run_at, q.id) <= ($2, $3) AND q.lease_until <= $4 "
+
+static void
+set_ended(Datum *values, Priority priority, const Cursor *cursor, TimestampTz now)
+{
+	values[0] = CStringGetTextDatum(priority_name(priority));
+	/* a claimed job was due: what is due later need not be walked */
+	values[1] = TimestampTzGetDatum(cursor ? cursor->at[priority].run_at : now);
+	values[2] = Int64GetDatum(cursor ? cursor->at[priority].id : PG_INT64_MAX);
+	values[3] = TimestampTzGetDatum(now);
+}
+
 int
 queue_reap(const Cursor *cursor, TimestampTz now)
 {
 	static SPIPlanPtr plan;
 	int			reaped = 0;
 
-	/* up to the cursor: what lies beyond it this claimer has not passed, and will meet as a lease still running */
 	spi_prepare(&plan,
 				"UPDATE triage.ai_jobs j " LEASE_ENDED
 				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q " WITH_FREE_SUBJECT
-				"WHERE q.priority = $1::triage.ticket_priority AND (q.run_at, q.id) <= ($2, $3) "
-				"AND q.lease_until <= $4 " SUBJECT_IS_FREE "ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
+				"WHERE " HAS_ENDED SUBJECT_IS_FREE "ORDER BY q.run_at, q.id LIMIT 128 FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
 				4, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID);
 	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
 	{
 		Datum		values[4];
 		uint64		rows;
 
-		values[0] = CStringGetTextDatum(priority_name(priority));
-		/* a claimed job was due: what is due later need not be walked */
-		values[1] = TimestampTzGetDatum(cursor ? cursor->at[priority].run_at : now);
-		values[2] = Int64GetDatum(cursor ? cursor->at[priority].id : PG_INT64_MAX);
-		values[3] = TimestampTzGetDatum(now);
+		set_ended(values, priority, cursor, now);
 		do
 		{
 			rows = spi_execute(plan, values, NULL, 0);
@@ -329,6 +336,46 @@ queue_reap(const Cursor *cursor, TimestampTz now)
 	}
 	budget_sweep(now);
 	return reaped;
+}
+
+int
+queue_find_ended(const Cursor *cursor, TimestampTz now, int64 *ids)
+{
+	static SPIPlanPtr plan;
+	int			found = 0;
+
+	/* at random: what cannot be freed must not take the place of what can be each time */
+	spi_prepare(&plan,
+				"SELECT q.id FROM triage.ai_jobs q WHERE " HAS_ENDED "ORDER BY random() LIMIT 128",
+				4, TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID);
+	for (int priority = PRIORITY_COUNT - 1; priority >= 0; priority--)
+	{
+		Datum		values[4];
+		uint64		rows;
+
+		set_ended(values, priority, cursor, now);
+		rows = spi_execute(plan, values, NULL, 0);
+		for (uint64 row = 0; row < rows; row++)
+			ids[found++] = spi_int8(row, 1);
+	}
+	budget_sweep(now);
+	return found;
+}
+
+int
+queue_reap_these(const int64 *ids, int count, TimestampTz now)
+{
+	static SPIPlanPtr plan;
+	Datum		values[2] = {spi_int8_array(ids, count), TimestampTzGetDatum(now)};
+	uint64		rows;
+
+	spi_prepare(&plan,
+				"UPDATE triage.ai_jobs j " LEASE_ENDED
+				"WHERE j.ctid = ANY (ARRAY (SELECT q.ctid FROM triage.ai_jobs q " WITH_FREE_SUBJECT
+				"WHERE q.id = ANY ($1) AND q.lease_until <= $2 " SUBJECT_IS_FREE "FOR UPDATE OF q SKIP LOCKED)) " RETURNING_LOST,
+				2, INT8ARRAYOID, TIMESTAMPTZOID);
+	rows = spi_execute(plan, values, NULL, 0);
+	return rows > 0 ? record_lost(rows) : 0;
 }
 
 void

@@ -171,6 +171,13 @@ extern void queue_store(Job **jobs, int count);
 extern int	queue_free_slot(int slot);
 /* Ends the leases that ran out at or before the cursor (NULL: everywhere), writing a lost run for each. */
 extern int	queue_reap(const Cursor *cursor, TimestampTz now);
+/*
+ * Where one of them cannot be freed: some of the jobs whose leases those are, not always the same, into ids[], and what else
+ * queue_reap() does; then the same for those named.
+ */
+#define QUEUE_MAX_ENDED (PRIORITY_COUNT * QUEUE_MAX_BATCH)
+extern int	queue_find_ended(const Cursor *cursor, TimestampTz now, int64 *ids);
+extern int	queue_reap_these(const int64 *ids, int count, TimestampTz now);
 /* Undoes claims of this very transaction: no attempt is counted. */
 extern void queue_unclaim(Job **jobs, int count);
 /* An earlier run of the job was refused with the same status, and the provider has served another ticket since. */

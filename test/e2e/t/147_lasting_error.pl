@@ -55,5 +55,24 @@ my $times = complaints($position);
 is(scalar(keys %$times), 1, 'they are one error');
 is_deeply([ values %$times ], [1], 'which is told once');
 unlike(log_since($node, $position), qr/Failing row|TOKEN-/, 'and nothing of what is in the rows');
+sql($node, 'ALTER TABLE triage.ticket_ai_results DROP CONSTRAINT refused');
+
+################ a lease that cannot be freed ################
+
+$position = log_position($node);
+sql($node, q(CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE 'this run is refused'; END $f$));
+sql($node, q(SET triage.auto_triage = off; INSERT INTO triage.tickets (external_id, description)
+	SELECT 'TOKEN-ended' || n, 'About TOKEN-ended' || n FROM generate_series(1, 300) n));
+sql($node, "CREATE TRIGGER refuse BEFORE INSERT ON triage.ai_runs FOR EACH ROW WHEN (NEW.outcome = 'lost' AND NEW.ticket_id IN (" .
+	id_of($node, 'ended1') . ', ' . id_of($node, 'ended200') . ')) EXECUTE FUNCTION public.refuse()');
+sql($node, q(INSERT INTO triage.ai_jobs (tenant_id, ticket_id, slot, fence, attempts, claimed_at, lease_until, provider)
+	SELECT 'default', id, -1, 1, 1, now() - interval '2 minutes', now() - interval '1 minute', 'gone' FROM triage.tickets WHERE external_id ~ 'TOKEN-ended' ORDER BY id));
+wait_for($node, q(SELECT count(DISTINCT ticket_id) FROM triage.ai_runs WHERE outcome = 'lost'), 298, 'the leases of all others to be freed');
+wait_for($node, q(SELECT string_agg(external_id, ' ' ORDER BY external_id) FROM triage.ai_jobs JOIN triage.tickets t ON t.id = ticket_id), 'TOKEN-ended1 TOKEN-ended200',
+	'all but those that cannot be');
+is_deeply([ values %{ complaints($position) } ], [1], 'leases that cannot be freed are one error, which is told once');
+sql($node, 'DROP TRIGGER refuse ON triage.ai_runs');
+all_done($node);
+is(sql($node, q(SELECT count(*), count(DISTINCT ticket_id) FROM triage.ai_runs WHERE outcome = 'lost')), '300|300', 'each has one lost run in the end');
 $node->stop;
 done_testing();

@@ -38,8 +38,8 @@ yield_database_taken(Oid database)
 	return count > 0;
 }
 
-bool
-yield_database_closed(void)
+static bool
+database_is_closed(void)
 {
 	HeapTuple	tuple;
 	bool		closed = true;
@@ -52,6 +52,28 @@ yield_database_closed(void)
 		ReleaseSysCache(tuple);
 	}
 	CommitTransactionCommand();
+	return closed;
+}
+
+/* Whoever locks the catalog for longer than lock_timeout, or tells the worker to end meanwhile, leaves the question open. */
+bool
+yield_database_closed(void)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	volatile bool closed = false;
+
+	PG_TRY();
+	{
+		closed = database_is_closed();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(outer);
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(outer);
 	return closed;
 }
 

@@ -36,6 +36,7 @@ static bool start_wanted = false;
 static bool launch_wanted = false;
 static Latch *target = NULL;
 static TimestampTz next_start = 0;
+static bool stopped = false;	/* as of the last look at the table */
 static int	pause_ms = FIRST_PAUSE_MS;
 static bool told_of_slots = false;
 
@@ -115,10 +116,11 @@ look_up_target(void)
 	if (!start_demanded && GetCurrentTimestamp() < next_start)
 	{
 		/* the one that was asked for may have found nothing to do there yet: the launcher is to look once more */
-		launch_wanted = triage_shared != NULL && shmem_is_unwanted(MyDatabaseId);
+		launch_wanted = !stopped && triage_shared != NULL && shmem_is_unwanted(MyDatabaseId);
 		return;
 	}
-	if (config_worker_stopped())
+	stopped = config_worker_stopped();
+	if (stopped)
 	{
 		/* whoever ends that demands a start: no need to ask at each commit */
 		if (!start_demanded)

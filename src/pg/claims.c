@@ -419,14 +419,6 @@ is_served(Dispatch *d)
 	return !d->unwanted && !d->held;
 }
 
-static void
-add_ending(Batch *batch, const JobList *list, TimestampTz soon)
-{
-	for (int i = 0; i < list->count; i++)
-		if (list->jobs[i]->lease_until < soon)
-			batch->jobs[batch->count++] = list->jobs[i];
-}
-
 /*
  * While its table was locked, or the machine slept, leases of this worker's own may have ended.  It holds the answers, or will:
  * to reap those would be to pay for them twice.
@@ -435,21 +427,16 @@ static void
 keep_claims(Dispatch *d, Claim *claim)
 {
 	int			count = d->ready.count + d->flying.count + d->answered.count;
-	TimestampTz soon = in_ms(claim->now, LEASE_MARGIN_MS / 2);
 	Batch	   *kept = &claim->kept;
-	int			timeout_ms = 0;
 
 	/* read again after an error, too */
 	kept->jobs = MemoryContextAlloc(d->context, (count + 1) * sizeof(Job *));
 	kept->count = 0;
-	add_ending(kept, &d->ready, soon);
-	add_ending(kept, &d->flying, soon);
-	add_ending(kept, &d->answered, soon);
-	if (kept->count == 0)
-		return;
-	for (int i = 0; i < kept->count; i++)
-		timeout_ms = Max(timeout_ms, kept->jobs[i]->timeout_ms);
-	queue_extend(kept->jobs, kept->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
+	dispatch_find_ending(&d->ready, claim->now, kept);
+	dispatch_find_ending(&d->flying, claim->now, kept);
+	dispatch_find_ending(&d->answered, claim->now, kept);
+	if (kept->count > 0)
+		dispatch_extend(kept);
 }
 
 /* What was rolled back is prolonged no more. */

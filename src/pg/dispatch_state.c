@@ -256,6 +256,24 @@ dispatch_add_answered(Dispatch *d, Job *job)
 }
 
 void
+dispatch_find_ending(const JobList *list, TimestampTz now, Batch *ending)
+{
+	for (int i = 0; i < list->count; i++)
+		if (list->jobs[i]->lease_until < in_ms(now, LEASE_MARGIN_MS / 2))
+			ending->jobs[ending->count++] = list->jobs[i];
+}
+
+void
+dispatch_extend(const Batch *ending)
+{
+	int			timeout_ms = 0;
+
+	for (int i = 0; i < ending->count; i++)
+		timeout_ms = Max(timeout_ms, ending->jobs[i]->timeout_ms);
+	queue_extend(ending->jobs, ending->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
+}
+
+void
 dispatch_return_job(Job *job, int64 delay_ms)
 {
 	job->outcome = OUTCOME_LOST;

@@ -119,6 +119,10 @@ extern int	dispatch_limit(const Dispatch *d);
 /* The answers that are there wait for others, from now on. */
 extern void dispatch_gather(Dispatch *d, TimestampTz now);
 extern void dispatch_add_answered(Dispatch *d, Job *job);
+/* Adds those of the list whose leases end soon; jobs[] has room for all. */
+extern void dispatch_find_ending(const JobList *list, TimestampTz now, Batch *ending);
+/* Inside a transaction: prolongs their leases by all that a call may take. */
+extern void dispatch_extend(const Batch *ending);
 /* The claim ends without a call, and its attempt is given back. */
 extern void dispatch_return_job(Job *job, int64 delay_ms);
 

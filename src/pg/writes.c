@@ -30,13 +30,8 @@ store_work(Dispatch *d, void *arg)
 static void
 extend_work(Dispatch *d, void *arg)
 {
-	Batch	   *batch = arg;
-	int			timeout_ms = 0;
-
 	(void) d;
-	for (int i = 0; i < batch->count; i++)
-		timeout_ms = Max(timeout_ms, batch->jobs[i]->timeout_ms);
-	queue_extend(batch->jobs, batch->count, in_ms(GetCurrentTimestamp(), timeout_ms + LEASE_MARGIN_MS));
+	dispatch_extend(arg);
 }
 
 /* Another answer may please a constraint, or somebody's trigger; an error of the code around it will come again. */
@@ -208,9 +203,7 @@ keep_leases(Dispatch *d, TimestampTz now)
 	Batch		batch = {palloc(d->answered.count * sizeof(Job *) + 1), 0};
 	ErrorData  *error;
 
-	for (int i = 0; i < d->answered.count; i++)
-		if (d->answered.jobs[i]->lease_until < in_ms(now, LEASE_MARGIN_MS / 2))
-			batch.jobs[batch.count++] = d->answered.jobs[i];
+	dispatch_find_ending(&d->answered, now, &batch);
 	if (batch.count == 0)
 		return;
 	error = dispatch_transact(d, extend_work, &batch, false);
